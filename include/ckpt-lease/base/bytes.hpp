@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace ckpt_lease {
+
+/// Byte order and bounds of everything that is read from or written to an image are dealt with
+/// here, and nowhere else.
+enum class ByteOrder : std::uint8_t { little, big };
+
+[[nodiscard]] std::string_view to_string(ByteOrder order) noexcept;
+
+/// Where an integer stands in a record, and how wide it is.
+struct Field {
+    std::string_view name;     ///< as the kernel's struct names it
+    std::uint16_t offset = 0;  ///< bytes from the start of the record
+    std::uint8_t width = 4;    ///< bytes: 1, 2, 4 or 8
+    bool is_signed = false;
+
+    [[nodiscard]] constexpr std::size_t end() const noexcept { return std::size_t{offset} + width; }
+};
+
+/// True if the whole of `field` lies within the first `length` bytes of a record.
+[[nodiscard]] constexpr bool fits(const Field& field, std::size_t length) noexcept {
+    return field.end() <= length;
+}
+
+/// The unsigned value of `field`. Throws std::out_of_range if `record` ends before the field does:
+/// callers check the record's length first, this is the second line of defence.
+[[nodiscard]] std::uint64_t load(std::span<const std::byte> record, const Field& field,
+                                 ByteOrder order);
+
+/// The value of `field`, sign-extended if the field is signed. Throws as load() does.
+[[nodiscard]] std::int64_t load_signed(std::span<const std::byte> record, const Field& field,
+                                       ByteOrder order);
+
+/// The 32-bit number that `record` begins with or has at `offset`; the fast path of the walk.
+[[nodiscard]] std::uint32_t load_u32(std::span<const std::byte> record, std::size_t offset,
+                                     ByteOrder order);
+
+/// The bytes that `value` takes in an image; only the first `width` of them are meaningful.
+[[nodiscard]] std::array<std::byte, 8> encode(std::uint64_t value, std::uint8_t width,
+                                              ByteOrder order) noexcept;
+
+/// The largest value that `field` can hold.
+[[nodiscard]] std::uint64_t max_value(const Field& field) noexcept;
+
+/// The bytes of `text`, and the text of `bytes`.
+[[nodiscard]] std::span<const std::byte> as_bytes(std::string_view text) noexcept;
+[[nodiscard]] std::string_view as_text(std::span<const std::byte> bytes) noexcept;
+
+}  // namespace ckpt_lease

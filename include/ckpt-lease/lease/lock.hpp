@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ckpt-lease/base/time.hpp"
+
+namespace ckpt_lease {
+
+/// File locks and leases as every back end describes them: nothing here knows where they were
+/// found.
+
+enum class LockKind : std::uint8_t {
+    lease,  ///< fcntl(F_SETLEASE)
+    posix,  ///< fcntl(F_SETLK)
+    flock,  ///< flock(2)
+    other,  ///< the flags say none of these, or several
+};
+
+/// The values of F_RDLCK, F_WRLCK and F_UNLCK. Images may hold others: they are kept as they are.
+enum class LockType : std::uint8_t { rdlck = 0, wrlck = 1, unlck = 2 };
+
+[[nodiscard]] std::string_view to_string(LockKind kind) noexcept;
+/// "F_RDLCK", "F_WRLCK", "F_UNLCK"; "unknown(N)" for any other value.
+[[nodiscard]] std::string to_string(LockType type);
+[[nodiscard]] bool is_known(LockType type) noexcept;
+/// Reads what to_string() writes for the three known types; nothing for other texts.
+[[nodiscard]] std::optional<LockType> parse_lock_type(std::string_view text);
+
+/// How long the holder of a lease that is being broken may still keep it.
+class Remaining {
+ public:
+    constexpr Remaining() = default;
+    constexpr explicit Remaining(Nanoseconds time) : time_(time) {}
+    /// The break has no deadline: lease-break-time was 0 when it began.
+    [[nodiscard]] static constexpr Remaining no_deadline() {
+        Remaining remaining;
+        remaining.time_ = Nanoseconds(-1);
+        return remaining;
+    }
+
+    [[nodiscard]] constexpr bool has_deadline() const { return time_.count() >= 0; }
+    /// From 0 on; only if has_deadline().
+    [[nodiscard]] constexpr Nanoseconds time() const { return time_; }
+
+    friend constexpr bool operator==(const Remaining&, const Remaining&) = default;
+
+ private:
+    Nanoseconds time_{0};
+};
+
+/// `remaining` rounded up to a multiple of `resolution`.
+[[nodiscard]] Remaining rounded_up(const Remaining& remaining, Nanoseconds resolution);
+
+/// "5.25s", or "no deadline".
+[[nodiscard]] std::string to_string(const Remaining& remaining);
+
+/// What a lease is, and where the lease break stands.
+struct LeaseState {
+    bool breaking = false;            ///< F_INPROGRESS: a lease break has begun
+    LockType type = LockType::rdlck;  ///< held: its type; being broken: what it is to become
+    LockType previous_type = LockType::rdlck;  ///< being broken: the type before (fl_type_prev)
+    bool notified = false;                     ///< being broken: the holder was signalled
+    Remaining remaining;                       ///< being broken: the time left to the holder
+
+    friend bool operator==(const LeaseState&, const LeaseState&) = default;
+};
+
+/// First and last byte of a POSIX lock, as the kernel's fl_start and fl_end.
+struct Range {
+    std::int64_t start = 0;
+    std::int64_t end = 0;
+};
+
+/// fl_end of a lock that reaches to the end of the file, wherever that is (OFFSET_MAX).
+inline constexpr std::int64_t kToEndOfFile = INT64_MAX;
+
+/// Numbers that Ownership hands out, from 0.
+enum class FileId : std::uint32_t {};
+enum class TableId : std::uint32_t {};
+
+/// One lock as one descriptor holds it. Two locks with the same file are one lease, seen through
+/// two descriptors (dup, fork): a lease belongs to the open file, not to the descriptor.
+struct Lock {
+    std::uint64_t index = 0;   ///< among all locks of the input, from 0
+    std::uint64_t offset = 0;  ///< of its record, in bytes from the start of the image
+    std::int32_t fd = 0;
+    FileId file{};    ///< the struct file it is held through
+    TableId table{};  ///< the file table that the descriptor stands in: it leads to the tasks
+    LockKind kind = LockKind::other;
+    LeaseState lease;  ///< of a lease; of other locks only `type` means something
+    Range range;       ///< of locks that are no lease
+};
+
+/// True for a lease that is being broken: what policies are about.
+[[nodiscard]] inline bool is_breaking(const Lock& lock) {
+    return lock.kind == LockKind::lease && lock.lease.breaking;
+}
+
+}  // namespace ckpt_lease

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ckpt-lease/lease/lock.hpp"
+
+namespace ckpt_lease {
+
+/// What the records of an image can hold; a back end says.
+struct RecordLimits {
+    Nanoseconds resolution{1};         ///< times are rounded up to a multiple of this
+    Nanoseconds most = kMaxRemaining;  ///< the longest time
+    bool no_deadline = true;           ///< whether there is a value for "no deadline"
+};
+
+/// What a policy may take into account besides the lease.
+struct PolicyContext {
+    /// The whole lease-break-time. 0 stands for none, as in /proc/sys/fs/lease-break-time.
+    Nanoseconds lease_break_time = std::chrono::seconds(45);
+    /// Wall-clock time since the checkpoint was taken; nothing if the image does not say when.
+    std::optional<Nanoseconds> elapsed;
+    RecordLimits limits;
+};
+
+/// From the time that a lease has left to the time that it is to have. Results beyond what an image
+/// can hold are allowed here: Treatment::apply() rounds or refuses them.
+using Policy = std::function<Remaining(const Remaining& before, const PolicyContext& context)>;
+
+/// One line of the table of policies: to add a policy, add a line in policy.cpp. The options of the
+/// command line, their help and the names in a rules file all come from it.
+struct PolicyKind {
+    std::string_view name;      ///< of the option, without dashes, and of the key in a rules file
+    std::string_view alias;     ///< another spelling, or empty
+    std::string_view argument;  ///< what the option takes, as help shows it; empty: nothing
+    std::string_view help;
+    /// Makes the policy from the text of its argument. Throws Error(refused).
+    Policy (*make)(std::string_view argument);
+};
+
+[[nodiscard]] std::span<const PolicyKind> policy_kinds();
+
+/// The kind that `name`, or its other spelling, stands for; null if there is none.
+[[nodiscard]] const PolicyKind* find_policy(std::string_view name);
+
+/// All that happens to a lease: a policy, and then the modifiers.
+struct Treatment {
+    Policy policy;
+    std::optional<Nanoseconds> min;
+    std::optional<Nanoseconds> max;
+    bool renotify = false;  ///< have the holder signalled again
+
+    /// What becomes of a lease that is being broken. Throws Error(refused) if the remaining time
+    /// would be more than kMaxRemaining, or more than the records can hold.
+    [[nodiscard]] LeaseState apply(const LeaseState& before, const PolicyContext& context) const;
+
+    /// Throws Error(refused) if min is more than max, or either is negative.
+    void check() const;
+};
+
+}  // namespace ckpt_lease

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "ckpt-lease/base/bytes.hpp"
+#include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/io/source.hpp"
+#include "ckpt-lease/linux_cr/record_types.hpp"
+
+namespace ckpt_lease::linux_cr {
+
+/// One record: its struct ckpt_hdr, and where it stands.
+struct Record {
+    std::uint64_t offset = 0;  ///< bytes from the start of the image
+    std::uint32_t type = 0;
+    std::uint32_t length = 0;  ///< the 8 bytes of the header included, so at least 8
+};
+
+/// Walks the records of an image, one after the other. Only this is right: payloads may hold bytes
+/// that look like records. It makes nothing of what the records say but of the first, whose type,
+/// 1, tells the byte order.
+///
+/// What breaks the walk (an input that is no image, a length below 8, an end within a record) goes
+/// to the problem sink once, and the walk is over.
+class Walker {
+ public:
+    Walker(io::Source& source, ProblemSink problems);
+
+    /// Moves on to the next record. False at the end of the input or where the walk breaks.
+    bool next();
+
+    [[nodiscard]] const Record& record() const noexcept { return record_; }
+    [[nodiscard]] ByteOrder order() const noexcept { return order_; }
+    /// True once the walk broke.
+    [[nodiscard]] bool is_broken() const noexcept { return broken_; }
+
+    /// The first `count` bytes of the record, header included; fewer if the record is shorter. If
+    /// the input ends before, the walk breaks and nothing is returned. At most
+    /// io::Source::kPeekLimit. Only before read_words().
+    [[nodiscard]] std::span<const std::byte> bytes(std::size_t count);
+
+    /// Reads the payload of the record as 32-bit numbers and hands each to `take`, in bounded
+    /// memory. Bytes beyond the last whole number are left. False if the walk broke.
+    template <typename Take>
+    bool read_words(Take take) {
+        if (passed_ == 0 && !pass(kRecordHeader)) {
+            return false;
+        }
+        while (record_.length - passed_ >= 4) {
+            const std::size_t count =
+                std::min<std::size_t>((record_.length - passed_) / 4 * 4, io::Source::kPeekLimit);
+            const std::span<const std::byte> words = source_.peek(count);
+            if (words.size() < count) {
+                report_cut_off();
+                return false;
+            }
+            for (std::size_t at = 0; at < count; at += 4) {
+                take(load_u32(words, at, order_));
+            }
+            pass(static_cast<std::uint32_t>(count));
+        }
+        return true;
+    }
+
+    /// Passes over the current record and the rest of the input, records or not. Returns how many
+    /// bytes there were behind the record; the walk breaks if the record itself is cut off.
+    std::uint64_t pass_rest();
+
+    /// Tells the sink about the current record.
+    void report(Problem::Severity severity, std::string message, std::string hint) const;
+    /// Tells the sink about another place.
+    void report_at(std::uint64_t offset, std::string record, Problem::Severity severity,
+                   std::string message, std::string hint) const;
+
+ private:
+    bool begin();
+    bool pass(std::uint64_t count);
+    void report_cut_off();
+    void report_no_image(std::span<const std::byte> start);
+    bool break_off();
+
+    io::Source& source_;
+    ProblemSink problems_;
+    Record record_;
+    std::uint64_t passed_ = 0;  // bytes of the current record that the source is past
+    ByteOrder order_ = ByteOrder::little;
+    bool begun_ = false;
+    bool broken_ = false;
+};
+
+}  // namespace ckpt_lease::linux_cr

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+
+namespace ckpt_lease {
+
+/// One place of a file at which bytes are to be replaced by as many others.
+struct Edit {
+    std::uint64_t offset = 0;
+    std::span<const std::byte> old_bytes;
+    std::span<const std::byte> new_bytes;
+};
+
+/// What is to be written, in the order of the file, without overlaps. Deciding what to write ends
+/// in such a list, and writing starts from it: a dry run shows it, the writers carry it out.
+class EditList {
+ public:
+    /// Appends an edit; it must begin at or after the end of the one before. Both spans have the
+    /// same length, one field's: at most 8 bytes. They are copied. An edit that changes nothing is
+    /// left out.
+    void add(std::uint64_t offset, std::span<const std::byte> old_bytes,
+             std::span<const std::byte> new_bytes);
+
+    [[nodiscard]] bool empty() const noexcept { return rows_.empty(); }
+    [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
+    [[nodiscard]] Edit at(std::size_t index) const;
+    void clear() noexcept;
+
+ private:
+    static constexpr std::size_t kMostBytes = 8;
+    struct Row {
+        std::uint64_t offset;
+        std::uint8_t length;
+        std::array<std::byte, kMostBytes> old_bytes;
+        std::array<std::byte, kMostBytes> new_bytes;
+    };
+    std::deque<Row> rows_;
+};
+
+/// Replaces the bytes of `window`, which stands at `offset` of the file, by those of `edit` as far
+/// as they fall into it. Throws Error(damaged), naming `file`, if other bytes stand there than the
+/// edit expects.
+void apply_edit(const Edit& edit, std::span<std::byte> window, std::uint64_t offset,
+                const std::string& file);
+
+}  // namespace ckpt_lease

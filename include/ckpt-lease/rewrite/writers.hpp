@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "ckpt-lease/io/file.hpp"
+#include "ckpt-lease/io/source.hpp"
+#include "ckpt-lease/rewrite/edit_list.hpp"
+
+namespace ckpt_lease {
+
+/// The ways to carry out a list of edits. Whatever fails, the image is as it was or as it should
+/// be, and no half-written file is left; all throw Error(io), and Error(damaged) if the image is no
+/// longer what the edits were made for.
+
+/// Replaces the image by a new file that is written beside it, flushed to disk and renamed over it.
+/// Owner, mode, access time and extended attributes stay; a symbolic link stays a link. Refuses
+/// what this cannot do: files with several names, files that are not regular. Does nothing at all
+/// if there are no edits. `image` is open for reading since before the edits were made.
+void write_in_place(const io::File& image, const EditList& edits, const io::Progress& progress);
+
+/// Writes the edited image to `out`, which appears complete, with the image's mode, or not at all;
+/// what was there before is replaced. Holes stay holes. Where `out` is a device or a pipe, the
+/// bytes are written into it.
+void write_copy(const io::File& image, const EditList& edits, const std::string& out,
+                const io::Progress& progress);
+
+/// Writes the edited image to an open file, from the first byte to the last.
+void write_stream(const io::File& image, const EditList& edits, io::File& out,
+                  const io::Progress& progress);
+
+/// A stream that is copied to `out` while it is read: what has been passed over is written before
+/// more is read. Edits can be added as long as their place has not been passed.
+class PassThrough final : public io::StreamSource {
+ public:
+    PassThrough(io::File& in, io::File& out) : StreamSource(in), out_(out) {}
+
+    /// Takes over all edits of `edits`, at or behind offset(), in order.
+    void add(const EditList& edits);
+
+    /// Writes what has been passed over and not yet written.
+    void finish();
+
+ protected:
+    void leaving(std::span<std::byte> passed, std::uint64_t offset) override;
+
+ private:
+    io::File& out_;
+    EditList pending_;
+    std::size_t next_ = 0;
+};
+
+/// Where `out` leads, if a new file can take its place: nothing is there, or a regular file,
+/// through symbolic links or not. Nothing if it is a device, a pipe or the like, to be written
+/// into.
+[[nodiscard]] std::optional<std::string> replaceable_path(io::System& system,
+                                                          const std::string& out);
+
+/// A file that has its name only once it is whole: it is written under another name in the same
+/// folder, and goes away if commit() is never reached.
+class NewFile {
+ public:
+    /// `path` is where the file is to appear.
+    NewFile(io::System& system, const std::string& path);
+    NewFile(const NewFile&) = delete;
+    NewFile& operator=(const NewFile&) = delete;
+    ~NewFile();
+
+    [[nodiscard]] io::File& file() noexcept { return file_; }
+    /// Flushes the file to disk, gives it its name and flushes the folder.
+    void commit();
+
+ private:
+    io::System& system_;
+    std::string path_;
+    std::string folder_;
+    std::string temporary_;
+    io::File file_;
+    bool committed_ = false;
+};
+
+}  // namespace ckpt_lease

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ckpt_lease {
+
+/// The text of a file of schemas/, such as "rules.json" or "layouts/lease-1.json". It is part of
+/// the program: the installed one needs no file.
+[[nodiscard]] std::string_view embedded_file(std::string_view name);
+
+/// The names of all such files that begin with `prefix`, sorted.
+[[nodiscard]] std::vector<std::string_view> embedded_files(std::string_view prefix);
+
+/// Parses `text` and checks it against a JSON Schema of schemas/. Throws Error(damaged) that names
+/// the file and the place in it: a line for what is no JSON, a JSON pointer for what the schema
+/// refuses.
+[[nodiscard]] nlohmann::json parse_json(const std::string& name, std::string_view text,
+                                        std::string_view schema);
+
+/// Throws Error(damaged) about the value that `pointer` leads to.
+[[noreturn]] void fail_json(const std::string& name, const std::string& pointer,
+                            std::string message, std::string hint = {});
+
+}  // namespace ckpt_lease

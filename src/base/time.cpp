@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/base/time.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <ctime>
+#include <optional>
+
+#include "ckpt-lease/base/problem.hpp"
+
+namespace ckpt_lease {
+namespace {
+
+__extension__ using Wide = __int128;
+
+struct Unit {
+    std::string_view name;
+    std::int64_t nanoseconds;
+};
+
+// Longest names first: "ms" must not be read as "m".
+constexpr std::array<Unit, 7> kUnits{{
+    {"ns", 1},
+    {"us", 1'000},
+    {"ms", 1'000'000},
+    {"s", 1'000'000'000},
+    {"m", 60'000'000'000},
+    {"h", 3'600'000'000'000},
+    {"d", 86'400'000'000'000},
+}};
+
+constexpr std::size_t kMaxDigits = 18;
+
+// No record holds more, and sums of two stay in range.
+constexpr Nanoseconds kLongest = std::chrono::seconds(4294967295);
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+std::string_view take_digits(std::string_view& text) {
+    const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
+    const auto digits = text.substr(0, static_cast<std::size_t>(end - text.begin()));
+    text.remove_prefix(digits.size());
+    return digits;
+}
+
+// The number that the digits stand for; nothing where there are none, or too many to be exact.
+std::optional<std::uint64_t> to_number(std::string_view digits) {
+    std::uint64_t value = 0;
+    if (digits.empty() || digits.size() > kMaxDigits) {
+        return std::nullopt;
+    }
+    std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return value;
+}
+
+struct Decimal {
+    std::uint64_t digits = 0;
+    std::uint64_t scale = 1;  // a power of ten: the number is digits / scale
+};
+
+// "1", "1.5", ".5"; takes what it reads off `text`.
+std::optional<Decimal> take_decimal(std::string_view& text) {
+    const std::string_view whole = take_digits(text);
+    std::string_view fraction;
+    if (!text.empty() && text.front() == '.') {
+        text.remove_prefix(1);
+        fraction = take_digits(text);
+        if (fraction.empty()) {
+            return std::nullopt;
+        }
+    }
+    Decimal decimal;
+    for (std::size_t i = 0; i < fraction.size() && i < kMaxDigits; ++i) {
+        decimal.scale *= 10;
+    }
+    const auto number = to_number(std::string(whole) + std::string(fraction));
+    if (!number) {
+        return std::nullopt;
+    }
+    decimal.digits = *number;
+    return decimal;
+}
+
+[[noreturn]] void refuse_duration(std::string_view text) {
+    refuse(fmt::format("'{}' is not a length of time", text),
+           "write it like 90, 90s, 1.5, 1m30s, 1h or 250ms");
+}
+
+Wide take_component(std::string_view& rest, std::string_view all, bool first) {
+    const auto number = take_decimal(rest);
+    if (!number) {
+        refuse_duration(all);
+    }
+    std::int64_t unit = 1'000'000'000;
+    if (!rest.empty() || !first) {
+        const auto* const found = std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) {
+            return rest.substr(0, u.name.size()) == u.name;
+        });
+        if (found == kUnits.end()) {
+            refuse_duration(all);
+        }
+        unit = found->nanoseconds;
+        rest.remove_prefix(found->name.size());
+    }
+    const Wide scaled = static_cast<Wide>(number->digits) * unit;
+    if (scaled % static_cast<Wide>(number->scale) != 0) {
+        refuse(fmt::format("'{}' is finer than a nanosecond", all));
+    }
+    return scaled / static_cast<Wide>(number->scale);
+}
+
+// Moments are nanoseconds in 63 bits: they end in the year 2262.
+constexpr std::uint64_t kLatest = 9'000'000'000;
+
+// The parts of a moment; each takes what it reads off `rest`.
+std::optional<std::int64_t> take_epoch(std::string_view& rest) {
+    rest.remove_prefix(1);  // the @
+    const auto number = to_number(take_digits(rest));
+    if (!number || *number > kLatest) {
+        return std::nullopt;
+    }
+    return static_cast<std::int64_t>(*number);
+}
+
+std::optional<std::int64_t> take_date(std::string_view& rest) {
+    std::tm tm{};
+    const std::string copy(rest);
+    const char* const end = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &tm);
+    constexpr int kEarliestYear = 1970 - 1900;
+    constexpr int kLatestYear = 2250 - 1900;
+    if (end == nullptr || tm.tm_year < kEarliestYear || tm.tm_year > kLatestYear) {
+        return std::nullopt;
+    }
+    rest.remove_prefix(static_cast<std::size_t>(end - copy.c_str()));
+    return timegm(&tm);
+}
+
+std::optional<Nanoseconds> take_fraction(std::string_view& rest) {
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    if (!rest.starts_with('.')) {
+        return Nanoseconds(0);
+    }
+    const auto decimal = take_decimal(rest);
+    if (!decimal || decimal->scale > kSecond) {
+        return std::nullopt;
+    }
+    return Nanoseconds(static_cast<std::int64_t>(decimal->digits * (kSecond / decimal->scale)));
+}
+
+// "Z", "+01:00": seconds east of Greenwich.
+std::optional<std::int64_t> take_zone(std::string_view& rest) {
+    if (rest == "Z") {
+        rest = {};
+        return 0;
+    }
+    constexpr std::size_t kLength = 6;
+    if (rest.size() != kLength || (rest[0] != '+' && rest[0] != '-') || rest[3] != ':') {
+        return std::nullopt;
+    }
+    const bool east = rest[0] == '+';
+    rest.remove_prefix(1);
+    const auto hours = to_number(take_digits(rest));
+    rest.remove_prefix(1);  // the colon, or what stands in its place
+    const auto minutes = to_number(take_digits(rest));
+    if (!hours || !minutes || *hours > 23 || *minutes > 59 || !rest.empty()) {
+        return std::nullopt;
+    }
+    const auto offset = static_cast<std::int64_t>(*hours * 3600 + *minutes * 60);
+    return east ? offset : -offset;
+}
+
+}  // namespace
+
+Nanoseconds parse_duration(std::string_view text) {
+    std::string_view rest = text;
+    const bool negative = !rest.empty() && rest.front() == '-';
+    if (negative) {
+        rest.remove_prefix(1);
+    }
+    if (rest.empty()) {
+        refuse_duration(text);
+    }
+    Wide total = 0;
+    for (bool first = true; !rest.empty(); first = false) {
+        total += take_component(rest, text, first);
+        if (total > kLongest.count()) {
+            refuse(fmt::format("'{}' is more than 4294967295 seconds", text));
+        }
+    }
+    const auto span = static_cast<std::int64_t>(total);
+    return Nanoseconds(negative ? -span : span);
+}
+
+std::string format_seconds(Nanoseconds span) {
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    const bool negative = span.count() < 0;
+    const auto magnitude = negative ? ~static_cast<std::uint64_t>(span.count()) + 1
+                                    : static_cast<std::uint64_t>(span.count());
+    std::string text = fmt::format("{}{}", negative ? "-" : "", magnitude / kSecond);
+    if (magnitude % kSecond != 0) {
+        std::string fraction = fmt::format("{:09}", magnitude % kSecond);
+        fraction.erase(fraction.find_last_not_of('0') + 1);
+        text += "." + fraction;
+    }
+    return text;
+}
+
+Factor Factor::parse(std::string_view text) {
+    std::string_view rest = text;
+    const auto number = take_decimal(rest);
+    if (!number || !rest.empty() || number->scale > 1'000'000'000 ||
+        number->digits / number->scale >= 1'000'000'000) {
+        refuse(fmt::format("'{}' is not a factor", text),
+               "write a decimal number that is not negative, like 2, 0.5 or 1.25");
+    }
+    Factor factor;
+    factor.digits_ = number->digits;
+    factor.scale_ = number->scale;
+    return factor;
+}
+
+Nanoseconds Factor::times(Nanoseconds span, Nanoseconds limit) const noexcept {
+    const Wide scale = scale_;
+    const Wide product = (static_cast<Wide>(span.count()) * digits_ + scale - 1) / scale;
+    return Nanoseconds(
+        static_cast<std::int64_t>(std::min(product, static_cast<Wide>(limit.count()))));
+}
+
+Moment parse_moment(std::string_view text) {
+    std::string_view rest = text;
+    const bool is_number = text.starts_with('@');
+    std::optional<std::int64_t> seconds = is_number ? take_epoch(rest) : take_date(rest);
+    const std::optional<Nanoseconds> fraction = take_fraction(rest);
+    const std::optional<std::int64_t> zone = is_number ? 0 : take_zone(rest);
+    if (!seconds || !fraction || !zone || !rest.empty()) {
+        refuse(fmt::format("'{}' is not a time", text),
+               "write it like 2026-11-22T19:33:00Z, or @ and seconds since the epoch");
+    }
+    return Moment(std::chrono::seconds(*seconds - *zone) + *fraction);
+}
+
+std::string format_moment(std::uint64_t seconds_since_epoch) {
+    constexpr std::uint64_t kEndOfYear9999 = 253'402'300'799;
+    if (seconds_since_epoch > kEndOfYear9999) {
+        return fmt::format("@{}", seconds_since_epoch);
+    }
+    const auto seconds = static_cast<std::time_t>(seconds_since_epoch);
+    std::tm tm{};
+    gmtime_r(&seconds, &tm);
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", tm.tm_year + 1900, tm.tm_mon + 1,
+                       tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+}  // namespace ckpt_lease

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/app.hpp"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <exception>
+
+#include "ckpt-lease/base/problem.hpp"
+#include "cli/exit_status.hpp"
+#include "version.hpp"
+
+namespace ckpt_lease::cli {
+namespace {
+
+struct CommandEntry {
+    const char* name;
+    const char* description;
+    std::unique_ptr<Command> (*make)();
+};
+
+constexpr CommandEntry kCommands[] = {
+    {"show", "Show who holds which lease, and how long still", make_show},
+    {"policy", "Rewrite the time that the holders of leases being broken have left", make_policy},
+    {"edit", "Rewrite one lease by hand", make_edit},
+    {"verify", "Find everything that is wrong with an image", make_verify},
+    {"records", "List all records of an image", make_records},
+    {"diff", "Show how the leases of two images differ", make_diff},
+    {"layouts", "List and print layouts of the lock records", make_layouts},
+};
+
+constexpr const char* kFooter = R"(Examples:
+  ckpt-lease show job.img
+  ckpt-lease policy --favor-holder job.img
+  checkpoint 42 | ckpt-lease policy --add 10 - | restart
+
+Exit status: 0 done; 1 an image is damaged or not supported; 2 usage; 3 input or
+output failed; 4 --require-match, and nothing matched. 'ckpt-lease COMMAND --help'
+says more, and ckpt-lease(1).)";
+
+constexpr const char* kLevels[] = {"warning", "info", "debug", "trace"};
+
+int report_usage_error(const CLI::App& app, const CLI::ParseError& error, Out& err) {
+    const CLI::App* used = &app;
+    while (!used->get_subcommands().empty()) {
+        used = used->get_subcommands().front();
+    }
+    const std::string command =
+        used == &app ? app.get_name() : app.get_name() + " " + used->get_name();
+    err.print("ckpt-lease: {} (see '{} --help')\n", error.what(), command);
+    err.flush();
+    return kUsage;
+}
+
+void set_up_log(const std::string& level) {
+    auto logger = std::make_shared<spdlog::logger>(
+        "ckpt-lease", std::make_shared<spdlog::sinks::stderr_sink_st>());
+    logger->set_pattern("%n: %l: %v");
+    logger->set_level(spdlog::level::from_str(level));
+    spdlog::set_default_logger(std::move(logger));
+}
+
+int run_command(Program& program, const Context& context) {
+    try {
+        const int status = program.chosen()->run(context);
+        context.out.flush();
+        context.err.flush();
+        return status;
+    } catch (const Error& error) {
+        try {
+            context.complain(error.what());
+        } catch (const Error&) {
+            // Standard output or error cannot be written: the exit status still says so.
+        }
+        if (error.kind() == Error::Kind::interrupted) {
+            // The signal that was put off does now what it always does.
+            ::raise(context.environment.stop_signal());
+        }
+        return status_of(error);
+    }
+}
+
+}  // namespace
+
+Program::Program() : app_("Show and rewrite file leases in checkpoint images", "ckpt-lease") {
+    app_.set_version_flag("-V,--version", "ckpt-lease " CKPT_LEASE_VERSION);
+    app_.set_help_all_flag("");
+    app_.require_subcommand(1);
+    app_.footer(kFooter);
+    app_.get_formatter()->column_width(34);
+    for (const CommandEntry& entry : kCommands) {
+        CLI::App* const app = app_.add_subcommand(entry.name, entry.description);
+        commands_.push_back({app, entry.make()});
+        commands_.back().command->declare(*app);
+        app->add_flag("-v,--verbose", verbosity_,
+                      "say more on standard error; -vv and -vvv still more");
+        app->add_option("--log-level", log_level_,
+                        "what to say on standard error: warning, info, debug or trace")
+            ->type_name("LEVEL")
+            ->check([](const std::string& level) {
+                const auto* const found = std::find(std::begin(kLevels), std::end(kLevels), level);
+                return found != std::end(kLevels)
+                           ? std::string()
+                           : "--log-level " + level + ": give warning, info, debug or trace";
+            });
+    }
+}
+
+Command* Program::chosen() const {
+    for (const Entry& entry : commands_) {
+        if (entry.app->parsed()) {
+            return entry.command.get();
+        }
+    }
+    return nullptr;
+}
+
+std::string Program::log_level() const {
+    if (!log_level_.empty()) {
+        return log_level_;
+    }
+    return kLevels[std::min<std::size_t>(static_cast<std::size_t>(std::max(verbosity_, 0)),
+                                         std::size(kLevels) - 1)];
+}
+
+int run(int argc, const char* const* argv, Environment& environment) {
+    Out out(io::File::borrow(*environment.system, "standard output", STDOUT_FILENO));
+    Out err(io::File::borrow(*environment.system, "standard error", STDERR_FILENO));
+    const Context context{environment, out, err};
+    Program program;
+    try {
+        program.app().parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        const auto chosen = program.app().get_subcommands();
+        out.write(chosen.empty() ? program.app().help() : chosen.front()->help());
+        out.flush();
+        return kDone;
+    } catch (const CLI::CallForVersion& version) {
+        out.print("{}\n", version.what());
+        out.flush();
+        return kDone;
+    } catch (const CLI::ParseError& error) {
+        return report_usage_error(program.app(), error, err);
+    }
+    set_up_log(program.log_level());
+    return run_command(program, context);
+}
+
+}  // namespace ckpt_lease::cli

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <vector>
+
+#include "cli/command.hpp"
+
+namespace ckpt_lease::cli {
+
+/// The command line: all options of all commands. Help, man pages' tests and shell completions look
+/// at this, and nothing says twice what there is.
+class Program {
+ public:
+    Program();
+
+    [[nodiscard]] CLI::App& app() noexcept { return app_; }
+    /// The command that was chosen; null if none was.
+    [[nodiscard]] Command* chosen() const;
+    /// How much -v and --log-level ask for, as a spdlog level's name.
+    [[nodiscard]] std::string log_level() const;
+
+ private:
+    struct Entry {
+        CLI::App* app;
+        std::unique_ptr<Command> command;
+    };
+    CLI::App app_;
+    std::vector<Entry> commands_;
+    int verbosity_ = 0;
+    std::string log_level_;
+};
+
+/// Runs the program and returns its exit status.
+int run(int argc, const char* const* argv, Environment& environment);
+
+}  // namespace ckpt_lease::cli

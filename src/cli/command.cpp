@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/command.hpp"
+
+#include <algorithm>
+
+#include "cli/exit_status.hpp"
+
+namespace ckpt_lease::cli {
+
+void Context::complain(std::string_view message) const {
+    out.flush();  // so that results and messages on one terminal keep their order
+    err.print("ckpt-lease: {}\n", message);
+    err.flush();
+}
+
+int for_each_image(const Context& context, const std::vector<std::string>& images,
+                   const std::function<int(const std::string& image)>& work) {
+    int status = kDone;
+    for (const std::string& image : images) {
+        try {
+            status = std::max(status, work(image));
+        } catch (const Error& error) {
+            if (error.kind() == Error::Kind::interrupted) {
+                throw;
+            }
+            context.complain(error.what());
+            status = std::max(status, status_of(error));
+        }
+    }
+    return status;
+}
+
+}  // namespace ckpt_lease::cli

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/environment.hpp"
+#include "render/out.hpp"
+
+namespace ckpt_lease::cli {
+
+/// What a command works with once its options are read.
+struct Context {
+    Environment& environment;
+    Out& out;  ///< standard output
+    Out& err;  ///< standard error
+
+    /// "ckpt-lease: MESSAGE" on standard error.
+    void complain(std::string_view message) const;
+};
+
+/// One subcommand. Each has a file of its own, cmd_NAME.cpp, and a line in kCommands.
+class Command {
+ public:
+    Command() = default;
+    Command(const Command&) = delete;
+    Command& operator=(const Command&) = delete;
+    virtual ~Command() = default;
+
+    /// Adds the options to `app`, which has the command's name and description.
+    virtual void declare(CLI::App& app) = 0;
+    /// Does the work. Errors that end it are thrown.
+    virtual int run(const Context& context) = 0;
+};
+
+std::unique_ptr<Command> make_diff();
+std::unique_ptr<Command> make_edit();
+std::unique_ptr<Command> make_layouts();
+std::unique_ptr<Command> make_policy();
+std::unique_ptr<Command> make_records();
+std::unique_ptr<Command> make_show();
+std::unique_ptr<Command> make_verify();
+
+/// Does `work` for each of `images`: an image that fails is complained about, and the next follows.
+/// Returns the highest exit status.
+int for_each_image(const Context& context, const std::vector<std::string>& images,
+                   const std::function<int(const std::string& image)>& work);
+
+}  // namespace ckpt_lease::cli

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/environment.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+
+namespace ckpt_lease::cli {
+namespace {
+
+volatile std::sig_atomic_t g_stop_signal = 0;
+
+void remember_signal(int signal) {
+    g_stop_signal = signal;
+}
+
+std::string_view variable(const char* name) {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::string_view() : value;
+}
+
+Page page_of(int fd) {
+    constexpr std::size_t kNarrowest = 40;
+    Page page;
+    const bool is_terminal = isatty(fd) == 1;
+    const std::string_view columns = variable("COLUMNS");
+    std::size_t given = 0;
+    struct winsize size {};
+    if (std::from_chars(columns.data(), columns.data() + columns.size(), given).ec == std::errc() &&
+        given > 0) {
+        page.width = given;
+    } else if (is_terminal && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        page.width = size.ws_col;
+    }
+    page.width = std::max(page.width, kNarrowest);
+    // https://no-color.org: any value that is not empty.
+    page.colour = is_terminal && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+    return page;
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+    struct sigaction action {};
+    action.sa_handler = remember_signal;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+        sigaction(kSignals.at(i), nullptr, &before_.at(i));
+        if (before_.at(i).sa_handler != SIG_IGN) {
+            sigaction(kSignals.at(i), &action, nullptr);
+        }
+    }
+}
+
+StopSignals::~StopSignals() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+        sigaction(kSignals.at(i), &before_.at(i), nullptr);
+    }
+}
+
+Environment process_environment() {
+    Environment environment;
+    environment.system = &io::posix_system();
+    environment.out_page = page_of(STDOUT_FILENO);
+    environment.err_page = page_of(STDERR_FILENO);
+    environment.err_is_terminal = isatty(STDERR_FILENO) == 1;
+    environment.now = [] {
+        return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
+    };
+    environment.stop_signal = [] { return static_cast<int>(g_stop_signal); };
+    return environment;
+}
+
+}  // namespace ckpt_lease::cli

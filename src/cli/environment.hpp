@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <array>
+#include <csignal>
+#include <functional>
+
+#include "ckpt-lease/base/time.hpp"
+#include "ckpt-lease/io/system.hpp"
+#include "render/table.hpp"
+
+namespace ckpt_lease::cli {
+
+/// What the program takes from the world outside, so that tests can give it another one.
+struct Environment {
+    io::System* system = nullptr;
+    Page out_page;  ///< of standard output
+    Page err_page;
+    bool err_is_terminal = false;
+    std::function<Moment()> now;
+    /// The signal that asked the program to stop, or 0.
+    std::function<int()> stop_signal;
+};
+
+/// While one of these lives, SIGINT, SIGTERM and SIGHUP only leave a note for stop_signal(): for
+/// work that leaves a file behind if it just ends. A second signal ends the program at once.
+class StopSignals {
+ public:
+    StopSignals();
+    StopSignals(const StopSignals&) = delete;
+    StopSignals& operator=(const StopSignals&) = delete;
+    ~StopSignals();
+
+ private:
+    static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
+    std::array<struct sigaction, kSignals.size()> before_{};
+};
+
+/// The environment of this process.
+[[nodiscard]] Environment process_environment();
+
+}  // namespace ckpt_lease::cli

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/options.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+
+#include "ckpt-lease/base/bytes.hpp"
+#include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/io/file.hpp"
+
+namespace ckpt_lease::cli {
+namespace {
+
+constexpr const char* kFilterGroup = "Filters (all must match; each may be given several times)";
+constexpr std::size_t kMostText = std::size_t{16} * 1024 * 1024;
+
+void declare_filter(CLI::App& app, const char* option, std::vector<std::string>& values,
+                    const char* argument, const char* help) {
+    app.add_option(option, values, help)
+        ->type_name(argument)
+        ->group(kFilterGroup)
+        ->expected(1)
+        ->take_all();
+}
+
+}  // namespace
+
+void FilterOptions::declare(CLI::App& app) {
+    declare_filter(app, "--path", paths_, "GLOB", "the file's path; * matches slashes too");
+    declare_filter(app, "--pid", pids_, "N", "a task that shares the descriptor");
+    declare_filter(app, "--comm", comms_, "GLOB", "the command name of such a task");
+    declare_filter(app, "--fd", fds_, "N", "the descriptor");
+    declare_filter(app, "--index", indexes_, "N", "the lock record, counted from 0");
+    declare_filter(app, "--target", targets_, "TYPE",
+                   "F_UNLCK or F_RDLCK: what a lease being broken becomes");
+}
+
+Filter FilterOptions::filter() const {
+    Filter filter;
+    filter.paths = paths_;
+    filter.comms = comms_;
+    for (const std::string& pid : pids_) {
+        filter.pids.push_back(
+            static_cast<std::int32_t>(parse_number_option("--pid", pid, INT32_MAX)));
+    }
+    for (const std::string& fd : fds_) {
+        filter.fds.push_back(static_cast<std::int32_t>(parse_number_option("--fd", fd, INT32_MAX)));
+    }
+    for (const std::string& index : indexes_) {
+        filter.indexes.push_back(parse_number_option("--index", index, INT64_MAX));
+    }
+    for (const std::string& target : targets_) {
+        const LockType type = parse_type_option("--target", target);
+        if (type == LockType::wrlck) {
+            refuse("--target F_WRLCK: no lease is ever broken to that", "give F_UNLCK or F_RDLCK");
+        }
+        filter.targets.push_back(type);
+    }
+    filter.check();
+    return filter;
+}
+
+void LayoutOption::declare(CLI::App& app) {
+    app.add_option("--layout", name_,
+                   "layout of the lock records: a name that 'ckpt-lease layouts' lists, or a JSON "
+                   "file; lease-1 if not given")
+        ->type_name("NAME|FILE");
+}
+
+linux_cr::Layout LayoutOption::layout(io::System& system) const {
+    if (name_.empty()) {
+        return linux_cr::default_layout();
+    }
+    if (const linux_cr::BuiltInLayout* const built_in = linux_cr::find_layout(name_)) {
+        return built_in->layout;
+    }
+    if (name_.find_first_of("./") == std::string::npos) {
+        std::string names;
+        for (const auto& built_in : linux_cr::built_in_layouts()) {
+            names += (names.empty() ? "" : ", ") + built_in.layout.name;
+        }
+        refuse(fmt::format("there is no layout '{}'", name_),
+               fmt::format("built in: {}; a file's name has a dot or a slash in it", names));
+    }
+    return linux_cr::parse_layout(name_, read_text_file(system, name_));
+}
+
+void OutputOptions::declare(CLI::App& app) {
+    auto* const out_option =
+        app.add_option("-o,--output", out, "write OUT and leave IMAGE alone; - is standard output")
+            ->type_name("OUT");
+    app.add_flag("-n,--dry-run", dry_run, "write nothing, and report what would be written")
+        ->excludes(out_option);
+}
+
+void OutputOptions::check(const std::vector<std::string>& images) const {
+    check_images(images);
+    if (images.size() == 1) {
+        return;
+    }
+    if (!out.empty()) {
+        refuse("-o takes one image, and several are given", "call ckpt-lease once for each");
+    }
+    if (std::find(images.begin(), images.end(), "-") != images.end()) {
+        refuse("standard output takes one image: - must be the only one",
+               "call ckpt-lease once for each");
+    }
+}
+
+void declare_json(CLI::App& app, bool& json) {
+    app.add_flag("--json", json, "print JSON; ckpt-lease(1) says where its schemas are");
+}
+
+void declare_images(CLI::App& app, std::vector<std::string>& images) {
+    app.add_option("IMAGE", images, "checkpoint images; - is standard input")
+        ->type_name("")
+        ->required();
+}
+
+void check_images(const std::vector<std::string>& images) {
+    if (std::count(images.begin(), images.end(), "-") > 1) {
+        refuse("standard input can be read only once: - is given twice");
+    }
+}
+
+std::string read_text_file(io::System& system, const std::string& path) {
+    io::File file(system, path, O_RDONLY);
+    std::string text;
+    while (true) {
+        std::array<std::byte, 4096> piece{};
+        const std::size_t got = file.read_some(piece);
+        if (got == 0) {
+            return text;
+        }
+        text += as_text(std::span(piece).first(got));
+        if (text.size() > kMostText) {
+            Problem problem;
+            problem.file = path;
+            problem.message = "the file is larger than 16 MiB, which no file of its kind is";
+            throw Error(Error::Kind::damaged, std::move(problem));
+        }
+    }
+}
+
+LockType parse_type_option(std::string_view option, const std::string& text) {
+    const auto type = parse_lock_type(text);
+    if (!type) {
+        refuse(fmt::format("{} {}: no such type", option, text),
+               "the types are F_RDLCK, F_WRLCK and F_UNLCK");
+    }
+    return *type;
+}
+
+std::uint64_t parse_number_option(std::string_view option, const std::string& text,
+                                  std::uint64_t most) {
+    std::uint64_t value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stopped, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc() || stopped != end || value > most) {
+        refuse(fmt::format("{} {}: give a whole number from 0 to {}", option, text, most));
+    }
+    return value;
+}
+
+}  // namespace ckpt_lease::cli

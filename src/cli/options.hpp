@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ckpt-lease/io/system.hpp"
+#include "ckpt-lease/lease/filter.hpp"
+#include "ckpt-lease/linux_cr/layout.hpp"
+
+namespace ckpt_lease::cli {
+
+/// Options that several commands have. They are added here, so that they are the same everywhere.
+
+/// --path, --pid, --comm, --fd, --index, --target
+class FilterOptions {
+ public:
+    void declare(CLI::App& app);
+    /// Throws Error(refused) for filters that make no sense.
+    [[nodiscard]] Filter filter() const;
+
+ private:
+    std::vector<std::string> paths_;
+    std::vector<std::string> comms_;
+    std::vector<std::string> pids_;
+    std::vector<std::string> fds_;
+    std::vector<std::string> indexes_;
+    std::vector<std::string> targets_;
+};
+
+/// --layout
+class LayoutOption {
+ public:
+    void declare(CLI::App& app);
+    /// The layout of that name, or else the one that the file of that name describes.
+    [[nodiscard]] linux_cr::Layout layout(io::System& system) const;
+
+ private:
+    std::string name_;
+};
+
+/// -o, --dry-run
+struct OutputOptions {
+    std::string out;
+    bool dry_run = false;
+
+    void declare(CLI::App& app);
+    /// Throws Error(refused) if the options cannot be carried out for these images.
+    void check(const std::vector<std::string>& images) const;
+};
+
+void declare_json(CLI::App& app, bool& json);
+void declare_images(CLI::App& app, std::vector<std::string>& images);
+/// Throws Error(refused) if "-" is given more than once.
+void check_images(const std::vector<std::string>& images);
+
+/// The text of a small file that is not an image (rules, layouts). Throws Error(io), and
+/// Error(damaged) where it is larger than 16 MiB.
+[[nodiscard]] std::string read_text_file(io::System& system, const std::string& path);
+
+/// Reads F_RDLCK, F_WRLCK or F_UNLCK. Throws Error(refused), naming `option`.
+[[nodiscard]] LockType parse_type_option(std::string_view option, const std::string& text);
+/// Reads a whole number that is not negative. Throws Error(refused), naming `option`.
+[[nodiscard]] std::uint64_t parse_number_option(std::string_view option, const std::string& text,
+                                                std::uint64_t most);
+
+}  // namespace ckpt_lease::cli

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/policy_run.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <deque>
+#include <optional>
+
+#include "ckpt-lease/rewrite/writers.hpp"
+#include "cli/exit_status.hpp"
+#include "cli/input.hpp"
+#include "cli/rewriting.hpp"
+
+namespace ckpt_lease::cli {
+namespace {
+
+struct Change {
+    std::uint32_t index;
+    LeaseState after;
+};
+
+bool is_reported(Outcome outcome) {
+    return outcome == Outcome::changed || outcome == Outcome::unchanged;
+}
+
+void throw_if_damaged(const Problem& problem) {
+    if (problem.severity == Problem::Severity::structure) {
+        throw Error(Error::Kind::damaged, problem);
+    }
+}
+
+}  // namespace
+
+PolicyContext PolicyRunner::policy_context(const std::string& name,
+                                           std::uint64_t checkpoint_time) const {
+    PolicyContext policy;
+    policy.lease_break_time = settings_.lease_break_time;
+    policy.limits = settings_.layout.limits();
+    // Moments end in the year 2262; a checkpoint "taken" later has not been taken yet anyway.
+    constexpr std::uint64_t kLatest = 9'000'000'000;
+    if (checkpoint_time != 0) {
+        const Moment taken(std::chrono::seconds(std::min(checkpoint_time, kLatest)));
+        if (settings_.now < taken && settings_.uses_elapsed) {
+            context_.complain(fmt::format(
+                "{}: the checkpoint was taken in the future, if the clock is right; no time has "
+                "elapsed then (--now says what time it is)",
+                name));
+        }
+        policy.elapsed = std::max(settings_.now - taken, Nanoseconds(0));
+    }
+    return policy;
+}
+
+void PolicyRunner::rewrite_file(const std::string& name, Counts& counts) {
+    Input input(context_, name);
+    if (!input.is_seekable()) {
+        throw Error(Error::Kind::io,
+                    {.file = name,
+                     .message = "only regular files and block devices can be rewritten by name",
+                     .hint = "give - to rewrite what comes through a pipe"});
+    }
+    const linux_cr::Image image = linux_cr::read_sound_image(input.source(), settings_.layout);
+    const LockList& locks = image.locks;
+    Planner planner(name, settings_.rules, policy_context(name, image.facts.time),
+                    locks.ownership());
+    RecordReader records(input.file(), settings_.layout, image.facts.order);
+    std::deque<Change> changes;
+    EditList edits;
+    for (std::size_t i = 0; i < locks.size(); ++i) {
+        const Lock lock = locks.at(i);
+        const Decision decision = planner.consider(lock);
+        if (decision.outcome == Outcome::changed) {
+            const auto record = records.read(lock);
+            const linux_cr::LockCodec& codec = records.codec();
+            codec.append_edits(edits, lock.offset, record,
+                               codec.with_state(codec.decode(record), lock.lease, decision.after));
+        }
+        if (is_reported(decision.outcome)) {
+            changes.push_back({static_cast<std::uint32_t>(i), decision.after});
+        }
+    }
+    counts = planner.counts();
+    if (settings_.require_match && counts.matched() == 0) {
+        return;  // a failure: nothing is written
+    }
+    carry_out(context_, input, edits, settings_.output);
+    spdlog::info("{}: {} edits", name, edits.size());
+    report_.begin_image(name);
+    for (const Change& change : changes) {
+        report_.lease(locks.at(change.index), change.after, locks.ownership());
+    }
+    report_.end_image(counts);
+}
+
+// Decides about each lock while its record is in the window, before it is passed on.
+class PolicyRunner::StreamEditor final : public linux_cr::ScanVisitor {
+ public:
+    StreamEditor(const PolicyRunner& runner, PassThrough* writer, const Ownership& ownership)
+        : runner_(runner), writer_(writer), ownership_(ownership) {}
+
+    void on_header(const linux_cr::ImageFacts& facts) override {
+        planner_.emplace("-", runner_.settings_.rules, runner_.policy_context("-", facts.time),
+                         ownership_);
+        runner_.report_.begin_image("-");
+    }
+
+    void on_lock(const Lock& lock, const linux_cr::LockFields& fields,
+                 std::span<const std::byte> record, const linux_cr::LockCodec& codec) override {
+        const Decision decision = planner_->consider(lock);
+        if (decision.outcome == Outcome::changed && writer_ != nullptr) {
+            EditList edits;
+            codec.append_edits(edits, lock.offset, record,
+                               codec.with_state(fields, lock.lease, decision.after));
+            writer_->add(edits);
+        }
+        if (is_reported(decision.outcome)) {
+            runner_.report_.lease(lock, decision.after, ownership_);
+        }
+    }
+
+    [[nodiscard]] const Counts& counts() const { return planner_->counts(); }
+
+ private:
+    const PolicyRunner& runner_;
+    PassThrough* writer_;  // null: dry run
+    const Ownership& ownership_;
+    std::optional<Planner> planner_;
+};
+
+void PolicyRunner::rewrite_stream(Counts& counts) {
+    if (settings_.rules.needs_tasks()) {
+        refuse("filters on tasks (--pid, --comm) cannot be used on standard input",
+               "in an image the tasks come after the locks, which are written on before the tasks "
+               "are known; save the image and give its name");
+    }
+    io::System& system = *context_.environment.system;
+    io::File in = io::File::borrow(system, "-", STDIN_FILENO);
+    const io::Progress progress = progress_on(context_, in);
+    Ownership ownership;
+    const auto scan = [&](io::Source& source, PassThrough* writer) {
+        source.on_progress(progress);
+        linux_cr::ImageFacts facts;
+        StreamEditor editor(*this, writer, ownership);
+        linux_cr::scan(source, settings_.layout, facts, ownership, editor, throw_if_damaged);
+        counts = editor.counts();
+    };
+    const auto rewrite_to = [&](io::File& out) {
+        PassThrough pass(in, out);
+        scan(pass, &pass);
+        pass.finish();
+    };
+    const std::string& out_name = settings_.output.out;
+    if (settings_.output.dry_run) {
+        io::StreamSource source(in);
+        scan(source, nullptr);
+    } else if (out_name.empty() || out_name == "-") {
+        io::File out = io::File::borrow(system, "standard output", STDOUT_FILENO);
+        rewrite_to(out);
+    } else if (const auto path = replaceable_path(system, out_name)) {
+        const StopSignals stop_signals;
+        NewFile out(system, *path);
+        rewrite_to(out.file());
+        out.commit();
+    } else {
+        io::File out(system, out_name, O_WRONLY);
+        rewrite_to(out);
+        out.close();
+    }
+    report_.end_image(counts);
+}
+
+int PolicyRunner::run(const std::string& image) {
+    Counts counts;
+    try {
+        if (image == "-") {
+            rewrite_stream(counts);
+        } else {
+            rewrite_file(image, counts);
+        }
+    } catch (const Error& error) {
+        report_.fail_image(image, error.what());
+        throw;
+    }
+    if (settings_.require_match && counts.matched() == 0) {
+        const std::string message = fmt::format("{}: no lease that is being broken matches",
+                                                image == "-" ? "standard input" : image);
+        if (image != "-") {
+            report_.fail_image(image, message);
+        }
+        context_.complain(message);
+        return kNoMatch;
+    }
+    return kDone;
+}
+
+}  // namespace ckpt_lease::cli

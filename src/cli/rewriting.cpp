@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/rewriting.hpp"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "ckpt-lease/base/text.hpp"
+#include "ckpt-lease/rewrite/writers.hpp"
+
+namespace ckpt_lease::cli {
+
+RecordReader::RecordReader(const io::File& file, const linux_cr::Layout& layout, ByteOrder order)
+    : file_(file), codec_(layout, order), record_(layout.length) {}
+
+std::span<const std::byte> RecordReader::read(const Lock& lock) {
+    Lock again = lock;
+    if (file_.read_at(record_, lock.offset) == record_.size()) {
+        codec_.interpret(codec_.decode(record_), again);
+        if (again.kind == lock.kind && again.lease == lock.lease) {
+            return record_;
+        }
+    }
+    throw Error(Error::Kind::damaged, {.file = file_.name(),
+                                       .offset = lock.offset,
+                                       .record = "FILE_LOCK",
+                                       .message = "the record has changed since it was read",
+                                       .hint = "somebody else writes to this file; try again"});
+}
+
+void carry_out(const Context& context, const Input& input, const EditList& edits,
+               const OutputOptions& options) {
+    for (std::size_t i = 0; i < edits.size(); ++i) {
+        const Edit edit = edits.at(i);
+        spdlog::debug("offset {}: {} becomes {}", edit.offset, to_hex(as_text(edit.old_bytes)),
+                      to_hex(as_text(edit.new_bytes)));
+    }
+    if (options.dry_run) {
+        return;
+    }
+    const io::File& image = input.file();
+    const io::Progress progress = progress_on(context, image);
+    if (options.out == "-") {
+        io::File out = io::File::borrow(image.system(), "standard output", STDOUT_FILENO);
+        write_stream(image, edits, out, progress);
+        return;
+    }
+    const StopSignals stop_signals;
+    if (options.out.empty()) {
+        write_in_place(image, edits, progress);
+    } else {
+        write_copy(image, edits, options.out, progress);
+    }
+}
+
+}  // namespace ckpt_lease::cli

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+
+#include "ckpt-lease/linux_cr/image.hpp"
+#include "ckpt-lease/rewrite/edit_list.hpp"
+#include "cli/command.hpp"
+#include "cli/input.hpp"
+#include "cli/options.hpp"
+
+namespace ckpt_lease::cli {
+
+/// What the commands that rewrite images have in common.
+
+/// Reads lock records again, to make edits of what was decided about them.
+class RecordReader {
+ public:
+    RecordReader(const io::File& file, const linux_cr::Layout& layout, ByteOrder order);
+
+    [[nodiscard]] const linux_cr::LockCodec& codec() const noexcept { return codec_; }
+    /// The bytes of the record of `lock`. Throws Error(damaged) if there are others than before.
+    [[nodiscard]] std::span<const std::byte> read(const Lock& lock);
+
+ private:
+    const io::File& file_;
+    linux_cr::LockCodec codec_;
+    std::vector<std::byte> record_;
+};
+
+/// Carries out `edits` where the options say: in place, into another file, or nowhere.
+void carry_out(const Context& context, const Input& input, const EditList& edits,
+               const OutputOptions& options);
+
+}  // namespace ckpt_lease::cli

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/lease/filter.hpp"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+
+#include "ckpt-lease/base/problem.hpp"
+
+namespace ckpt_lease {
+namespace {
+
+bool matches_glob(const std::string& pattern, std::string_view text) {
+    return fnmatch(pattern.c_str(), std::string(text).c_str(), 0) == 0;
+}
+
+template <typename Wanted, typename Value>
+bool all_equal(const std::vector<Wanted>& wanted, const Value& value) {
+    return std::all_of(wanted.begin(), wanted.end(), [&](const Wanted& w) { return w == value; });
+}
+
+template <typename Wanted, typename Matches>
+bool each_has_a_task(const std::vector<Wanted>& wanted, const std::vector<Task>& tasks,
+                     Matches matches) {
+    return std::all_of(wanted.begin(), wanted.end(), [&](const Wanted& w) {
+        return std::any_of(tasks.begin(), tasks.end(),
+                           [&](const Task& task) { return matches(w, task); });
+    });
+}
+
+template <typename Value>
+void refuse_contradiction(std::string_view option, const std::vector<Value>& values) {
+    const auto other = std::find_if(values.begin(), values.end(),
+                                    [&](const Value& v) { return v != values.front(); });
+    if (other != values.end()) {
+        refuse(fmt::format("two different {} can never both match", option),
+               "all filters must match; use --rules for alternatives");
+    }
+}
+
+}  // namespace
+
+bool Filter::matches(const Lock& lock, const Ownership& ownership) const {
+    if (!all_equal(indexes, lock.index) || !all_equal(fds, lock.fd)) {
+        return false;
+    }
+    if (!targets.empty() && !(is_breaking(lock) && all_equal(targets, lock.lease.type))) {
+        return false;
+    }
+    const std::string_view path = ownership.path(lock.file);
+    if (!std::all_of(paths.begin(), paths.end(),
+                     [&](const std::string& p) { return matches_glob(p, path); })) {
+        return false;
+    }
+    if (!needs_tasks()) {
+        return true;
+    }
+    const std::vector<Task>& tasks = ownership.tasks(lock.table);
+    return each_has_a_task(pids, tasks,
+                           [](std::int32_t pid, const Task& task) { return task.pid == pid; }) &&
+           each_has_a_task(comms, tasks, [](const std::string& comm, const Task& task) {
+               return matches_glob(comm, task.comm);
+           });
+}
+
+void Filter::check() const {
+    refuse_contradiction("--index", indexes);
+    refuse_contradiction("--fd", fds);
+    refuse_contradiction("--target", targets);
+}
+
+}  // namespace ckpt_lease

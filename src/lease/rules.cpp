@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/lease/rules.hpp"
+
+#include <fmt/format.h>
+
+#include "base/json_file.hpp"
+#include "ckpt-lease/base/problem.hpp"
+
+namespace ckpt_lease {
+namespace {
+
+using Json = nlohmann::json;
+
+// Durations and factors may be written as numbers or as texts; the command line knows texts.
+std::string to_argument(const Json& value) {
+    if (value.is_boolean()) {
+        return {};
+    }
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+class RulesReader {
+ public:
+    explicit RulesReader(const std::string& name) : name_(name) {}
+
+    RuleSet read(const Json& document) {
+        RuleSet set;
+        std::size_t number = 0;
+        for (const Json& rule : document.at("rules")) {
+            const std::string place = fmt::format("/rules/{}", number++);
+            set.rules.push_back({read_filter(rule.value("match", Json::object())),
+                                 read_treatment(rule.at("policy"), place + "/policy")});
+        }
+        if (const auto found = document.find("default"); found != document.end()) {
+            set.otherwise = read_treatment(*found, "/default");
+        }
+        return set;
+    }
+
+ private:
+    static Filter read_filter(const Json& match) {
+        Filter filter;
+        append(filter.paths, match, "path");
+        append(filter.comms, match, "comm");
+        append(filter.pids, match, "pid");
+        append(filter.fds, match, "fd");
+        append(filter.indexes, match, "index");
+        if (const auto found = match.find("target"); found != match.end()) {
+            filter.targets.push_back(parse_lock_type(found->get<std::string>()).value());
+        }
+        return filter;
+    }
+
+    template <typename Value>
+    static void append(std::vector<Value>& to, const Json& match, const char* key) {
+        if (const auto found = match.find(key); found != match.end()) {
+            to.push_back(found->get<Value>());
+        }
+    }
+
+    Treatment read_treatment(const Json& json, const std::string& place) {
+        Treatment treatment;
+        for (const auto& [key, value] : json.items()) {
+            const std::string argument = to_argument(value);
+            try {
+                if (key == "min") {
+                    treatment.min = parse_duration(argument);
+                } else if (key == "max") {
+                    treatment.max = parse_duration(argument);
+                } else if (key == "renotify") {
+                    treatment.renotify = value.get<bool>();
+                } else if (const PolicyKind* const kind = find_policy(key)) {
+                    treatment.policy = kind->make(argument);
+                }
+            } catch (const Error& error) {
+                fail_json(name_, place + "/" + key, error.problem().message, error.problem().hint);
+            }
+        }
+        try {
+            treatment.check();
+        } catch (const Error& error) {
+            fail_json(name_, place, error.problem().message, error.problem().hint);
+        }
+        return treatment;
+    }
+
+    const std::string& name_;
+};
+
+}  // namespace
+
+RuleSet parse_rules(const std::string& name, std::string_view json) {
+    return RulesReader(name).read(parse_json(name, json, "rules.json"));
+}
+
+}  // namespace ckpt_lease

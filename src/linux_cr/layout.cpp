@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/linux_cr/layout.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/json_file.hpp"
+#include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/linux_cr/record_types.hpp"
+
+namespace ckpt_lease::linux_cr {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kDefaultLayout = "lease-1";
+
+// The fields by the names that the JSON has for them.
+struct NamedField {
+    std::string_view name;
+    Field Layout::*member;
+};
+constexpr NamedField kFields[] = {
+    {"fl_start", &Layout::fl_start},
+    {"fl_end", &Layout::fl_end},
+    {"fl_rem_lease", &Layout::fl_rem_lease},
+    {"fl_flags", &Layout::fl_flags},
+    {"fl_type", &Layout::fl_type},
+    {"fl_type_prev", &Layout::fl_type_prev},
+    {"fl_break_notified", &Layout::fl_break_notified},
+};
+constexpr std::string_view kNanoseconds = "fl_rem_lease_nsec";
+
+Field read_field(std::string_view name, const Json& json) {
+    const auto type = json.at("type").get<std::string>();  // "u32", as the schema has it
+    Field field;
+    field.name = name;
+    field.offset = json.at("offset").get<std::uint16_t>();
+    field.width = static_cast<std::uint8_t>(std::stoi(type.substr(1)) / 8);
+    field.is_signed = type.front() == 's';
+    return field;
+}
+
+class LayoutReader {
+ public:
+    explicit LayoutReader(std::string file) : file_(std::move(file)) {}
+
+    Layout read(const Json& json) {
+        Layout layout;
+        layout.name = json.at("name").get<std::string>();
+        layout.description = json.value("description", "");
+        const Json& lock = json.at("file_lock");
+        layout.type = lock.at("type").get<std::uint32_t>();
+        layout.length = lock.at("length").get<std::uint32_t>();
+        check_type("/file_lock/type", layout.type);
+        read_fields(layout, lock);
+        check_no_overlap(layout);
+        read_no_deadline(layout, lock);
+        read_list_end(layout, json.at("list_end"));
+        return layout;
+    }
+
+ private:
+    void read_fields(Layout& layout, const Json& lock) {
+        const Json& fields = lock.at("fields");
+        const auto read = [&](std::string_view name) {
+            const Field field = read_field(name, fields.at(std::string(name)));
+            check_fits(fmt::format("/file_lock/fields/{}", name), field, layout.length);
+            return field;
+        };
+        for (const auto& [name, member] : kFields) {
+            layout.*member = read(name);
+        }
+        if (fields.contains(kNanoseconds)) {
+            layout.fl_rem_lease_nsec = read(kNanoseconds);
+        }
+        for (const Json& padding : lock.value("padding", Json::array())) {
+            const Field field = read_field("padding", padding);
+            check_fits(fmt::format("/file_lock/padding/{}", layout.padding.size()), field,
+                       layout.length);
+            layout.padding.push_back(field);
+        }
+    }
+
+    void read_no_deadline(Layout& layout, const Json& lock) {
+        const Json value = lock.value("no_deadline", Json());
+        if (value.is_null()) {
+            return;
+        }
+        layout.no_deadline = value.get<std::uint64_t>();
+        if (*layout.no_deadline > max_value(layout.fl_rem_lease)) {
+            fail_json(file_, "/file_lock/no_deadline",
+                      fmt::format("{} does not fit into fl_rem_lease, which holds at most {}",
+                                  *layout.no_deadline, max_value(layout.fl_rem_lease)));
+        }
+    }
+
+    void read_list_end(Layout& layout, const Json& end) {
+        if (const auto marker = end.find("marker"); marker != end.end()) {
+            MarkedList marked;
+            for (const auto& [name, value] : marker->items()) {
+                marked.values.emplace_back(marker_field(layout, name), value.get<std::int64_t>());
+            }
+            layout.list_end = std::move(marked);
+            return;
+        }
+        const Json& record = end.at("file_locks");
+        CountedList counted;
+        counted.type = record.at("type").get<std::uint32_t>();
+        counted.length = record.at("length").get<std::uint32_t>();
+        counted.nr_locks = read_field("nr_locks", record.at("nr_locks"));
+        check_type("/list_end/file_locks/type", counted.type);
+        if (counted.type == layout.type) {
+            fail_json(file_, "/list_end/file_locks/type",
+                      fmt::format("{} is the type of FILE_LOCK already", counted.type));
+        }
+        check_fits("/list_end/file_locks/nr_locks", counted.nr_locks, counted.length);
+        layout.list_end = counted;
+    }
+
+    Field marker_field(const Layout& layout, const std::string& name) {
+        for (const Field& field : layout.fields()) {
+            if (field.name == name) {
+                return field;
+            }
+        }
+        fail_json(file_, "/list_end/marker/" + name, "FILE_LOCK has no field of this name");
+    }
+
+    // A type that the walk needs for something else would be read in two ways.
+    void check_type(const std::string& place, std::uint32_t type) {
+        const RecordKind* const kind = find_kind(type);
+        if (kind != nullptr && !kind->name.starts_with("FILE_LOCK")) {
+            fail_json(file_, place, fmt::format("{} is the type of {}", type, kind->name));
+        }
+    }
+
+    void check_fits(const std::string& place, const Field& field, std::uint32_t length) {
+        if (!fits(field, length)) {
+            fail_json(file_, place,
+                      fmt::format("the field ends at {}, and the record is {} bytes long",
+                                  field.end(), length));
+        }
+    }
+
+    void check_no_overlap(const Layout& layout) {
+        std::vector<Field> all = layout.fields();
+        all.insert(all.end(), layout.padding.begin(), layout.padding.end());
+        std::sort(all.begin(), all.end(),
+                  [](const Field& a, const Field& b) { return a.offset < b.offset; });
+        for (std::size_t i = 1; i < all.size(); ++i) {
+            if (all[i].offset < all[i - 1].end()) {
+                fail_json(file_, "/file_lock/fields",
+                          fmt::format("{} and {} overlap at offset {}", all[i - 1].name,
+                                      all[i].name, all[i].offset));
+            }
+        }
+    }
+
+    std::string file_;
+};
+
+}  // namespace
+
+RecordLimits Layout::limits() const noexcept {
+    RecordLimits limits;
+    limits.resolution = fl_rem_lease_nsec ? Nanoseconds(1) : std::chrono::seconds(1);
+    limits.no_deadline = no_deadline.has_value();
+    const std::uint64_t most = max_value(fl_rem_lease);
+    if (most < static_cast<std::uint64_t>(kMaxRemaining / std::chrono::seconds(1))) {
+        limits.most = std::chrono::seconds(most);
+    }
+    return limits;
+}
+
+std::vector<Field> Layout::fields() const {
+    std::vector<Field> fields{fl_start, fl_end,       fl_rem_lease,     fl_flags,
+                              fl_type,  fl_type_prev, fl_break_notified};
+    if (fl_rem_lease_nsec) {
+        fields.push_back(*fl_rem_lease_nsec);
+    }
+    std::sort(fields.begin(), fields.end(),
+              [](const Field& a, const Field& b) { return a.offset < b.offset; });
+    return fields;
+}
+
+Layout parse_layout(const std::string& name, std::string_view json) {
+    return LayoutReader(name).read(parse_json(name, json, "layout.json"));
+}
+
+const std::vector<BuiltInLayout>& built_in_layouts() {
+    static const std::vector<BuiltInLayout> layouts = [] {
+        std::vector<BuiltInLayout> found;
+        for (const std::string_view file : embedded_files("layouts/")) {
+            // The tests hold these files against the schema; that need not be done at every start.
+            const std::string_view json = embedded_file(file);
+            found.push_back({LayoutReader(std::string(file)).read(Json::parse(json)), json});
+        }
+        return found;
+    }();
+    return layouts;
+}
+
+const BuiltInLayout* find_layout(std::string_view name) {
+    for (const BuiltInLayout& built_in : built_in_layouts()) {
+        if (built_in.layout.name == name) {
+            return &built_in;
+        }
+    }
+    return nullptr;
+}
+
+const Layout& default_layout() {
+    return find_layout(kDefaultLayout)->layout;
+}
+
+std::string advise_layout(std::uint32_t type, std::uint32_t length) {
+    for (const BuiltInLayout& built_in : built_in_layouts()) {
+        if (built_in.layout.type == type && built_in.layout.length == length) {
+            return fmt::format("the layout {} would fit: --layout {}", built_in.layout.name,
+                               built_in.layout.name);
+        }
+    }
+    return fmt::format(
+        "no built-in layout fits; describe this kernel's in a file for --layout, starting from "
+        "what 'ckpt-lease layouts {}' prints",
+        kDefaultLayout);
+}
+
+}  // namespace ckpt_lease::linux_cr

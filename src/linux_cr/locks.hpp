@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "ckpt-lease/linux_cr/image.hpp"
+#include "ckpt-lease/linux_cr/lock_record.hpp"
+#include "ckpt-lease/linux_cr/walker.hpp"
+#include "linux_cr/files.hpp"
+
+namespace ckpt_lease::linux_cr {
+
+/// The lists of locks: FILE_LOCKS and FILE_LOCK in the places that a layout gives them.
+class Locks {
+ public:
+    Locks(Walker& walker, const Files& files, const Layout& layout, ScanVisitor& visitor);
+
+    /// Once the byte order is known.
+    void begin(ByteOrder order) { codec_ = LockCodec(layout_, order); }
+
+    /// Reads the current record if its type is one of the layout's; false if it is not.
+    bool read(const Record& record);
+    /// At any other record that we know: a list of locks is over.
+    void end_list();
+
+ private:
+    struct List {
+        std::uint64_t offset = 0;  // of FILE_LOCKS, or of the first lock
+        std::uint32_t announced = 0;
+        std::uint32_t seen = 0;
+    };
+
+    void read_file_locks();
+    void read_file_lock();
+    bool has_length(std::uint32_t expected, std::string_view name) const;
+    bool takes_another() const;
+
+    Walker& walker_;
+    const Files& files_;
+    const Layout& layout_;
+    const CountedList* counted_;  // null: lists end in a marker
+    ScanVisitor& visitor_;
+    LockCodec codec_;
+    std::optional<List> list_;
+    std::uint64_t next_index_ = 0;
+};
+
+}  // namespace ckpt_lease::linux_cr

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/linux_cr/walker.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+#include <utility>
+
+namespace ckpt_lease::linux_cr {
+namespace {
+
+constexpr std::string_view kTakeAgain =
+    "copy the image again, or take the checkpoint again; nothing can be restarted from this one";
+
+constexpr std::uint64_t kToTheEnd = std::numeric_limits<std::uint64_t>::max();
+
+// What users hand to such a tool instead of an image.
+struct Lookalike {
+    std::string_view start;
+    std::string_view name;
+    std::string_view hint;
+};
+constexpr std::array<Lookalike, 6> kLookalikes{{
+    {"\x1f\x8b", "gzip-compressed data", "zcat FILE | ckpt-lease show -"},
+    {"\x28\xb5\x2f\xfd", "zstd-compressed data", "zstdcat FILE | ckpt-lease show -"},
+    {"\xfd"
+     "7zXZ",
+     "xz-compressed data", "xzcat FILE | ckpt-lease show -"},
+    {"BZh", "bzip2-compressed data", "bzcat FILE | ckpt-lease show -"},
+    {"\x7f"
+     "ELF",
+     "an ELF file", "give the image that the checkpoint wrote"},
+    {"{", "text, perhaps JSON", "give the image that the checkpoint wrote"},
+}};
+
+}  // namespace
+
+Walker::Walker(io::Source& source, ProblemSink problems)
+    : source_(source), problems_(std::move(problems)) {}
+
+void Walker::report(Problem::Severity severity, std::string message, std::string hint) const {
+    report_at(record_.offset, record_name(record_.type), severity, std::move(message),
+              std::move(hint));
+}
+
+void Walker::report_at(std::uint64_t offset, std::string record, Problem::Severity severity,
+                       std::string message, std::string hint) const {
+    Problem problem;
+    problem.severity = severity;
+    problem.file = source_.name();
+    problem.offset = offset;
+    problem.record = std::move(record);
+    problem.message = std::move(message);
+    problem.hint = std::move(hint);
+    problems_(problem);
+}
+
+bool Walker::break_off() {
+    broken_ = true;
+    return false;
+}
+
+void Walker::report_no_image(std::span<const std::byte> start) {
+    std::string what = start.empty() ? "the file is empty" : "this is no linux-cr image";
+    std::string_view hint = "an image begins with a HEADER record: its type, 1, in 4 bytes";
+    for (const Lookalike& lookalike : kLookalikes) {
+        if (as_text(start).starts_with(lookalike.start)) {
+            what = fmt::format("this is no linux-cr image but {}", lookalike.name);
+            hint = lookalike.hint;
+        }
+    }
+    break_off();
+    report_at(0, {}, Problem::Severity::structure, what, std::string(hint));
+}
+
+// The type of the first record is 1 in the byte order of the machine that wrote the image.
+bool Walker::begin() {
+    begun_ = true;
+    const std::span<const std::byte> start = source_.peek(kRecordHeader);
+    for (const ByteOrder order : {ByteOrder::little, ByteOrder::big}) {
+        if (start.size() >= 4 && load_u32(start, 0, order) == kHeader) {
+            order_ = order;
+            return true;
+        }
+    }
+    report_no_image(start);
+    return false;
+}
+
+bool Walker::next() {
+    if (broken_) {
+        return false;
+    }
+    if (!begun_) {
+        if (!begin()) {
+            return false;
+        }
+    } else if (!pass(record_.length - passed_)) {
+        return false;
+    }
+    record_ = {source_.offset(), 0, 0};
+    passed_ = 0;
+    const std::span<const std::byte> header = source_.peek(kRecordHeader);
+    if (header.size() < kRecordHeader) {
+        if (!header.empty()) {
+            const std::size_t size = header.size();
+            break_off();
+            report_at(
+                record_.offset, {}, Problem::Severity::structure,
+                fmt::format("the image ends after {} of the 8 bytes that begin a record", size),
+                std::string(kTakeAgain));
+        }
+        return false;
+    }
+    record_.type = load_u32(header, 0, order_);
+    record_.length = load_u32(header, 4, order_);
+    if (record_.length < kRecordHeader) {
+        break_off();
+        report(Problem::Severity::structure,
+               fmt::format("its length is {}, and the shortest record has 8 bytes", record_.length),
+               "the image is damaged here or shortly before; copy it again");
+        return false;
+    }
+    return true;
+}
+
+bool Walker::pass(std::uint64_t count) {
+    passed_ += count;
+    if (source_.skip(count) == count) {
+        return true;
+    }
+    report_cut_off();
+    return false;
+}
+
+void Walker::report_cut_off() {
+    source_.skip(kToTheEnd);
+    break_off();
+    report(Problem::Severity::structure,
+           fmt::format("the record is {} bytes long, and the image ends after {} of them",
+                       record_.length, source_.offset() - record_.offset),
+           std::string(kTakeAgain));
+}
+
+std::span<const std::byte> Walker::bytes(std::size_t count) {
+    const std::size_t wanted = std::min<std::size_t>(count, record_.length);
+    const std::span<const std::byte> found = source_.peek(wanted);
+    if (found.size() < wanted) {
+        report_cut_off();
+        return {};
+    }
+    return found;
+}
+
+std::uint64_t Walker::pass_rest() {
+    return pass(record_.length - passed_) ? source_.skip(kToTheEnd) : 0;
+}
+
+}  // namespace ckpt_lease::linux_cr

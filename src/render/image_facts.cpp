@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "render/image_facts.hpp"
+
+#include <fmt/format.h>
+
+#include "ckpt-lease/base/text.hpp"
+
+namespace ckpt_lease {
+
+std::string describe(const linux_cr::ImageFacts& facts) {
+    if (!facts.has_header) {
+        return "no image";
+    }
+    return fmt::format("linux-cr revision {}, {}, {} endian, Linux {}, taken {}, {}",
+                       facts.revision, facts.arch, to_string(facts.order),
+                       facts.uts_release.empty() ? facts.kernel_version : escape(facts.uts_release),
+                       facts.time == 0 ? "at an unknown time" : format_moment(facts.time),
+                       facts.complete ? "complete" : "not complete");
+}
+
+void print_headline(Out& out, const Page& page, std::string_view name, std::string_view text) {
+    std::string line = escape(name == "-" ? "standard input" : name) + ":";
+    while (!text.empty()) {
+        const std::string_view word = text.substr(0, text.find(", "));
+        const bool is_last = word.size() == text.size();
+        if (display_width(line) + display_width(word) + 2 > page.width) {
+            out.print("{}\n", line);
+            line = " ";
+        }
+        line += fmt::format(" {}{}", word, is_last ? "" : ",");
+        text.remove_prefix(is_last ? word.size() : word.size() + 2);
+    }
+    out.print("{}\n", line);
+}
+
+void write_facts(JsonWriter& json, const std::string& name, const linux_cr::ImageFacts& facts,
+                 const std::string& layout) {
+    json.bytes_member("path", name).member("format", "linux-cr");
+    if (facts.has_header) {
+        json.member("byte_order", to_string(facts.order))
+            .member("arch", facts.arch)
+            .member("revision", facts.revision);
+        json.key("kernel").begin_object().member("version", facts.kernel_version);
+        json.bytes_member("release", facts.uts_release)
+            .bytes_member("build", facts.uts_version)
+            .bytes_member("machine", facts.uts_machine)
+            .end_object();
+        json.key("checkpoint_time");
+        facts.time == 0 ? json.null() : json.value(facts.time);
+    } else {
+        for (const char* const member :
+             {"byte_order", "arch", "revision", "kernel", "checkpoint_time"}) {
+            json.key(member).null();
+        }
+    }
+    json.member("complete", facts.complete).member("layout", layout);
+}
+
+void write_place(JsonWriter& json, const Lock& lock, const Ownership& ownership) {
+    json.member("index", lock.index).member("offset", lock.offset).member("fd", lock.fd);
+    const std::string_view path = ownership.path(lock.file);
+    path.empty() ? json.key("path").null() : json.bytes_member("path", path);
+}
+
+void write_tasks(JsonWriter& json, const std::vector<Task>& tasks) {
+    json.key("tasks").begin_array();
+    for (const Task& task : tasks) {
+        json.begin_object().member("pid", task.pid).bytes_member("comm", task.comm).end_object();
+    }
+    json.end_array();
+}
+
+void write_break(JsonWriter& json, const LeaseState& state) {
+    json.member("break_notified", state.breaking && state.notified).key("remaining_seconds");
+    const bool has_time = state.breaking && state.remaining.has_deadline();
+    has_time ? json.seconds(state.remaining.time()) : json.null();
+    json.member("no_deadline", state.breaking && !state.remaining.has_deadline());
+}
+
+void write_state(JsonWriter& json, const LeaseState& state) {
+    json.member("state", state.breaking ? "breaking" : "held")
+        .member("type", to_string(state.type))
+        .key("previous_type");
+    state.breaking ? json.value(to_string(state.previous_type)) : json.null();
+    write_break(json, state);
+}
+
+std::string shown_path(std::string_view path) {
+    return path.empty() ? "(no name)" : escape(path);
+}
+
+}  // namespace ckpt_lease

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+
+#include "ckpt-lease/lease/lock_list.hpp"
+#include "ckpt-lease/linux_cr/image.hpp"
+#include "render/json_writer.hpp"
+#include "render/table.hpp"
+
+namespace ckpt_lease {
+
+/// The parts that several outputs have in common.
+
+/// "linux-cr 6, x86_64, little endian, Linux 2.6.35-ckpt, taken 2010-09-22 02:40:24 UTC, complete"
+[[nodiscard]] std::string describe(const linux_cr::ImageFacts& facts);
+
+/// Prints "NAME: TEXT", broken into lines that fit the page.
+void print_headline(Out& out, const Page& page, std::string_view name, std::string_view text);
+
+/// The members of an image that say what it is, from "path" to "layout".
+void write_facts(JsonWriter& json, const std::string& name, const linux_cr::ImageFacts& facts,
+                 const std::string& layout);
+
+/// The members that say which lock it is: "index", "offset", "fd", "path".
+void write_place(JsonWriter& json, const Lock& lock, const Ownership& ownership);
+
+/// "tasks"
+void write_tasks(JsonWriter& json, const std::vector<Task>& tasks);
+
+/// "break_notified", "remaining_seconds", "no_deadline"
+void write_break(JsonWriter& json, const LeaseState& state);
+
+/// "state", "type", "previous_type" and what write_break() writes.
+void write_state(JsonWriter& json, const LeaseState& state);
+
+/// The path of a lock, to be shown; a file without one is "(no name)".
+[[nodiscard]] std::string shown_path(std::string_view path);
+
+}  // namespace ckpt_lease

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "render/table.hpp"
+
+#include <algorithm>
+
+#include "ckpt-lease/base/text.hpp"
+
+namespace ckpt_lease {
+namespace {
+
+constexpr std::string_view kGap = "  ";
+constexpr std::size_t kLeastWrapped = 12;
+
+std::string_view style_code(Table::Style style) {
+    switch (style) {
+        case Table::Style::important:
+            return "\x1b[1m";
+        case Table::Style::aside:
+            return "\x1b[2m";
+        case Table::Style::plain:
+            break;
+    }
+    return {};
+}
+
+}  // namespace
+
+Table::Table(Out& out, Page page, std::vector<Column> columns, std::string_view indent)
+    : out_(out), page_(page), columns_(std::move(columns)), indent_(indent) {}
+
+void Table::add(std::vector<std::string> cells, Style style) {
+    held_.push_back({std::move(cells), style});
+    if (begun_ || held_.size() >= kMeasured) {
+        flush();
+    }
+}
+
+void Table::finish() {
+    if (begun_ || !held_.empty()) {
+        flush();
+    }
+}
+
+void Table::flush() {
+    if (!begun_) {
+        set_widths();
+        begun_ = true;
+        Row headings{{}, Style::plain};
+        for (const Column& column : columns_) {
+            headings.cells.emplace_back(column.heading);
+        }
+        print(headings);
+    }
+    for (const Row& row : held_) {
+        print(row);
+    }
+    held_.clear();
+}
+
+// Columns are as wide as what they hold; those that may wrap share what is left of the page.
+void Table::set_widths() {
+    std::size_t fixed = indent_.size() + kGap.size() * (columns_.size() - 1);
+    std::vector<std::size_t> wrapped;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        std::size_t width = columns_[i].heading.size();
+        for (const Row& row : held_) {
+            width = std::max(width, display_width(row.cells[i]));
+        }
+        widths_.push_back(width);
+        if (columns_[i].kind == Kind::wrapped) {
+            wrapped.push_back(i);
+        } else {
+            fixed += width;
+        }
+    }
+    // Narrow ones first: what they leave over goes to the wide ones.
+    std::sort(wrapped.begin(), wrapped.end(),
+              [&](std::size_t a, std::size_t b) { return widths_[a] < widths_[b]; });
+    std::size_t left = page_.width > fixed ? page_.width - fixed : 0;
+    for (std::size_t i = 0; i < wrapped.size(); ++i) {
+        const std::size_t share = std::max(left / (wrapped.size() - i), kLeastWrapped);
+        std::size_t& width = widths_[wrapped[i]];
+        width = std::min(width, share);
+        left -= std::min(left, width);
+    }
+}
+
+void Table::print(const Row& row) {
+    std::vector<std::string_view> rest(row.cells.begin(), row.cells.end());
+    const std::string_view style = page_.colour ? style_code(row.style) : std::string_view();
+    do {
+        std::string line(indent_);
+        for (std::size_t i = 0; i < columns_.size(); ++i) {
+            const bool wraps = columns_[i].kind == Kind::wrapped;
+            const std::string_view cell =
+                wraps ? rest[i].substr(0, prefix_that_fits(rest[i], widths_[i])) : rest[i];
+            rest[i].remove_prefix(cell.size());
+            const std::size_t width = display_width(cell);
+            const std::string padding(widths_[i] > width ? widths_[i] - width : 0, ' ');
+            line += i == 0 ? std::string_view() : kGap;
+            line += columns_[i].kind == Kind::right ? padding : std::string();
+            line += cell;
+            line += columns_[i].kind == Kind::right ? std::string() : padding;
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        out_.print("{}{}{}\n", style, line, style.empty() ? "" : "\x1b[0m");
+    } while (std::any_of(rest.begin(), rest.end(), [](auto cell) { return !cell.empty(); }));
+}
+
+}  // namespace ckpt_lease

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "rewrite/copy.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+#include <vector>
+
+#include "ckpt-lease/base/problem.hpp"
+
+namespace ckpt_lease {
+namespace {
+
+// Small enough that progress can be told and the user be heard every now and then.
+constexpr std::uint64_t kStep = std::uint64_t{64} * 1024 * 1024;
+constexpr std::size_t kBufferSize = std::size_t{256} * 1024;
+
+bool is_unsupported(std::int64_t result) {
+    return result == -EINVAL || result == -EXDEV || result == -ENOSYS || result == -EOPNOTSUPP ||
+           result == -EBADF || result == -EPERM;
+}
+
+class Copier {
+ public:
+    Copier(const io::File& in, io::File& out, const io::Progress& progress)
+        : in_(in), out_(out), progress_(progress) {}
+
+    void copy() {
+        const std::uint64_t size = in_.size();
+        std::uint64_t at = 0;
+        while (at < size) {
+            const auto [begin, end] = next_data(at, size);
+            copy_data(begin, end);
+            at = end;
+        }
+        const int result = out_.system().ftruncate(out_.fd(), size);
+        if (result < 0) {
+            out_.fail("write", result);
+        }
+    }
+
+ private:
+    struct Segment {
+        std::uint64_t begin;
+        std::uint64_t end;
+    };
+
+    // The bytes from `at` on that are no hole; on file systems that know no holes, all.
+    Segment next_data(std::uint64_t at, std::uint64_t size) {
+        io::System& system = in_.system();
+        const std::int64_t data = system.lseek(in_.fd(), static_cast<std::int64_t>(at), SEEK_DATA);
+        if (data == -ENXIO) {
+            return {size, size};
+        }
+        if (data < 0) {
+            return {at, size};
+        }
+        const std::int64_t hole = system.lseek(in_.fd(), data, SEEK_HOLE);
+        const auto begin = static_cast<std::uint64_t>(data);
+        return {begin, hole < 0 ? size : std::min(static_cast<std::uint64_t>(hole), size)};
+    }
+
+    void copy_data(std::uint64_t at, std::uint64_t end) {
+        while (at < end) {
+            const std::uint64_t copied = copy_some(at, std::min(end - at, kStep));
+            if (copied == 0) {
+                Problem problem;
+                problem.file = in_.name();
+                problem.offset = at;
+                problem.message = "the image became shorter while it was copied";
+                problem.hint = "somebody else writes to this file; wait until it is whole";
+                throw Error(Error::Kind::damaged, std::move(problem));
+            }
+            at += copied;
+            if (progress_) {
+                progress_(at);
+            }
+        }
+    }
+
+    std::uint64_t copy_some(std::uint64_t at, std::uint64_t count) {
+        if (kernel_copies_) {
+            const ssize_t result = io::uninterrupted(
+                [&] { return out_.system().copy_file_range(in_.fd(), at, out_.fd(), at, count); });
+            if (result > 0) {
+                return static_cast<std::uint64_t>(result);
+            }
+            if (result < 0 && !is_unsupported(result)) {
+                out_.fail("write", result);
+            }
+            kernel_copies_ = false;
+        }
+        buffer_.resize(kBufferSize);
+        const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(count, kBufferSize));
+        const std::size_t got = in_.read_at(std::span(buffer_).first(wanted), at);
+        out_.write_at(std::span(buffer_).first(got), at);
+        return got;
+    }
+
+    const io::File& in_;
+    io::File& out_;
+    const io::Progress& progress_;
+    bool kernel_copies_ = true;
+    std::vector<std::byte> buffer_;
+};
+
+void copy_attribute(const io::File& in, io::File& out, const std::string& name) {
+    io::System& system = in.system();
+    const ssize_t size = system.fgetxattr(in.fd(), name, {});
+    if (size < 0) {
+        in.fail("read the extended attribute " + name + " of", size);
+    }
+    std::vector<std::byte> value(static_cast<std::size_t>(size));
+    const ssize_t got = system.fgetxattr(in.fd(), name, value);
+    if (got < 0) {
+        in.fail("read the extended attribute " + name + " of", got);
+    }
+    value.resize(static_cast<std::size_t>(got));
+    const int result = system.fsetxattr(out.fd(), name, value);
+    // Security modules label new files themselves, and often let nobody else do it.
+    if (result < 0 && !name.starts_with("security.")) {
+        in.fail("keep the extended attribute " + name + " of", result);
+    }
+}
+
+void copy_attributes(const io::File& in, io::File& out) {
+    io::System& system = in.system();
+    const ssize_t size = system.flistxattr(in.fd(), {});
+    if (size <= 0) {
+        return;  // none, or a file system without any
+    }
+    std::vector<char> names(static_cast<std::size_t>(size));
+    const ssize_t got = system.flistxattr(in.fd(), names);
+    if (got < 0) {
+        in.fail("list the extended attributes of", got);
+    }
+    std::string_view rest(names.data(), static_cast<std::size_t>(got));
+    while (!rest.empty()) {
+        const std::string_view name = rest.substr(0, rest.find('\0'));
+        copy_attribute(in, out, std::string(name));
+        rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+    }
+}
+
+}  // namespace
+
+void copy_contents(const io::File& in, io::File& out, const io::Progress& progress) {
+    Copier(in, out, progress).copy();
+}
+
+void copy_metadata(const io::File& in, io::File& out) {
+    constexpr mode_t kPermissions = 07777;
+    const struct stat wanted = in.status();
+    const struct stat found = out.status();
+    io::System& system = in.system();
+    if (wanted.st_uid != found.st_uid || wanted.st_gid != found.st_gid) {
+        if (const int result = system.fchown(out.fd(), wanted.st_uid, wanted.st_gid); result < 0) {
+            in.fail("keep the owner of", result);
+        }
+    }
+    copy_attributes(in, out);
+    // After fchown(2), which takes set-user-ID bits away.
+    if (const int result = system.fchmod(out.fd(), wanted.st_mode & kPermissions); result < 0) {
+        in.fail("keep the mode of", result);
+    }
+    const struct timespec now { 0, UTIME_NOW };
+    if (const int result = system.futimens(out.fd(), wanted.st_atim, now); result < 0) {
+        in.fail("keep the access time of", result);
+    }
+}
+
+}  // namespace ckpt_lease

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "ckpt-lease/io/file.hpp"
+#include "ckpt-lease/io/source.hpp"
+
+namespace ckpt_lease {
+
+/// Makes `out`, an empty regular file, hold what `in` holds; holes stay holes. The kernel moves the
+/// bytes where it can.
+void copy_contents(const io::File& in, io::File& out, const io::Progress& progress);
+
+/// Gives `out` the owner, mode, access time and extended attributes that `in` has.
+void copy_metadata(const io::File& in, io::File& out);
+
+}  // namespace ckpt_lease
