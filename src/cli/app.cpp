@@ -10,6 +10,7 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "cli/exit_status.hpp"
+#include "cli/help_formatter.hpp"
 #include "version.hpp"
 
 namespace ckpt_lease::cli {
@@ -37,8 +38,8 @@ constexpr const char* kFooter = R"(Examples:
   checkpoint 42 | ckpt-lease policy --add 10 - | restart
 
 Exit status: 0 done; 1 an image is damaged or not supported; 2 usage; 3 input or
-output failed; 4 --require-match, and nothing matched. 'ckpt-lease COMMAND --help'
-says more, and ckpt-lease(1).)";
+output failed; 4 --require-match, and nothing matched.
+'ckpt-lease COMMAND --help' says more, and so does ckpt-lease(1).)";
 
 constexpr const char* kLevels[] = {"warning", "info", "debug", "trace"};
 
@@ -89,7 +90,7 @@ Program::Program() : app_("Show and rewrite file leases in checkpoint images", "
     app_.set_help_all_flag("");
     app_.require_subcommand(1);
     app_.footer(kFooter);
-    app_.get_formatter()->column_width(34);
+    app_.formatter(std::make_shared<HelpFormatter>());
     for (const CommandEntry& entry : kCommands) {
         CLI::App* const app = app_.add_subcommand(entry.name, entry.description);
         commands_.push_back({app, entry.make()});
@@ -103,7 +104,7 @@ Program::Program() : app_("Show and rewrite file leases in checkpoint images", "
                 const auto* const found = std::find(std::begin(kLevels), std::end(kLevels), level);
                 return found != std::end(kLevels)
                            ? std::string()
-                           : "--log-level " + level + ": give warning, info, debug or trace";
+                           : "give warning, info, debug or trace, not " + level;
             });
     }
 }
@@ -133,8 +134,7 @@ int run(int argc, const char* const* argv, Environment& environment) {
     try {
         program.app().parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
-        const auto chosen = program.app().get_subcommands();
-        out.write(chosen.empty() ? program.app().help() : chosen.front()->help());
+        out.write(program.app().help());  // of the command, where one was named
         out.flush();
         return kDone;
     } catch (const CLI::CallForVersion& version) {

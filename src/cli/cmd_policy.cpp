@@ -33,15 +33,15 @@ class PolicyCommand final : public Command {
         layout_.declare(app);
         filters_.declare(app);
         app.footer(
-            R"(Durations are 90, 90s, 1.5, 1m30s, 1h or 250ms. Only leases that are being broken
-change, and of them only the time that is left (and, with --renotify, whether
-the holder is signalled again).
+            R"(Durations are 90, 90s, 1.5, 1m30s, 1h or 250ms. Only leases that are being
+broken change, and of them only the time that is left (and, with --renotify,
+whether the holder is signalled again).
 
 Examples:
-  ckpt-lease policy --favor-holder job.img       all the time a break ever gives
-  ckpt-lease policy --add 10 --max 60 job.img    ten seconds more, a minute at most
-  ckpt-lease policy --elapsed -o new.img job.img as if it had never been stopped
-  ckpt-lease policy --set 5 --comm smbd -n *.img what would change, if I did that?
+  ckpt-lease policy --favor-holder job.img        all the time that a break gives
+  ckpt-lease policy --add 10 --max 60 job.img     ten seconds more, 60 at most
+  ckpt-lease policy --elapsed -o new.img job.img  as if it had not been stopped
+  ckpt-lease policy --set 5 --comm smbd -n *.img  what would change by that?
   checkpoint 42 | ckpt-lease policy --add 10 - | restart)");
     }
 

@@ -62,7 +62,7 @@ class Records final : public Command {
         declare_json(app, json_);
         layout_.declare(app);
         app.footer(
-            R"(One line a record: offset, name of its type, length, and the fields that are known.
+            R"(One line a record: offset, name of its type, length, and the known fields.
 
 Examples:
   ckpt-lease records job.img

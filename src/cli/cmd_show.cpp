@@ -26,7 +26,7 @@ class Show final : public Command {
   ckpt-lease show job.img                 who holds which lease, for how long
   checkpoint 42 | ckpt-lease show -       the same of an image on its way
   ckpt-lease show --target F_UNLCK *.img  only leases that are being taken away
-  ckpt-lease show --json job.img | jq '.images[].leases[] | select(.state=="breaking")'
+  ckpt-lease show --json job.img | jq '.images[].leases[].remaining_seconds'
 
 IDX is the record's index; a lease that is held through several descriptors has
 several. SIG says whether the holder was signalled.)");

@@ -69,6 +69,11 @@ class VerifyOutput {
         }
         return sound;
     }
+    void fail_image(const std::string& error) {
+        if (as_json_) {
+            json_.end_array().member("error", to_utf8(error)).end_object();
+        }
+    }
     void end() {
         if (as_json_) {
             json_.end_array().end_object();
@@ -103,11 +108,17 @@ Examples:
         VerifyOutput output(context.out, json_);
         output.begin();
         const int status = for_each_image(context, images_, [&](const std::string& name) {
-            Input input(context, name);
             output.begin_image(name);
-            const linux_cr::ImageFacts facts = linux_cr::verify(
-                input.source(), layout, [&](const Problem& problem) { output.problem(problem); });
-            return output.end_image(name, facts) ? kDone : kDamaged;
+            try {
+                Input input(context, name);
+                const linux_cr::ImageFacts facts =
+                    linux_cr::verify(input.source(), layout,
+                                     [&](const Problem& problem) { output.problem(problem); });
+                return output.end_image(name, facts) ? kDone : kDamaged;
+            } catch (const Error& error) {
+                output.fail_image(error.what());
+                throw;
+            }
         });
         output.end();
         return status;

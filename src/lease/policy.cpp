@@ -89,8 +89,8 @@ void check_fits(const Remaining& before, const Remaining& after, const RecordLim
         return;
     }
     const std::string limit =
-        fmt::format("more than the {} s that {} holds", format_seconds(most),
-                    most == kMaxRemaining ? "a restart takes and an image" : "this layout");
+        fmt::format("more than the {} s that {}", format_seconds(most),
+                    most == kMaxRemaining ? "a restart takes" : "this layout holds");
     refuse(after == before ? fmt::format("the time left is {}, {}", to_string(before), limit)
                            : fmt::format("the time left would become {}", limit),
            "--max D bounds it");

@@ -44,7 +44,7 @@ class Verifier final : public ScanVisitor {
     void on_lock(const Lock& lock, const LockFields& fields, std::span<const std::byte> /*record*/,
                  const LockCodec& codec) override {
         for (std::string& fault : codec.faults(fields)) {
-            report(lock, std::move(fault), "ckpt-lease edit can mend a lease");
+            report(lock, std::move(fault), remedy(lock, fields));
         }
         if (lock.kind == LockKind::lease) {
             check_agreement(lock);
@@ -57,6 +57,14 @@ class Verifier final : public ScanVisitor {
         std::uint64_t index = 0;
         bool any = false;
     };
+
+    static std::string remedy(const Lock& lock, const LockFields& fields) {
+        if (lock.kind != LockKind::lease) {
+            return "ckpt-lease mends leases only; take the checkpoint again";
+        }
+        return fields.padding_is_zero ? "ckpt-lease edit can mend a lease"
+                                      : "no command changes padding; take the checkpoint again";
+    }
 
     void check_agreement(const Lock& lock) {
         const auto file = static_cast<std::size_t>(lock.file);

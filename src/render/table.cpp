@@ -9,7 +9,18 @@ namespace ckpt_lease {
 namespace {
 
 constexpr std::string_view kGap = "  ";
+constexpr std::string_view kNarrowGap = " ";
 constexpr std::size_t kLeastWrapped = 12;
+
+// What of `text` goes into one line of a column: up to a space, a slash or a comma if need be.
+std::string_view take_line(std::string_view text, std::size_t width) {
+    const std::string_view fitting = text.substr(0, prefix_that_fits(text, width));
+    if (fitting.size() == text.size()) {
+        return text;
+    }
+    const std::size_t good_end = fitting.find_last_of(" /,");
+    return good_end == std::string_view::npos ? fitting : fitting.substr(0, good_end + 1);
+}
 
 std::string_view style_code(Table::Style style) {
     switch (style) {
@@ -57,9 +68,11 @@ void Table::flush() {
     held_.clear();
 }
 
-// Columns are as wide as what they hold; those that may wrap share what is left of the page.
+// Columns are as wide as what they hold. If that is too much for the page, they move closer
+// together, and those that may wrap share what is left.
 void Table::set_widths() {
-    std::size_t fixed = indent_.size() + kGap.size() * (columns_.size() - 1);
+    std::size_t fixed = indent_.size();
+    std::size_t natural = indent_.size();
     std::vector<std::size_t> wrapped;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         std::size_t width = columns_[i].heading.size();
@@ -67,12 +80,16 @@ void Table::set_widths() {
             width = std::max(width, display_width(row.cells[i]));
         }
         widths_.push_back(width);
+        natural += width;
         if (columns_[i].kind == Kind::wrapped) {
             wrapped.push_back(i);
         } else {
             fixed += width;
         }
     }
+    const std::size_t gaps = columns_.size() - 1;
+    gap_ = natural + gaps * kGap.size() <= page_.width ? kGap : kNarrowGap;
+    fixed += gaps * gap_.size();
     // Narrow ones first: what they leave over goes to the wide ones.
     std::sort(wrapped.begin(), wrapped.end(),
               [&](std::size_t a, std::size_t b) { return widths_[a] < widths_[b]; });
@@ -92,12 +109,11 @@ void Table::print(const Row& row) {
         std::string line(indent_);
         for (std::size_t i = 0; i < columns_.size(); ++i) {
             const bool wraps = columns_[i].kind == Kind::wrapped;
-            const std::string_view cell =
-                wraps ? rest[i].substr(0, prefix_that_fits(rest[i], widths_[i])) : rest[i];
+            const std::string_view cell = wraps ? take_line(rest[i], widths_[i]) : rest[i];
             rest[i].remove_prefix(cell.size());
             const std::size_t width = display_width(cell);
             const std::string padding(widths_[i] > width ? widths_[i] - width : 0, ' ');
-            line += i == 0 ? std::string_view() : kGap;
+            line += i == 0 ? std::string_view() : gap_;
             line += columns_[i].kind == Kind::right ? padding : std::string();
             line += cell;
             line += columns_[i].kind == Kind::right ? std::string() : padding;

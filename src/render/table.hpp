@@ -50,6 +50,7 @@ class Table {
     Page page_;
     std::vector<Column> columns_;
     std::string indent_;
+    std::string_view gap_;
     std::vector<std::size_t> widths_;
     std::vector<Row> held_;
     bool begun_ = false;

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "support.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validation_results.hpp>
+#include <valijson/validator.hpp>
+
+namespace e2e {
+namespace fs = std::filesystem;
+namespace {
+
+std::array<int, 2> make_pipe() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+        throw std::runtime_error("pipe2");
+    }
+    return ends;
+}
+
+void write_all(int fd, const std::string& text) {
+    std::size_t done = 0;
+    while (done < text.size()) {
+        const ssize_t n = write(fd, text.data() + done, text.size() - done);
+        if (n <= 0) {
+            break;  // the program does not want to read it all
+        }
+        done += static_cast<std::size_t>(n);
+    }
+    close(fd);
+}
+
+std::string read_all(int fd) {
+    std::string text;
+    std::array<char, 65536> piece{};
+    for (ssize_t n = 0; (n = read(fd, piece.data(), piece.size())) > 0;) {
+        text.append(piece.data(), static_cast<std::size_t>(n));
+    }
+    close(fd);
+    return text;
+}
+
+Result run_program(const std::vector<std::string>& args, const std::string& input,
+                   const char* out_path) {
+    std::vector<std::string> words{CKPT_LEASE_PROGRAM};
+    words.insert(words.end(), args.begin(), args.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) {
+        argv.push_back(word.data());
+    }
+    argv.push_back(nullptr);
+    const auto in = make_pipe();
+    const auto out = make_pipe();
+    const auto err = make_pipe();
+    posix_spawn_file_actions_t actions{};
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
+    if (out_path == nullptr) {
+        posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    } else {
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_path,
+                                         O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    }
+    posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
+    pid_t pid = 0;
+    const int failed =
+        posix_spawn(&pid, CKPT_LEASE_PROGRAM, &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(in[0]);
+    close(out[1]);
+    close(err[1]);
+    if (failed != 0) {
+        throw std::runtime_error("cannot start " CKPT_LEASE_PROGRAM);
+    }
+    Result result;
+    std::thread feeder([&] { write_all(in[1], input); });
+    std::thread reader([&] { result.err = read_all(err[0]); });
+    result.out = read_all(out[0]);
+    feeder.join();
+    reader.join();
+    int status = 0;
+    waitpid(pid, &status, 0);
+    result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return result;
+}
+
+const fs::path& images_folder() {
+    static const fs::path folder = fs::path(SOURCE_ROOT) / "tests/images";
+    return folder;
+}
+
+}  // namespace
+
+Result run(const std::vector<std::string>& args, const std::string& input) {
+    return run_program(args, input, nullptr);
+}
+
+Result run_to(const std::string& out_path, const std::vector<std::string>& args,
+              const std::string& input) {
+    return run_program(args, input, out_path.c_str());
+}
+
+std::string read_file(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    if (!in) {
+        throw std::runtime_error("cannot read " + path.string());
+    }
+    std::ostringstream bytes;
+    bytes << in.rdbuf();
+    return bytes.str();
+}
+
+void write_file(const fs::path& path, const std::string& bytes) {
+    std::ofstream out(path, std::ios::binary);
+    out << bytes;
+    if (!out.flush()) {
+        throw std::runtime_error("cannot write " + path.string());
+    }
+}
+
+const std::vector<std::string>& good_images() {
+    static const std::vector<std::string> names{"holder_breaker",       "holder_breaker_v22",
+                                                "holder_breaker_s390x", "shared_tables",
+                                                "no_deadline",          "no_leases"};
+    return names;
+}
+
+const std::vector<std::string>& all_images() {
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> all = good_images();
+        all.insert(all.end(), {"bad_truncated", "bad_checkpoint_failed"});
+        return all;
+    }();
+    return names;
+}
+
+std::string image_bytes(const std::string& name) {
+    return read_file(images_folder() / (name + ".img"));
+}
+
+Json image_truth(const std::string& name) {
+    return Json::parse(read_file(images_folder() / (name + ".leases.json")));
+}
+
+bool is_big_endian(const std::string& name) {
+    return name.ends_with("s390x");
+}
+
+Json parse_valid(const std::string& schema, const std::string& text) {
+    using Adapter = valijson::adapters::NlohmannJsonAdapter;
+    const Json rules =
+        Json::parse(read_file(fs::path(SOURCE_ROOT) / "schemas" / (schema + ".json")));
+    const Json document = Json::parse(text);
+    valijson::Schema parsed;
+    valijson::SchemaParser(valijson::SchemaParser::kDraft7).populateSchema(Adapter(rules), parsed);
+    valijson::ValidationResults results;
+    valijson::Validator().validate(parsed, Adapter(document), &results);
+    valijson::ValidationResults::Error error;
+    while (results.popError(error)) {
+        std::string place;
+        for (const std::string& step : error.context) {
+            place += step;
+        }
+        ADD_FAILURE() << "schemas/" << schema << ".json refuses " << place << ": "
+                      << error.description << "\n"
+                      << text;
+    }
+    return document;
+}
+
+Test::Test() : before_(fs::current_path()) {
+    std::string name = (fs::temp_directory_path() / "ckpt-lease-test-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) {
+        throw std::runtime_error("mkdtemp");
+    }
+    folder_ = name;
+    fs::current_path(folder_);
+}
+
+Test::~Test() {
+    fs::current_path(before_);
+    fs::remove_all(folder_);
+}
+
+std::string Test::copy(const std::string& image) {
+    std::string name = image + ".img";
+    write_file(name, image_bytes(image));
+    return name;
+}
+
+std::vector<std::string> Test::files() {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(".")) {
+        names.push_back(entry.path().filename().string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+void put(std::string& bytes, std::size_t offset, std::size_t width, std::uint64_t value,
+         bool big_endian) {
+    for (std::size_t i = 0; i < width; ++i) {
+        const std::size_t at = offset + (big_endian ? width - 1 - i : i);
+        bytes.at(at) = static_cast<char>(value >> (8 * i) & 0xff);
+    }
+}
+
+}  // namespace e2e

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "support.hpp"
+
+namespace e2e {
+namespace {
+
+class Usage : public Test {};
+
+const std::vector<std::string>& commands() {
+    static const std::vector<std::string> names{"show",    "policy", "edit",   "verify",
+                                                "records", "diff",   "layouts"};
+    return names;
+}
+
+TEST_F(Usage, HelpTeachesByExample) {
+    EXPECT_NE(run({"--help"}).out.find("Examples:\n"), std::string::npos);
+    for (const std::string& command : commands()) {
+        const Result result = run({command, "--help"});
+        EXPECT_EQ(result.status, 0);
+        EXPECT_EQ(result.err, "");
+        EXPECT_NE(result.out.find("Examples:\n"), std::string::npos) << command;
+    }
+}
+
+TEST_F(Usage, HelpFits80Columns) {
+    std::vector<std::vector<std::string>> calls{{"--help"}};
+    for (const std::string& command : commands()) {
+        calls.push_back({command, "--help"});
+    }
+    for (const auto& call : calls) {
+        const std::string help = run(call).out;
+        for (std::size_t at = 0; at < help.size();) {
+            const std::size_t end = help.find('\n', at);
+            EXPECT_LE(end - at, 80U) << help.substr(at, end - at);
+            at = end + 1;
+        }
+    }
+}
+
+TEST_F(Usage, VersionIsOneLine) {
+    const Result result = run({"--version"});
+    EXPECT_EQ(result.status, 0);
+    EXPECT_EQ(result.out, "ckpt-lease " CKPT_LEASE_VERSION "\n");
+}
+
+TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
+    struct {
+        std::vector<std::string> args;
+        const char* message;
+    } const cases[] = {
+        {{}, "ckpt-lease: A subcommand is required (see 'ckpt-lease --help')\n"},
+        {{"show"}, "ckpt-lease: IMAGE is required (see 'ckpt-lease show --help')\n"},
+        {{"policy", "--favor-holdr", "x.img"},
+         "ckpt-lease: The following argument was not expected: --favor-holdr (see 'ckpt-lease "
+         "policy --help')\n"},
+        {{"show", "--log-level", "loud", "x.img"},
+         "ckpt-lease: --log-level: give warning, info, debug or trace, not loud (see 'ckpt-lease "
+         "show --help')\n"},
+        {{"show", "-", "-"},
+         "ckpt-lease: standard input can be read only once: - is given twice\n"},
+        {{"show", "--fd", "1", "--fd", "2", "x.img"},
+         "ckpt-lease: two different --fd can never both match (all filters must match; use --rules "
+         "for alternatives)\n"},
+        {{"show", "--target", "F_WRLCK", "x.img"},
+         "ckpt-lease: --target F_WRLCK: no lease is ever broken to that (give F_UNLCK or "
+         "F_RDLCK)\n"},
+        {{"policy", "--keep", "--min", "5", "--max", "4", "x.img"},
+         "ckpt-lease: the minimum of 5 s is more than the maximum of 4 s\n"},
+        {{"policy", "--keep", "-o", "out", "x.img", "y.img"},
+         "ckpt-lease: -o takes one image, and several are given (call ckpt-lease once for each)\n"},
+        {{"policy", "--keep", "-", "x.img"},
+         "ckpt-lease: standard output takes one image: - must be the only one (call ckpt-lease "
+         "once "
+         "for each)\n"},
+        {{"policy", "--add", "x", "x.img"},
+         "ckpt-lease: 'x' is not a length of time (write it like 90, 90s, 1.5, 1m30s, 1h or "
+         "250ms)\n"},
+        {{"policy", "--scale=-1", "x.img"},
+         "ckpt-lease: '-1' is not a factor (write a decimal number that is not negative, like 2, "
+         "0.5 "
+         "or 1.25)\n"},
+        {{"edit", "-", "--index", "0", "--remaining", "1"},
+         "ckpt-lease: edit needs an image that can be read more than once, and - cannot (save the "
+         "image and give its name, or use policy)\n"},
+    };
+    for (const auto& c : cases) {
+        const Result result = run(c.args);
+        EXPECT_EQ(result.status, 2) << c.message;
+        EXPECT_EQ(result.out, "");
+        EXPECT_EQ(result.err, c.message);
+    }
+}
+
+TEST_F(Usage, WhatIsNoImageIsNamed) {
+    struct {
+        std::string bytes;
+        const char* message;
+    } const cases[] = {
+        {"", "the file is empty (an image begins with a HEADER record: its type, 1, in 4 bytes)"},
+        {"\x1f\x8b\x08",
+         "this is no linux-cr image but gzip-compressed data (zcat FILE | ckpt-lease "
+         "show -)"},
+        {"hello, world",
+         "this is no linux-cr image (an image begins with a HEADER record: its "
+         "type, 1, in 4 bytes)"},
+    };
+    for (const auto& c : cases) {
+        write_file("x", c.bytes);
+        for (const char* const command : {"show", "records"}) {
+            const Result result = run({command, "x"});
+            EXPECT_EQ(result.status, 1);
+            EXPECT_EQ(result.err, std::string("ckpt-lease: x: offset 0: ") + c.message + "\n");
+        }
+        EXPECT_EQ(run({"policy", "--keep", "x"}).status, 1);
+        EXPECT_EQ(read_file("x"), c.bytes);
+    }
+}
+
+TEST_F(Usage, OutputThatCannotBeWrittenIsAFailure) {
+    copy("holder_breaker");
+    const std::vector<std::string> calls[] = {
+        {"show", "holder_breaker.img"},
+        {"show", "--json", "holder_breaker.img"},
+        {"records", "holder_breaker.img"},
+        {"verify", "holder_breaker.img"},
+        {"layouts"},
+        {"policy", "--keep", "-o", "-", "holder_breaker.img"}};
+    for (const auto& call : calls) {
+        const Result result = run_to("/dev/full", call);
+        EXPECT_EQ(result.status, 3) << call.front();
+        EXPECT_EQ(result.err,
+                  "ckpt-lease: standard output: cannot write: No space left on device (free some "
+                  "space, or write elsewhere with -o)\n");
+    }
+}
+
+TEST_F(Usage, AFolderIsNoImage) {
+    const Result result = run({"show", "."});
+    EXPECT_EQ(result.status, 3);
+    EXPECT_EQ(result.err, "ckpt-lease: .: this is a folder (give the image files in it)\n");
+}
+
+TEST_F(Usage, VerboseSaysWhatIsDone) {
+    const Result result = run({"policy", "-vv", "--favor-breaker", copy("holder_breaker")});
+    EXPECT_NE(result.err.find("ckpt-lease: debug: offset 1181: 05000000 becomes 00000000\n"),
+              std::string::npos)
+        << result.err;
+}
+
+TEST_F(Usage, NothingIsColouredThatGoesIntoAFile) {
+    copy("holder_breaker");
+    for (const char* const command : {"show", "verify", "records"}) {
+        EXPECT_EQ(run({command, "holder_breaker.img"}).out.find('\x1b'), std::string::npos);
+    }
+}
+
+}  // namespace
+}  // namespace e2e
