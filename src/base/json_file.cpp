@@ -30,25 +30,53 @@ std::string to_pointer(const std::vector<std::string>& context) {
     return pointer;
 }
 
-std::string without_full_stop(std::string text) {
-    if (text.ends_with('.')) {
-        text.pop_back();
+// How much an error says, compared with others about the same place. Where alternatives are tried,
+// each that fails leaves errors of its own, which mislead.
+int weight(std::string_view description, bool has_alternatives) {
+    if (description.starts_with("Object contains a property")) {
+        return 3;
     }
-    return text;
+    if (description.starts_with("Failed to validate against exactly one") ||
+        description.find("oneOf") != std::string_view::npos) {
+        return 2;
+    }
+    return has_alternatives ? 0 : 1;
+}
+
+std::string in_our_words(std::string description) {
+    if (weight(description, true) == 2) {
+        return "just one of several members must be there";
+    }
+    if (description.ends_with('.')) {
+        description.pop_back();
+    }
+    return description;
 }
 
 [[noreturn]] void fail_validation(const std::string& name, std::string_view schema,
                                   valijson::ValidationResults& results) {
     // The deepest place says most: errors further out only say that something inside is wrong.
-    valijson::ValidationResults::Error worst;
-    valijson::ValidationResults::Error error;
-    while (results.popError(error)) {
-        if (worst.description.empty() || error.context.size() > worst.context.size()) {
-            worst = error;
+    using Fault = valijson::ValidationResults::Error;
+    std::vector<Fault> deepest;
+    for (Fault fault; results.popError(fault);) {
+        if (!deepest.empty() && fault.context.size() > deepest.front().context.size()) {
+            deepest.clear();
+        }
+        if (deepest.empty() || fault.context.size() == deepest.front().context.size()) {
+            deepest.push_back(fault);
         }
     }
-    fail_json(name, to_pointer(worst.context), without_full_stop(worst.description),
-              fmt::format("schemas/{} says what is allowed", schema));
+    const bool has_alternatives =
+        std::any_of(deepest.begin(), deepest.end(),
+                    [](const Fault& fault) { return weight(fault.description, true) == 2; });
+    const auto worst = std::max_element(
+        deepest.begin(), deepest.end(), [&](const Fault& a, const Fault& b) {
+            return weight(a.description, has_alternatives) <
+                   weight(b.description, has_alternatives);
+        });
+    fail_json(name, to_pointer(worst->context), in_our_words(worst->description),
+              fmt::format("the schema {} says what is allowed; ckpt-lease(1) says where it is",
+                          schema));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <exception>
 
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/base/text.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/help_formatter.hpp"
 #include "version.hpp"
@@ -109,6 +110,11 @@ Program::Program() : app_("Show and rewrite file leases in checkpoint images", "
     }
 }
 
+bool Program::has_command(std::string_view name) const {
+    return std::any_of(commands_.begin(), commands_.end(),
+                       [&](const Entry& entry) { return name == entry.app->get_name(); });
+}
+
 Command* Program::chosen() const {
     for (const Entry& entry : commands_) {
         if (entry.app->parsed()) {
@@ -127,10 +133,18 @@ std::string Program::log_level() const {
 }
 
 int run(int argc, const char* const* argv, Environment& environment) {
-    Out out(io::File::borrow(*environment.system, "standard output", STDOUT_FILENO));
-    Out err(io::File::borrow(*environment.system, "standard error", STDERR_FILENO));
+    Out out(io::File::borrow(*environment.system, "standard output", STDOUT_FILENO),
+            Out::Kind::results);
+    Out err(io::File::borrow(*environment.system, "standard error", STDERR_FILENO),
+            Out::Kind::messages);
     const Context context{environment, out, err};
     Program program;
+    if (argc > 1 && argv[1][0] != '-' && !program.has_command(argv[1])) {
+        err.print("ckpt-lease: there is no command '{}' (see 'ckpt-lease --help')\n",
+                  escape(argv[1]));
+        err.flush();
+        return kUsage;
+    }
     try {
         program.app().parse(argc, argv);
     } catch (const CLI::CallForHelp&) {

@@ -16,6 +16,7 @@ class Program {
     Program();
 
     [[nodiscard]] CLI::App& app() noexcept { return app_; }
+    [[nodiscard]] bool has_command(std::string_view name) const;
     /// The command that was chosen; null if none was.
     [[nodiscard]] Command* chosen() const;
     /// How much -v and --log-level ask for, as a spdlog level's name.

@@ -207,10 +207,10 @@ Examples:
         }
         after.remaining = rounded_up(after.remaining, limits.resolution);
         if (after.remaining.has_deadline() && after.remaining.time() > limits.most) {
-            refuse_lock(
-                image_, lock,
-                fmt::format("{} s is the most that can be left", format_seconds(limits.most)),
-                "--remaining none is for no deadline");
+            refuse_lock(image_, lock,
+                        fmt::format("{} s is the most that the record can hold",
+                                    format_seconds(limits.most)),
+                        "--remaining none is for no deadline");
         }
         return after;
     }

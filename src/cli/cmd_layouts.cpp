@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <fmt/format.h>
-
-#include "ckpt-lease/base/problem.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/options.hpp"
-#include "render/json_writer.hpp"
-#include "render/table.hpp"
+#include "render/layouts_output.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
-
-std::string end_of_list(const linux_cr::Layout& layout) {
-    const auto* const counted = std::get_if<linux_cr::CountedList>(&layout.list_end);
-    return counted != nullptr ? fmt::format("count (type {})", counted->type) : "marker";
-}
-
-std::string type_name(const Field& field) {
-    return fmt::format("{}{}", field.is_signed ? 's' : 'u', field.width * 8);
-}
 
 class Layouts final : public Command {
  public:
@@ -36,62 +23,21 @@ class Layouts final : public Command {
 
     int run(const Context& context) override {
         if (layout_.empty()) {
-            json_ ? list_json(context.out) : list_table(context);
+            if (json_) {
+                print_layouts_json(context.out, linux_cr::built_in_layouts());
+            } else {
+                print_layouts_table(context.out, context.environment.out_page,
+                                    linux_cr::built_in_layouts());
+            }
             return kDone;
         }
-        if (const auto* const built_in = linux_cr::find_layout(layout_)) {
-            context.out.write(built_in->json);
-            return kDone;
-        }
-        const std::string text = read_text_file(*context.environment.system, layout_);
-        static_cast<void>(linux_cr::parse_layout(layout_, text));
+        const std::string text = layout_text(*context.environment.system, layout_);
+        static_cast<void>(linux_cr::parse_layout(layout_, text));  // is it right?
         context.out.write(text);
         return kDone;
     }
 
  private:
-    static void list_table(const Context& context) {
-        using Kind = Table::Kind;
-        Table table(context.out, context.environment.out_page,
-                    {{"NAME", Kind::left},
-                     {"TYPE", Kind::right},
-                     {"LENGTH", Kind::right},
-                     {"LIST ENDS BY", Kind::left},
-                     {"DESCRIPTION", Kind::wrapped}});
-        for (const auto& [layout, json] : linux_cr::built_in_layouts()) {
-            table.add({layout.name, fmt::to_string(layout.type), fmt::to_string(layout.length),
-                       end_of_list(layout), layout.description});
-        }
-        table.finish();
-    }
-
-    static void list_json(Out& out) {
-        JsonWriter json(out);
-        json.begin_object().member("schema", "ckpt-lease/layouts/1").key("layouts").begin_array();
-        for (const auto& [layout, text] : linux_cr::built_in_layouts()) {
-            json.begin_object()
-                .member("name", layout.name)
-                .member("description", layout.description)
-                .member("type", layout.type)
-                .member("length", layout.length)
-                .member("list_end", std::holds_alternative<linux_cr::CountedList>(layout.list_end)
-                                        ? "count"
-                                        : "marker")
-                .key("fields")
-                .begin_array();
-            for (const Field& field : layout.fields()) {
-                json.begin_object()
-                    .member("name", field.name)
-                    .member("offset", field.offset)
-                    .member("type", type_name(field))
-                    .end_object();
-            }
-            json.end_array().end_object();
-        }
-        json.end_array().end_object();
-        json.finish();
-    }
-
     std::string layout_;
     bool json_ = false;
 };

@@ -28,7 +28,7 @@ class PolicyCommand final : public Command {
         declare_modifiers(app);
         output_.declare(app);
         app.add_flag("--require-match", require_match_,
-                     "exit with 4, and write nothing, if no lease being broken matches");
+                     "exit with 4 if no lease being broken matches; no file is written then");
         declare_json(app, json_);
         layout_.declare(app);
         filters_.declare(app);
@@ -38,7 +38,7 @@ broken change, and of them only the time that is left (and, with --renotify,
 whether the holder is signalled again).
 
 Examples:
-  ckpt-lease policy --favor-holder job.img        all the time that a break gives
+  ckpt-lease policy --favor-holder job.img        all that a break gives
   ckpt-lease policy --add 10 --max 60 job.img     ten seconds more, 60 at most
   ckpt-lease policy --elapsed -o new.img job.img  as if it had not been stopped
   ckpt-lease policy --set 5 --comm smbd -n *.img  what would change by that?
@@ -54,7 +54,6 @@ Examples:
         settings.output = output_;
         settings.require_match = require_match_;
         settings.now = now_.empty() ? context.environment.now() : parse_moment(now_);
-        settings.uses_elapsed = facts.policy == "elapsed" || facts.policy == kRules;
         facts.dry_run = output_.dry_run;
         find_lease_break_time(context, facts);
         settings.lease_break_time = facts.lease_break_time;
@@ -141,6 +140,7 @@ Examples:
         facts.policy = asked.front().first->name;
         facts.argument = asked.front().second;
         treatment.policy = asked.front().first->make(facts.argument);
+        treatment.uses_elapsed = asked.front().first->uses_elapsed;
         return {{{filter, treatment}}, std::nullopt};
     }
 

@@ -32,12 +32,8 @@ class ProgressLine {
     ProgressLine& operator=(const ProgressLine&) = delete;
     ~ProgressLine() {
         if (shown_) {
-            try {
-                err_.write("\r\x1b[K");
-                err_.flush();
-            } catch (const Error&) {
-                // A terminal that is gone needs no wiping.
-            }
+            err_.write("\r\x1b[K");
+            err_.flush();
         }
     }
 

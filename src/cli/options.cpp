@@ -24,8 +24,7 @@ void declare_filter(CLI::App& app, const char* option, std::vector<std::string>&
     app.add_option(option, values, help)
         ->type_name(argument)
         ->group(kFilterGroup)
-        ->expected(1)
-        ->take_all();
+        ->allow_extra_args(false);
 }
 
 }  // namespace
@@ -76,18 +75,26 @@ linux_cr::Layout LayoutOption::layout(io::System& system) const {
     if (name_.empty()) {
         return linux_cr::default_layout();
     }
-    if (const linux_cr::BuiltInLayout* const built_in = linux_cr::find_layout(name_)) {
-        return built_in->layout;
+    return linux_cr::parse_layout(name_, layout_text(system, name_));
+}
+
+std::string layout_text(io::System& system, const std::string& name) {
+    if (const linux_cr::BuiltInLayout* const built_in = linux_cr::find_layout(name)) {
+        return std::string(built_in->json);
     }
-    if (name_.find_first_of("./") == std::string::npos) {
-        std::string names;
-        for (const auto& built_in : linux_cr::built_in_layouts()) {
-            names += (names.empty() ? "" : ", ") + built_in.layout.name;
+    try {
+        return read_text_file(system, name);
+    } catch (const Error&) {
+        if (name.find_first_of("./") != std::string::npos) {
+            throw;  // meant as a file
         }
-        refuse(fmt::format("there is no layout '{}'", name_),
-               fmt::format("built in: {}; a file's name has a dot or a slash in it", names));
     }
-    return linux_cr::parse_layout(name_, read_text_file(system, name_));
+    std::string names;
+    for (const auto& built_in : linux_cr::built_in_layouts()) {
+        names += (names.empty() ? "" : ", ") + built_in.layout.name;
+    }
+    refuse(fmt::format("there is no layout '{}', nor a file of that name", name),
+           "built in: " + names);
 }
 
 void OutputOptions::declare(CLI::App& app) {

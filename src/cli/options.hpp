@@ -41,6 +41,9 @@ class LayoutOption {
     std::string name_;
 };
 
+/// The JSON of a layout: that of a built-in one, or what the file of that name holds. Throws Error.
+[[nodiscard]] std::string layout_text(io::System& system, const std::string& name);
+
 /// -o, --dry-run
 struct OutputOptions {
     std::string out;

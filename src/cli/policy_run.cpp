@@ -43,7 +43,7 @@ PolicyContext PolicyRunner::policy_context(const std::string& name,
     constexpr std::uint64_t kLatest = 9'000'000'000;
     if (checkpoint_time != 0) {
         const Moment taken(std::chrono::seconds(std::min(checkpoint_time, kLatest)));
-        if (settings_.now < taken && settings_.uses_elapsed) {
+        if (settings_.now < taken && settings_.rules.uses_elapsed()) {
             context_.complain(fmt::format(
                 "{}: the checkpoint was taken in the future, if the clock is right; no time has "
                 "elapsed then (--now says what time it is)",
@@ -52,6 +52,10 @@ PolicyContext PolicyRunner::policy_context(const std::string& name,
         policy.elapsed = std::max(settings_.now - taken, Nanoseconds(0));
     }
     return policy;
+}
+
+bool PolicyRunner::fails_to_match(const Counts& counts) const {
+    return settings_.require_match && counts.matched() == 0;
 }
 
 void PolicyRunner::rewrite_file(const std::string& name, Counts& counts) {
@@ -83,8 +87,8 @@ void PolicyRunner::rewrite_file(const std::string& name, Counts& counts) {
         }
     }
     counts = planner.counts();
-    if (settings_.require_match && counts.matched() == 0) {
-        return;  // a failure: nothing is written
+    if (fails_to_match(counts)) {
+        return;  // nothing is written
     }
     carry_out(context_, input, edits, settings_.output);
     spdlog::info("{}: {} edits", name, edits.size());
@@ -159,11 +163,16 @@ void PolicyRunner::rewrite_stream(Counts& counts) {
     } else if (out_name.empty() || out_name == "-") {
         io::File out = io::File::borrow(system, "standard output", STDOUT_FILENO);
         rewrite_to(out);
-    } else if (const auto path = replaceable_path(system, out_name)) {
+    } else if (const auto place = find_place(system, out_name)) {
         const StopSignals stop_signals;
-        NewFile out(system, *path);
+        NewFile out(system, place->path);
+        if (place->mode) {
+            out.set_mode(*place->mode);
+        }
         rewrite_to(out.file());
-        out.commit();
+        if (!fails_to_match(counts)) {
+            out.commit();
+        }
     } else {
         io::File out(system, out_name, O_WRONLY);
         rewrite_to(out);
@@ -184,7 +193,7 @@ int PolicyRunner::run(const std::string& image) {
         report_.fail_image(image, error.what());
         throw;
     }
-    if (settings_.require_match && counts.matched() == 0) {
+    if (fails_to_match(counts)) {
         const std::string message = fmt::format("{}: no lease that is being broken matches",
                                                 image == "-" ? "standard input" : image);
         if (image != "-") {

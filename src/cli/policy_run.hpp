@@ -19,7 +19,6 @@ class PolicyRunner {
         OutputOptions output;
         Nanoseconds lease_break_time{};
         Moment now;
-        bool uses_elapsed = false;
         bool require_match = false;
     };
 
@@ -32,6 +31,7 @@ class PolicyRunner {
  private:
     void rewrite_file(const std::string& name, Counts& counts);
     void rewrite_stream(Counts& counts);
+    bool fails_to_match(const Counts& counts) const;
     PolicyContext policy_context(const std::string& name, std::uint64_t checkpoint_time) const;
 
     class StreamEditor;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
@@ -19,12 +20,14 @@ const Treatment* RuleSet::find(const Lock& lock, const Ownership& ownership) con
 }
 
 bool RuleSet::needs_tasks() const {
-    for (const Rule& rule : rules) {
-        if (rule.match.needs_tasks()) {
-            return true;
-        }
-    }
-    return false;
+    return std::any_of(rules.begin(), rules.end(),
+                       [](const Rule& rule) { return rule.match.needs_tasks(); });
+}
+
+bool RuleSet::uses_elapsed() const {
+    return (otherwise && otherwise->uses_elapsed) ||
+           std::any_of(rules.begin(), rules.end(),
+                       [](const Rule& rule) { return rule.treatment.uses_elapsed; });
 }
 
 Planner::Planner(std::string input, const RuleSet& rules, PolicyContext context,

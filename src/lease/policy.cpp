@@ -104,7 +104,7 @@ constexpr std::array<PolicyKind, 7> kKinds{{
     {"set", "", "D", "D", set},
     {"scale", "", "F", "what is left times F", scale},
     {"elapsed", "", "", "what is left less the time since the checkpoint was taken, never below 0",
-     elapsed},
+     elapsed, true},
     {"keep", "", "", "what is left (to use modifiers alone)", keep},
 }};
 

@@ -71,6 +71,7 @@ class RulesReader {
                     treatment.renotify = value.get<bool>();
                 } else if (const PolicyKind* const kind = find_policy(key)) {
                     treatment.policy = kind->make(argument);
+                    treatment.uses_elapsed = kind->uses_elapsed;
                 }
             } catch (const Error& error) {
                 fail_json(name_, place + "/" + key, error.problem().message, error.problem().hint);

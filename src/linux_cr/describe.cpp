@@ -123,7 +123,10 @@ RecordFacts describe_record(Walker& walker, const Layout& layout) {
     Describer describer(walker, facts);
     const auto* const counted = std::get_if<CountedList>(&layout.list_end);
     if (record.type == layout.type) {
-        facts.name = "FILE_LOCK";
+        const auto bytes = walker.bytes(layout.length);
+        const bool is_marker =
+            bytes.size() == layout.length && LockCodec(layout, walker.order()).is_marker(bytes);
+        facts.name = is_marker ? "FILE_LOCK end" : "FILE_LOCK";
         describer.add_fields(layout.fields(), &layout);
     } else if (counted != nullptr && record.type == counted->type) {
         facts.name = "FILE_LOCKS";

@@ -168,10 +168,13 @@ RecordLimits Layout::limits() const noexcept {
     RecordLimits limits;
     limits.resolution = fl_rem_lease_nsec ? Nanoseconds(1) : std::chrono::seconds(1);
     limits.no_deadline = no_deadline.has_value();
-    const std::uint64_t most = max_value(fl_rem_lease);
-    if (most < static_cast<std::uint64_t>(kMaxRemaining / std::chrono::seconds(1))) {
-        limits.most = std::chrono::seconds(most);
+    // Times end where the field does, or where "no deadline" stands at its end.
+    std::uint64_t most = max_value(fl_rem_lease);
+    if (most == no_deadline) {
+        --most;
     }
+    limits.most = std::min(
+        limits.most, Nanoseconds(std::chrono::seconds(std::min<std::uint64_t>(most, UINT32_MAX))));
     return limits;
 }
 

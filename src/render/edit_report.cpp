@@ -8,17 +8,6 @@
 namespace ckpt_lease {
 namespace {
 
-// "breaking, F_WRLCK to F_UNLCK, 5.25s left, notified"
-std::string describe(const LeaseState& state) {
-    if (!state.breaking) {
-        return fmt::format("held, {}", to_string(state.type));
-    }
-    return fmt::format("breaking, {} to {}, {}{}, {}", to_string(state.previous_type),
-                       to_string(state.type), to_string(state.remaining),
-                       state.remaining.has_deadline() ? " left" : "",
-                       state.notified ? "notified" : "not notified");
-}
-
 class EditText final : public ChangeReport {
  public:
     EditText(Out& out, Page page, bool dry_run) : out_(out), page_(page), dry_run_(dry_run) {}

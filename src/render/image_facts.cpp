@@ -3,14 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "ckpt-lease/base/text.hpp"
 
 namespace ckpt_lease {
 
 std::string describe(const linux_cr::ImageFacts& facts) {
-    if (!facts.has_header) {
-        return "no image";
-    }
     return fmt::format("linux-cr revision {}, {}, {} endian, Linux {}, taken {}, {}",
                        facts.revision, facts.arch, to_string(facts.order),
                        facts.uts_release.empty() ? facts.kernel_version : escape(facts.uts_release),
@@ -19,7 +18,7 @@ std::string describe(const linux_cr::ImageFacts& facts) {
 }
 
 void print_headline(Out& out, const Page& page, std::string_view name, std::string_view text) {
-    std::string line = escape(name == "-" ? "standard input" : name) + ":";
+    std::string line = shown_name(name) + ":";
     while (!text.empty()) {
         const std::string_view word = text.substr(0, text.find(", "));
         const bool is_last = word.size() == text.size();
@@ -58,7 +57,10 @@ void write_facts(JsonWriter& json, const std::string& name, const linux_cr::Imag
 
 void write_place(JsonWriter& json, const Lock& lock, const Ownership& ownership) {
     json.member("index", lock.index).member("offset", lock.offset).member("fd", lock.fd);
-    const std::string_view path = ownership.path(lock.file);
+    write_path(json, ownership.path(lock.file));
+}
+
+void write_path(JsonWriter& json, std::string_view path) {
     path.empty() ? json.key("path").null() : json.bytes_member("path", path);
 }
 
@@ -83,6 +85,29 @@ void write_state(JsonWriter& json, const LeaseState& state) {
         .key("previous_type");
     state.breaking ? json.value(to_string(state.previous_type)) : json.null();
     write_break(json, state);
+}
+
+std::string shown_name(std::string_view name) {
+    return name == "-" ? "standard input" : escape(name);
+}
+
+std::string describe(const LeaseState& state) {
+    if (!state.breaking) {
+        return fmt::format("held, {}", to_string(state.type));
+    }
+    return fmt::format("breaking, {} to {}, {}{}, {}", to_string(state.previous_type),
+                       to_string(state.type), to_string(state.remaining),
+                       state.remaining.has_deadline() ? " left" : "",
+                       state.notified ? "notified" : "not notified");
+}
+
+std::string shown_tasks(const std::vector<Task>& tasks) {
+    std::string text;
+    for (const Task& task : tasks) {
+        fmt::format_to(std::back_inserter(text), "{}{} {}", text.empty() ? "" : ", ", task.pid,
+                       escape(task.comm));
+    }
+    return text.empty() ? "-" : text;
 }
 
 std::string shown_path(std::string_view path) {

@@ -34,6 +34,18 @@ void write_break(JsonWriter& json, const LeaseState& state);
 /// "state", "type", "previous_type" and what write_break() writes.
 void write_state(JsonWriter& json, const LeaseState& state);
 
+/// "path", and "path_bytes" if need be
+void write_path(JsonWriter& json, std::string_view path);
+
+/// The name of an input, to be shown; "-" is "standard input".
+[[nodiscard]] std::string shown_name(std::string_view name);
+
+/// "held, F_RDLCK"; "breaking, F_WRLCK to F_UNLCK, 5.25s left, notified"
+[[nodiscard]] std::string describe(const LeaseState& state);
+
+/// "10 smbd, 11 smbd-io"; "-" if there are none.
+[[nodiscard]] std::string shown_tasks(const std::vector<Task>& tasks);
+
 /// The path of a lock, to be shown; a file without one is "(no name)".
 [[nodiscard]] std::string shown_path(std::string_view path);
 

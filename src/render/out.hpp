@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ckpt-lease/base/bytes.hpp"
+#include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/file.hpp"
 
 namespace ckpt_lease {
@@ -16,7 +17,11 @@ namespace ckpt_lease {
 /// after flush(), which throws Error(io) if it cannot be.
 class Out {
  public:
-    explicit Out(io::File file) : file_(std::move(file)) {}
+    /// What must not get lost, or what nobody may be listening to: messages that cannot be written
+    /// are no reason to say that the work failed.
+    enum class Kind : unsigned char { results, messages };
+
+    Out(io::File file, Kind kind) : file_(std::move(file)), kind_(kind) {}
 
     template <typename... Args>
     void print(fmt::format_string<Args...> format, Args&&... args) {
@@ -30,7 +35,13 @@ class Out {
     void flush() {
         // Emptied first: what could not be written once is not tried again.
         const auto text = std::exchange(buffer_, fmt::memory_buffer());
-        file_.write(as_bytes({text.data(), text.size()}));
+        try {
+            file_.write(as_bytes({text.data(), text.size()}));
+        } catch (const Error&) {
+            if (kind_ == Kind::results) {
+                throw;
+            }
+        }
     }
 
  private:
@@ -42,6 +53,7 @@ class Out {
     }
 
     io::File file_;
+    Kind kind_;
     fmt::memory_buffer buffer_;
 };
 

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+#include <tuple>
 #include <vector>
 
 #include "ckpt-lease/base/text.hpp"
@@ -42,6 +42,9 @@ class ShowTable final : public ShowOutput {
     ShowTable(Out& out, Page page, bool all) : out_(out), page_(page), all_(all) {}
 
     bool image(const ShownImage& shown) override {
+        if (!shown.image.facts.has_header) {
+            return false;  // the error says it all
+        }
         if (!first_) {
             out_.write("\n");
         }
@@ -61,7 +64,7 @@ class ShowTable final : public ShowOutput {
             begin = end;
         }
         table.finish();
-        if (order.empty() && shown.image.facts.has_header) {
+        if (order.empty()) {
             out_.print("no {}{}\n", all_ ? "locks" : "leases",
                        locks.size() > 0 ? " that match" : "");
         }
@@ -78,7 +81,7 @@ class ShowTable final : public ShowOutput {
             {"TYPE", Kind::left}, {"BECOMES", Kind::left},   {"SIG", Kind::left},
             {"FD", Kind::right},  {"HOLDER", Kind::wrapped}, {"PATH", Kind::wrapped}};
         if (all_) {
-            columns.insert(columns.end() - 2, {"BYTES", Kind::left});
+            columns.insert(columns.end() - 2, {"BYTES", Kind::wrapped});
         }
         return columns;
     }
@@ -156,18 +159,15 @@ class ShowTable final : public ShowOutput {
     // Every task once, however many of the records lead to it.
     static std::string holders(const LockList& locks, const std::vector<Lock>& records) {
         std::vector<TableId> tables;
-        std::string text;
+        std::vector<Task> tasks;
         for (const Lock& lock : records) {
-            if (std::find(tables.begin(), tables.end(), lock.table) != tables.end()) {
-                continue;
-            }
-            tables.push_back(lock.table);
-            for (const Task& task : locks.tasks(lock)) {
-                fmt::format_to(std::back_inserter(text), "{}{} {}", text.empty() ? "" : ", ",
-                               task.pid, escape(task.comm));
+            if (std::find(tables.begin(), tables.end(), lock.table) == tables.end()) {
+                tables.push_back(lock.table);
+                const std::vector<Task>& more = locks.tasks(lock);
+                tasks.insert(tasks.end(), more.begin(), more.end());
             }
         }
-        return text.empty() ? "-" : text;
+        return shown_tasks(tasks);
     }
 
     Out& out_;

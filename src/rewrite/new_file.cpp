@@ -58,6 +58,13 @@ NewFile::~NewFile() {
     }
 }
 
+void NewFile::set_mode(mode_t mode) {
+    constexpr mode_t kPermissions = 0777;
+    if (const int result = system_.fchmod(file_.fd(), mode & kPermissions); result < 0) {
+        io::fail(path_, "set the mode of", result);
+    }
+}
+
 void NewFile::commit() {
     file_.sync();
     file_.close();

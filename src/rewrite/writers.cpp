@@ -90,15 +90,15 @@ void write_in_place(const io::File& image, const EditList& edits, const io::Prog
     copy.commit();
 }
 
-std::optional<std::string> replaceable_path(io::System& system, const std::string& out) {
+std::optional<FreePlace> find_place(io::System& system, const std::string& out) {
     const auto status = status_if_there(system, out);
     if (!status) {
-        return out;
+        return FreePlace{out, std::nullopt};
     }
     if (!S_ISREG(status->st_mode)) {
         return std::nullopt;
     }
-    return resolve(system, out);
+    return FreePlace{resolve(system, out), status->st_mode};
 }
 
 void write_copy(const io::File& image, const EditList& edits, const std::string& out,
@@ -109,21 +109,17 @@ void write_copy(const io::File& image, const EditList& edits, const std::string&
         write_in_place(image, edits, progress);
         return;
     }
-    const std::optional<std::string> path = replaceable_path(system, out);
-    if (!path) {
+    const std::optional<FreePlace> place = find_place(system, out);
+    if (!place) {
         io::File file(system, out, O_WRONLY);
         write_stream(image, edits, file, progress);
         file.close();
         return;
     }
-    NewFile copy(system, *path);
+    NewFile copy(system, place->path);
     copy_contents(image, copy.file(), progress);
     write_edits(edits, copy.file(), image.name());
-    constexpr mode_t kPermissions = 0777;
-    if (const int result = system.fchmod(copy.file().fd(), image.status().st_mode & kPermissions);
-        result < 0) {
-        io::fail(out, "set the mode of", result);
-    }
+    copy.set_mode(place->mode.value_or(image.status().st_mode));
     copy.commit();
 }
 

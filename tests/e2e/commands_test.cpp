@@ -106,8 +106,11 @@ TEST_F(Edit, RefusesWhatMakesNoSense) {
          "notify)"},
         {{"--index", "0", "--remaining=-1"}, "--remaining -1: 0 is the least"},
         {{"--index", "0", "--remaining", "3000000000"},
-         "holder_breaker.img: offset 1157: lock 0: 2147483647 s is the most that can be left "
-         "(--remaining none is for no deadline)"},
+         "holder_breaker.img: offset 1157: lock 0: fl_rem_lease is 3000000000: a restart takes at "
+         "most 2147483647 s (a restart refuses that; --force writes it all the same)"},
+        {{"--index", "0", "--remaining", "4294967295", "--force"},
+         "holder_breaker.img: offset 1157: lock 0: 4294967294 s is the most that the record can "
+         "hold (--remaining none is for no deadline)"},
         {{"--index", "x", "--remaining", "1"},
          "--index x: give a whole number from 0 to 9223372036854775807"},
         {{"--index", "0", "--notified", "perhaps"}, "--notified perhaps: give yes or no"},
@@ -251,9 +254,11 @@ TEST_F(Diff, ShowsWhatAPolicyChanged) {
     EXPECT_EQ(result.out,
               "--- holder_breaker.img\n"
               "+++ new.img\n"
-              "   IDX  FD  HOLDER    PATH                 LEASE\n"
-              "-    0   3  1 holder  /srv/data/ledger.db  F_WRLCK to F_UNLCK, 5.25s, notified\n"
-              "+    0   3  1 holder  /srv/data/ledger.db  F_WRLCK to F_UNLCK, 9s, not notified\n");
+              "  IDX FD HOLDER   PATH                LEASE\n"
+              "-   0  3 1 holder /srv/data/ledger.db breaking, F_WRLCK to F_UNLCK, 5.25s left,\n"
+              "                                      notified\n"
+              "+   0  3 1 holder /srv/data/ledger.db breaking, F_WRLCK to F_UNLCK, 9s left,\n"
+              "                                      not notified\n");
     const Json report = parse_valid("diff", run({"diff", "--json", name, "new.img"}).out);
     EXPECT_EQ(report.at("same"), false);
     EXPECT_EQ(report.at("differences").at(0).at("a").at("remaining_seconds"), 5.25);
@@ -373,10 +378,9 @@ TEST_F(Layouts, NameTheMistakeInAFile) {
               "at offset 26\n");
     const Result unknown = run({"show", "--layout", "leese-1", copy("holder_breaker")});
     EXPECT_EQ(unknown.status, 2);
-    EXPECT_EQ(
-        unknown.err,
-        "ckpt-lease: there is no layout 'leese-1' (built in: lease-1; a file's name has a dot "
-        "or a slash in it)\n");
+    EXPECT_EQ(unknown.err,
+              "ckpt-lease: there is no layout 'leese-1', nor a file of that name (built in: "
+              "lease-1)\n");
 }
 
 }  // namespace

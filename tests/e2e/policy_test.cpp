@@ -262,6 +262,12 @@ TEST_F(Policy, RequireMatchWritesNothingWhereNothingMatches) {
     EXPECT_EQ(result.err,
               "ckpt-lease: holder_breaker.img: no lease that is being broken matches\n");
     EXPECT_FALSE(std::filesystem::exists("out.img"));
+    EXPECT_EQ(
+        run({"policy", "--set", "1", "--path", "/nothing", "--require-match", "-o", "out.img", "-"},
+            image_bytes("holder_breaker"))
+            .status,
+        4);
+    EXPECT_FALSE(std::filesystem::exists("out.img"));
     EXPECT_EQ(run({"policy", "--set", "1", "--path", "/nothing", name}).status, 0);
     EXPECT_EQ(run({"policy", "--set", "1", "--path", "/srv/*", "--require-match", name}).status, 0);
 }
@@ -287,6 +293,23 @@ TEST_F(Policy, KeepsTheModeAndTheLinkThatTheImageIsReachedBy) {
     stat(name.c_str(), &status);
     EXPECT_EQ(status.st_mode & 07777, 0640U);
     EXPECT_EQ(files(), (std::vector<std::string>{"holder_breaker.img", "link.img"}));
+}
+
+TEST_F(Policy, LeavesTheModeOfAFileThatItReplaces) {
+    const std::string name = copy("holder_breaker");
+    write_file("old.img", "old");
+    chmod("old.img", 0664);
+    EXPECT_EQ(
+        run({"policy", "--set", "1", "-o", "old.img", "-"}, image_bytes("holder_breaker")).status,
+        0);
+    struct stat status {};
+    stat("old.img", &status);
+    EXPECT_EQ(status.st_mode & 07777, 0664U);
+    EXPECT_EQ(
+        run({"policy", "--set", "1", "-o", "new.img", "-"}, image_bytes("holder_breaker")).status,
+        0);
+    stat("new.img", &status);
+    EXPECT_EQ(status.st_mode & 07777, 0600U) << "an image holds the memory of processes";
 }
 
 TEST_F(Policy, WritesIntoADeviceAndNotOverIt) {
@@ -327,6 +350,17 @@ TEST_F(Policy, NamesThePlaceOfAMistakeInTheRules) {
         {R"({"rules": [{"policy": {"add": "soon"}}]})",
          "ckpt-lease: rules.json: /rules/0/policy/add: 'soon' is not a length of time (write it "
          "like 90, 90s, 1.5, 1m30s, 1h or 250ms)\n"},
+        {R"({"rules": [{"policy": {"ad": 1}}]})",
+         "ckpt-lease: rules.json: /rules/0/policy: Object contains a property that could not be "
+         "validated using 'properties' or 'additionalProperties' constraints: 'ad' (the schema "
+         "rules.json says what is allowed; ckpt-lease(1) says where it is)\n"},
+        {R"({"rules": [{"policy": {"add": 1, "set": 2}}]})",
+         "ckpt-lease: rules.json: /rules/0/policy: just one of several members must be there (the "
+         "schema rules.json says what is allowed; ckpt-lease(1) says where it is)\n"},
+        {R"({"rules": [{"match": {"pid": "x"}, "policy": {"keep": true}}]})",
+         "ckpt-lease: rules.json: /rules/0/match/pid: Value type not permitted by 'type' "
+         "constraint "
+         "(the schema rules.json says what is allowed; ckpt-lease(1) says where it is)\n"},
         {"{\n\"rules\": [\n}",
          "ckpt-lease: rules.json: line 3: this is not JSON (jq . FILE says "
          "more)\n"},

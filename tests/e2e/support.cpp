@@ -54,7 +54,7 @@ std::string read_all(int fd) {
 }
 
 Result run_program(const std::vector<std::string>& args, const std::string& input,
-                   const char* out_path) {
+                   const char* out_path, bool with_stderr = true) {
     std::vector<std::string> words{CKPT_LEASE_PROGRAM};
     words.insert(words.end(), args.begin(), args.end());
     std::vector<char*> argv;
@@ -74,7 +74,11 @@ Result run_program(const std::vector<std::string>& args, const std::string& inpu
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_path,
                                          O_WRONLY | O_CREAT | O_TRUNC, 0644);
     }
-    posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
+    if (with_stderr) {
+        posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
+    } else {
+        posix_spawn_file_actions_addclose(&actions, STDERR_FILENO);
+    }
     pid_t pid = 0;
     const int failed =
         posix_spawn(&pid, CKPT_LEASE_PROGRAM, &actions, nullptr, argv.data(), environ);
@@ -111,6 +115,10 @@ Result run(const std::vector<std::string>& args, const std::string& input) {
 Result run_to(const std::string& out_path, const std::vector<std::string>& args,
               const std::string& input) {
     return run_program(args, input, out_path.c_str());
+}
+
+Result run_without_stderr(const std::vector<std::string>& args) {
+    return run_program(args, {}, nullptr, false);
 }
 
 std::string read_file(const fs::path& path) {

@@ -26,6 +26,9 @@ Result run(const std::vector<std::string>& args, const std::string& input = {});
 Result run_to(const std::string& out_path, const std::vector<std::string>& args,
               const std::string& input = {});
 
+/// The same with standard error closed.
+Result run_without_stderr(const std::vector<std::string>& args);
+
 std::string read_file(const std::filesystem::path& path);
 void write_file(const std::filesystem::path& path, const std::string& bytes);
 

@@ -49,6 +49,7 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
         const char* message;
     } const cases[] = {
         {{}, "ckpt-lease: A subcommand is required (see 'ckpt-lease --help')\n"},
+        {{"frob", "x.img"}, "ckpt-lease: there is no command 'frob' (see 'ckpt-lease --help')\n"},
         {{"show"}, "ckpt-lease: IMAGE is required (see 'ckpt-lease show --help')\n"},
         {{"policy", "--favor-holdr", "x.img"},
          "ckpt-lease: The following argument was not expected: --favor-holdr (see 'ckpt-lease "
@@ -132,6 +133,18 @@ TEST_F(Usage, OutputThatCannotBeWrittenIsAFailure) {
                   "ckpt-lease: standard output: cannot write: No space left on device (free some "
                   "space, or write elsewhere with -o)\n");
     }
+}
+
+TEST_F(Usage, MessagesThatNobodyReadsAreNoFailure) {
+    const std::string name = copy("holder_breaker");
+    EXPECT_EQ(run_without_stderr({"policy", "--set", "5", name}).status, 0);
+    EXPECT_NE(read_file(name), image_bytes("holder_breaker"));
+}
+
+TEST_F(Usage, OptionsTakeOneValueAndLeaveTheImageAlone) {
+    const std::string name = copy("holder_breaker");
+    EXPECT_EQ(run({"show", "--fd", "3", name, "--json"}).status, 0);
+    EXPECT_EQ(run({"policy", "--add", "1", "--path", "/srv/*", name, "-n"}).status, 0);
 }
 
 TEST_F(Usage, AFolderIsNoImage) {

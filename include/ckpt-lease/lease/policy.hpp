@@ -13,9 +13,9 @@ namespace ckpt_lease {
 
 /// What the records of an image can hold; a back end says.
 struct RecordLimits {
-    Nanoseconds resolution{1};         ///< times are rounded up to a multiple of this
-    Nanoseconds most = kMaxRemaining;  ///< the longest time
-    bool no_deadline = true;           ///< whether there is a value for "no deadline"
+    Nanoseconds resolution{1};  ///< times are rounded up to a multiple of this
+    Nanoseconds most = std::chrono::seconds(4294967295);  ///< the longest time
+    bool no_deadline = true;  ///< whether there is a value for "no deadline"
 };
 
 /// What a policy may take into account besides the lease.
@@ -40,6 +40,7 @@ struct PolicyKind {
     std::string_view help;
     /// Makes the policy from the text of its argument. Throws Error(refused).
     Policy (*make)(std::string_view argument);
+    bool uses_elapsed = false;  ///< needs PolicyContext::elapsed
 };
 
 [[nodiscard]] std::span<const PolicyKind> policy_kinds();
@@ -52,7 +53,8 @@ struct Treatment {
     Policy policy;
     std::optional<Nanoseconds> min;
     std::optional<Nanoseconds> max;
-    bool renotify = false;  ///< have the holder signalled again
+    bool renotify = false;      ///< have the holder signalled again
+    bool uses_elapsed = false;  ///< as the policy's kind says
 
     /// What becomes of a lease that is being broken. Throws Error(refused) if the remaining time
     /// would be more than kMaxRemaining, or more than the records can hold.

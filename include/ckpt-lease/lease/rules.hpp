@@ -25,6 +25,7 @@ struct RuleSet {
     /// The treatment of `lock`, or null if it is to be left alone.
     [[nodiscard]] const Treatment* find(const Lock& lock, const Ownership& ownership) const;
     [[nodiscard]] bool needs_tasks() const;
+    [[nodiscard]] bool uses_elapsed() const;
 };
 
 /// Reads a rules file: JSON as schemas/rules.json says. `name` is for messages. Throws

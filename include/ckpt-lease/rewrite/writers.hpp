@@ -22,9 +22,9 @@ namespace ckpt_lease {
 /// if there are no edits. `image` is open for reading since before the edits were made.
 void write_in_place(const io::File& image, const EditList& edits, const io::Progress& progress);
 
-/// Writes the edited image to `out`, which appears complete, with the image's mode, or not at all;
-/// what was there before is replaced. Holes stay holes. Where `out` is a device or a pipe, the
-/// bytes are written into it.
+/// Writes the edited image to `out`, which appears complete or not at all. What was there before is
+/// replaced and leaves its mode; a new file has the image's. Holes stay holes. Where `out` is a
+/// device or a pipe, the bytes are written into it.
 void write_copy(const io::File& image, const EditList& edits, const std::string& out,
                 const io::Progress& progress);
 
@@ -53,11 +53,15 @@ class PassThrough final : public io::StreamSource {
     std::size_t next_ = 0;
 };
 
-/// Where `out` leads, if a new file can take its place: nothing is there, or a regular file,
-/// through symbolic links or not. Nothing if it is a device, a pipe or the like, to be written
-/// into.
-[[nodiscard]] std::optional<std::string> replaceable_path(io::System& system,
-                                                          const std::string& out);
+/// A path at which a new file can take the place of what is there.
+struct FreePlace {
+    std::string path;            ///< with symbolic links followed
+    std::optional<mode_t> mode;  ///< of the regular file that is there, if one is
+};
+
+/// Where `out` leads, if a new file can take its place. Nothing if it is a device, a pipe or the
+/// like, to be written into.
+[[nodiscard]] std::optional<FreePlace> find_place(io::System& system, const std::string& out);
 
 /// A file that has its name only once it is whole: it is written under another name in the same
 /// folder, and goes away if commit() is never reached.
@@ -70,6 +74,8 @@ class NewFile {
     ~NewFile();
 
     [[nodiscard]] io::File& file() noexcept { return file_; }
+    /// Without this, only the owner can read and write the file.
+    void set_mode(mode_t mode);
     /// Flushes the file to disk, gives it its name and flushes the folder.
     void commit();
 
