@@ -32,7 +32,7 @@ std::uint64_t load(std::span<const std::byte> record, const Field& field, ByteOr
 
 std::int64_t load_signed(std::span<const std::byte> record, const Field& field, ByteOrder order) {
     const std::uint64_t value = load(record, field, order);
-    if (!field.is_signed || field.width == 8) {
+    if (!field.is_signed || field.width == 0 || field.width >= 8) {
         return static_cast<std::int64_t>(value);
     }
     const std::uint64_t sign = std::uint64_t{1} << (field.width * 8U - 1U);

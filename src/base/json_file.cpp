@@ -69,14 +69,14 @@ std::string in_our_words(std::string description) {
     const bool has_alternatives =
         std::any_of(deepest.begin(), deepest.end(),
                     [](const Fault& fault) { return weight(fault.description, true) == 2; });
-    const auto worst = std::max_element(
-        deepest.begin(), deepest.end(), [&](const Fault& a, const Fault& b) {
+    const auto worst =
+        std::max_element(deepest.begin(), deepest.end(), [&](const Fault& a, const Fault& b) {
             return weight(a.description, has_alternatives) <
                    weight(b.description, has_alternatives);
         });
-    fail_json(name, to_pointer(worst->context), in_our_words(worst->description),
-              fmt::format("the schema {} says what is allowed; ckpt-lease(1) says where it is",
-                          schema));
+    fail_json(
+        name, to_pointer(worst->context), in_our_words(worst->description),
+        fmt::format("the schema {} says what is allowed; ckpt-lease(1) says where it is", schema));
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ int run_command(Program& program, const Context& context) {
         }
         if (error.kind() == Error::Kind::interrupted) {
             // The signal that was put off does now what it always does.
-            ::raise(context.environment.stop_signal());
+            static_cast<void>(::raise(context.environment.stop_signal()));
         }
         return status_of(error);
     }

@@ -96,7 +96,7 @@ Examples:
     }
 
  private:
-    Wanted wanted() const {
+    [[nodiscard]] Wanted wanted() const {
         Wanted wanted;
         if (remaining_) {
             wanted.remaining = *remaining_ == "none" ? Remaining::no_deadline()
@@ -157,7 +157,7 @@ Examples:
     }
 
     // The record that was asked for, and with --whole-lease all others of its lease.
-    std::vector<Lock> chosen(const LockList& locks, std::uint64_t index) const {
+    [[nodiscard]] std::vector<Lock> chosen(const LockList& locks, std::uint64_t index) const {
         if (index >= locks.size()) {
             throw Error(Error::Kind::refused,
                         {.file = image_,
@@ -189,8 +189,8 @@ Examples:
         return records;
     }
 
-    LeaseState decide(const Lock& lock, const Wanted& wanted,
-                      const linux_cr::Layout& layout) const {
+    [[nodiscard]] LeaseState decide(const Lock& lock, const Wanted& wanted,
+                                    const linux_cr::Layout& layout) const {
         LeaseState after = wanted.apply(lock.lease);
         if (!lock.lease.breaking && (wanted.remaining || wanted.notified || wanted.previous_type)) {
             refuse_lock(image_, lock, "the lease is held: it has a type and nothing else",

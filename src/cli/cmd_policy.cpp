@@ -148,7 +148,7 @@ Examples:
                           PolicyRun& facts) const {
         if (modifiers.min || modifiers.max || modifiers.renotify || !(filter == Filter())) {
             refuse("--rules stands alone: modifiers and filters belong into the rules",
-                   "\"policy\": {\"add\": 10, \"max\": 60}, \"match\": {\"path\": \"/srv/*\"}");
+                   R"("policy": {"add": 10, "max": 60}, "match": {"path": "/srv/*"})");
         }
         facts.policy = kRules;
         facts.argument = rules_;

@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
         return ckpt_lease::cli::run(argc, argv, environment);
     } catch (const std::exception& error) {
         // Only bugs and a lack of memory get here.
-        std::fprintf(stderr, "ckpt-lease: internal error: %s\n", error.what());
+        static_cast<void>(std::fprintf(stderr, "ckpt-lease: internal error: %s\n", error.what()));
         return 3;
     }
 }

@@ -31,8 +31,9 @@ class PolicyRunner {
  private:
     void rewrite_file(const std::string& name, Counts& counts);
     void rewrite_stream(Counts& counts);
-    bool fails_to_match(const Counts& counts) const;
-    PolicyContext policy_context(const std::string& name, std::uint64_t checkpoint_time) const;
+    [[nodiscard]] bool fails_to_match(const Counts& counts) const;
+    [[nodiscard]] PolicyContext policy_context(const std::string& name,
+                                               std::uint64_t checkpoint_time) const;
 
     class StreamEditor;
 

@@ -74,7 +74,8 @@ class RulesReader {
                     treatment.uses_elapsed = kind->uses_elapsed;
                 }
             } catch (const Error& error) {
-                fail_json(name_, place + "/" + key, error.problem().message, error.problem().hint);
+                fail_json(name_, fmt::format("{}/{}", place, key), error.problem().message,
+                          error.problem().hint);
             }
         }
         try {

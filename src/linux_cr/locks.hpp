@@ -34,8 +34,8 @@ class Locks {
 
     void read_file_locks();
     void read_file_lock();
-    bool has_length(std::uint32_t expected, std::string_view name) const;
-    bool takes_another() const;
+    [[nodiscard]] bool has_length(std::uint32_t expected, std::string_view name) const;
+    [[nodiscard]] bool takes_another() const;
 
     Walker& walker_;
     const Files& files_;

@@ -41,7 +41,7 @@ class File {
     /// Reads what is there next, at most `into.size()` bytes; 0 at the end.
     std::size_t read_some(std::span<std::byte> into);
     /// Fills `into` from `offset` on; fewer bytes only where the file ends.
-    std::size_t read_at(std::span<std::byte> into, std::uint64_t offset) const;
+    [[nodiscard]] std::size_t read_at(std::span<std::byte> into, std::uint64_t offset) const;
     void write(std::span<const std::byte> from);
     void write_at(std::span<const std::byte> from, std::uint64_t offset);
     void sync();

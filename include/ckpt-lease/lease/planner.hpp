@@ -57,7 +57,7 @@ class Planner {
         bool disagrees = false;  // its records differed before we came
     };
 
-    Decision decide(const Lock& lock) const;
+    [[nodiscard]] Decision decide(const Lock& lock) const;
     void check_agreement(const Lock& lock, const Decision& decision);
     void count(Outcome outcome);
     [[noreturn]] void refuse_at(const Lock& lock, std::string message, std::string hint) const;
