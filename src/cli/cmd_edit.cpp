@@ -19,6 +19,12 @@ struct Wanted {
     std::optional<LockType> previous_type;
 
     [[nodiscard]] bool empty() const { return !remaining && !notified && !type && !previous_type; }
+    [[nodiscard]] linux_cr::StateParts parts() const {
+        return {.remaining = remaining.has_value(),
+                .notified = notified.has_value(),
+                .type = type.has_value(),
+                .previous_type = previous_type.has_value()};
+    }
     [[nodiscard]] LeaseState apply(LeaseState state) const {
         state.remaining = remaining.value_or(state.remaining);
         state.notified = notified.value_or(state.notified);
@@ -143,7 +149,7 @@ Examples:
             const auto record = reader.read(lock);
             const linux_cr::LockCodec& codec = reader.codec();
             const linux_cr::LockFields fields =
-                codec.with_state(codec.decode(record), lock.lease, after.back());
+                codec.with_state(codec.decode(record), after.back(), wanted.parts());
             check(lock, codec.faults(fields));
             codec.append_edits(edits, lock.offset, record, fields);
             ++(after.back() == lock.lease ? counts.unchanged : counts.changed);

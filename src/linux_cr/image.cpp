@@ -62,6 +62,9 @@ class Verifier final : public ScanVisitor {
         if (lock.kind != LockKind::lease) {
             return "ckpt-lease mends leases only; take the checkpoint again";
         }
+        if (fields.fl_flags != kFlLease) {
+            return "no command changes fl_flags; take the checkpoint again";
+        }
         return fields.padding_is_zero ? "ckpt-lease edit can mend a lease"
                                       : "no command changes padding; take the checkpoint again";
     }

@@ -32,6 +32,7 @@ constexpr NamedField kFields[] = {
     {"fl_break_notified", &Layout::fl_break_notified},
 };
 constexpr std::string_view kNanoseconds = "fl_rem_lease_nsec";
+constexpr std::uint64_t kMostNanoseconds = 999'999'999;
 
 Field read_field(std::string_view name, const Json& json) {
     const auto type = json.at("type").get<std::string>();  // "u32", as the schema has it
@@ -75,6 +76,11 @@ class LayoutReader {
         }
         if (fields.contains(kNanoseconds)) {
             layout.fl_rem_lease_nsec = read(kNanoseconds);
+            if (max_value(*layout.fl_rem_lease_nsec) < kMostNanoseconds) {
+                fail_json(file_, "/file_lock/fields/fl_rem_lease_nsec",
+                          fmt::format("the field holds at most {}, and has to hold {}",
+                                      max_value(*layout.fl_rem_lease_nsec), kMostNanoseconds));
+            }
         }
         for (const Json& padding : lock.value("padding", Json::array())) {
             const Field field = read_field("padding", padding);
@@ -89,6 +95,11 @@ class LayoutReader {
         if (value.is_null()) {
             return;
         }
+        // 0 seconds are a time, and so are those that a restart takes.
+        if (!value.is_number_unsigned() || value == 0) {
+            fail_json(file_, "/file_lock/no_deadline",
+                      "give a whole number above 0, of seconds that no lease ever has left");
+        }
         layout.no_deadline = value.get<std::uint64_t>();
         if (*layout.no_deadline > max_value(layout.fl_rem_lease)) {
             fail_json(file_, "/file_lock/no_deadline",
@@ -101,7 +112,17 @@ class LayoutReader {
         if (const auto marker = end.find("marker"); marker != end.end()) {
             MarkedList marked;
             for (const auto& [name, value] : marker->items()) {
-                marked.values.emplace_back(marker_field(layout, name), value.get<std::int64_t>());
+                const Field field = marker_field(layout, name);
+                const auto wanted = value.get<std::int64_t>();
+                Field at_start = field;
+                at_start.offset = 0;
+                const auto bytes =
+                    encode(static_cast<std::uint64_t>(wanted), field.width, ByteOrder::little);
+                if (load_signed(bytes, at_start, ByteOrder::little) != wanted) {
+                    fail_json(file_, "/list_end/marker/" + name,
+                              fmt::format("{} does not fit into the field", wanted));
+                }
+                marked.values.emplace_back(field, wanted);
             }
             layout.list_end = std::move(marked);
             return;
@@ -168,10 +189,10 @@ RecordLimits Layout::limits() const noexcept {
     RecordLimits limits;
     limits.resolution = fl_rem_lease_nsec ? Nanoseconds(1) : std::chrono::seconds(1);
     limits.no_deadline = no_deadline.has_value();
-    // Times end where the field does, or where "no deadline" stands at its end.
+    // Times end where the field does, or before the number that means something else.
     std::uint64_t most = max_value(fl_rem_lease);
-    if (most == no_deadline) {
-        --most;
+    if (no_deadline) {
+        most = std::min(most, *no_deadline - 1);
     }
     limits.most = std::min(
         limits.most, Nanoseconds(std::chrono::seconds(std::min<std::uint64_t>(most, UINT32_MAX))));

@@ -130,21 +130,30 @@ void LockCodec::interpret(const LockFields& fields, Lock& lock) const {
 
 LockFields LockCodec::with_state(LockFields fields, const LeaseState& before,
                                  const LeaseState& after) const {
-    if (after.remaining != before.remaining) {
-        const auto time = static_cast<std::uint64_t>(after.remaining.time().count());
-        const bool deadline = after.remaining.has_deadline();
+    return with_state(fields, after,
+                      StateParts{.remaining = after.remaining != before.remaining,
+                                 .notified = after.notified != before.notified,
+                                 .type = after.type != before.type,
+                                 .previous_type = after.previous_type != before.previous_type});
+}
+
+LockFields LockCodec::with_state(LockFields fields, const LeaseState& state,
+                                 const StateParts& parts) const {
+    if (parts.remaining) {
+        const auto time = static_cast<std::uint64_t>(state.remaining.time().count());
+        const bool deadline = state.remaining.has_deadline();
         fields.fl_rem_lease =
             deadline ? time / kNanosecondsPerSecond : layout_->no_deadline.value();
         fields.fl_rem_lease_nsec = deadline ? time % kNanosecondsPerSecond : 0;
     }
-    if (after.notified != before.notified) {
-        fields.fl_break_notified = after.notified ? 1 : 0;
+    if (parts.notified) {
+        fields.fl_break_notified = state.notified ? 1 : 0;
     }
-    if (after.type != before.type) {
-        fields.fl_type = (fields.fl_type & kFInProgress) | static_cast<std::uint64_t>(after.type);
+    if (parts.type) {
+        fields.fl_type = (fields.fl_type & kFInProgress) | static_cast<std::uint64_t>(state.type);
     }
-    if (after.previous_type != before.previous_type) {
-        fields.fl_type_prev = static_cast<std::uint64_t>(after.previous_type);
+    if (parts.previous_type) {
+        fields.fl_type_prev = static_cast<std::uint64_t>(state.previous_type);
     }
     return fields;
 }

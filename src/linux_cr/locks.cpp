@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace ckpt_lease::linux_cr {
 namespace {
 
@@ -32,16 +34,21 @@ bool Locks::read(const Record& record) {
     return false;
 }
 
+// By the names that the layout gives the records, whatever other kernels call these types.
+void Locks::report(std::string_view record, std::string message, std::string hint) const {
+    walker_.report_at(walker_.record().offset, std::string(record), kStructure, std::move(message),
+                      std::move(hint));
+}
+
 bool Locks::has_length(std::uint32_t expected, std::string_view name) const {
     const Record& record = walker_.record();
     if (record.length == expected) {
         return true;
     }
-    walker_.report(
-        kStructure,
-        fmt::format("its length is {}, and {} of layout {} has {}", record.length, name,
-                    layout_.name, expected),
-        name == "FILE_LOCK" ? advise_layout(record.type, record.length) : std::string(kDamaged));
+    report(name,
+           fmt::format("its length is {}, and {} of layout {} has {}", record.length, name,
+                       layout_.name, expected),
+           name == "FILE_LOCK" ? advise_layout(record.type, record.length) : std::string(kDamaged));
     return false;
 }
 
@@ -60,15 +67,15 @@ void Locks::read_file_locks() {
 
 bool Locks::takes_another() const {
     if (!list_) {
-        walker_.report(kStructure, "no FILE_LOCKS announces this lock", std::string(kDamaged));
+        report("FILE_LOCK", "no FILE_LOCKS announces this lock", std::string(kDamaged));
         return false;
     }
     if (counted_ != nullptr && list_->seen >= list_->announced) {
-        walker_.report(kStructure,
-                       fmt::format("FILE_LOCKS at offset {} announces {} locks, and this is one "
-                                   "more",
-                                   list_->offset, list_->announced),
-                       std::string(kDamaged));
+        report("FILE_LOCK",
+               fmt::format("FILE_LOCKS at offset {} announces {} locks, and this is one "
+                           "more",
+                           list_->offset, list_->announced),
+               std::string(kDamaged));
         return false;
     }
     return true;
@@ -99,8 +106,8 @@ void Locks::read_file_lock() {
         return;
     }
     if (!files_.descriptor()) {
-        walker_.report(kStructure, "no FILE_DESC comes before it: nobody holds this lock",
-                       std::string(kDamaged));
+        report("FILE_LOCK", "no FILE_DESC comes before it: nobody holds this lock",
+               std::string(kDamaged));
         return;
     }
     lock.fd = files_.descriptor()->fd;

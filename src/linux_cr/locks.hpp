@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "ckpt-lease/linux_cr/image.hpp"
 #include "ckpt-lease/linux_cr/lock_record.hpp"
@@ -34,6 +35,7 @@ class Locks {
 
     void read_file_locks();
     void read_file_lock();
+    void report(std::string_view record, std::string message, std::string hint) const;
     [[nodiscard]] bool has_length(std::uint32_t expected, std::string_view name) const;
     [[nodiscard]] bool takes_another() const;
 

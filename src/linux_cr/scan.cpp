@@ -36,7 +36,9 @@ class Scanner {
 
     void run() {
         while (!ended_ && walker_.next()) {
-            ++facts_.records;
+            if (facts_.records++ == 0) {
+                locks_.begin(walker_.order());
+            }
             read_record();
         }
         end();
@@ -76,11 +78,14 @@ class Scanner {
             case kFile:
             case kFs:
             case kTail:
-            case kError:
                 locks_.end_list();
                 if (has_least_length(record)) {
                     read_known(record);
                 }
+                break;
+            case kError:
+                // Whatever was going on breaks off here, and that is no news.
+                follower_ = Follower::message;
                 break;
             default:
                 break;  // says nothing about leases, or nobody knows what it says
@@ -126,11 +131,8 @@ class Scanner {
             case kFs:
                 files_.read_fs();
                 break;
-            case kTail:
-                read_tail();
-                break;
             default:
-                follower_ = Follower::message;
+                read_tail();
                 break;
         }
     }
@@ -151,6 +153,9 @@ class Scanner {
     bool read_follower(const Record& record) {
         const Follower follower = follower_;
         follower_ = Follower::none;
+        if (record.type == kError) {
+            return false;
+        }
         const bool is_text = follower == Follower::comm || follower == Follower::message;
         if (record.type != (is_text ? kString : kBuffer)) {
             walker_.report(kStructure,
@@ -249,7 +254,6 @@ class Scanner {
         const Field time{"time", static_cast<std::uint16_t>(bytes.size() - kTimeFromEnd), 8, false};
         facts_.time = load(bytes, time, order);
         follower_ = Follower::uts_release;
-        locks_.begin(order);
         visitor_.on_header(facts_);
     }
 
@@ -267,8 +271,8 @@ class Scanner {
                            std::string(kDamaged));
         }
         ended_ = true;
-        facts_.complete = magic == kTailMagic;
         const std::uint64_t beyond = walker_.pass_rest();
+        facts_.complete = magic == kTailMagic && !walker_.is_broken();
         if (beyond > 0) {
             walker_.report(Problem::Severity::warning,
                            fmt::format("{} bytes follow the end of the image", beyond),

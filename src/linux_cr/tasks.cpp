@@ -31,11 +31,19 @@ bool Tasks::check_count(std::uint64_t count, std::string_view field) const {
     return false;
 }
 
+void Tasks::check_first(bool seen, std::string_view name) const {
+    if (seen) {
+        walker_.report(kStructure, fmt::format("this is the second {} of the image", name),
+                       std::string(kDamaged));
+    }
+}
+
 void Tasks::read_pids() {
     const auto bytes = walker_.bytes(field::kPidsOffset.end());
     if (bytes.empty()) {
         return;
     }
+    check_first(has_pids_, "PIDS");
     has_pids_ = true;
     nr_pids_ = static_cast<std::uint32_t>(load(bytes, field::kNrPids, walker_.order()));
     pids_offset_ = static_cast<std::uint32_t>(load(bytes, field::kPidsOffset, walker_.order()));
@@ -83,6 +91,7 @@ void Tasks::read_tree() {
     if (bytes.empty()) {
         return;
     }
+    check_first(has_tree_, "TREE");
     has_tree_ = true;
     tree_ = walker_.record();
     nr_tasks_ = static_cast<std::uint32_t>(load(bytes, field::kNrTasks, walker_.order()));

@@ -29,6 +29,7 @@ class Tasks {
 
  private:
     [[nodiscard]] std::int32_t pid_of(std::uint64_t entry, std::int32_t vpid) const;
+    void check_first(bool seen, std::string_view name) const;
     bool check_count(std::uint64_t count, std::string_view field) const;
 
     Walker& walker_;

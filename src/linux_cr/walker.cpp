@@ -99,22 +99,21 @@ bool Walker::next() {
     } else if (!pass(record_.length - passed_)) {
         return false;
     }
-    record_ = {source_.offset(), 0, 0};
-    passed_ = 0;
+    const std::uint64_t offset = source_.offset();
     const std::span<const std::byte> header = source_.peek(kRecordHeader);
     if (header.size() < kRecordHeader) {
         if (!header.empty()) {
             const std::size_t size = header.size();
             break_off();
             report_at(
-                record_.offset, {}, Problem::Severity::structure,
+                offset, {}, Problem::Severity::structure,
                 fmt::format("the image ends after {} of the 8 bytes that begin a record", size),
                 std::string(kTakeAgain));
         }
-        return false;
+        return false;  // the record before stays the current one
     }
-    record_.type = load_u32(header, 0, order_);
-    record_.length = load_u32(header, 4, order_);
+    record_ = {offset, load_u32(header, 0, order_), load_u32(header, 4, order_)};
+    passed_ = 0;
     if (record_.length < kRecordHeader) {
         break_off();
         report(Problem::Severity::structure,

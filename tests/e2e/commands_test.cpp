@@ -41,6 +41,15 @@ TEST_F(Edit, WritesTheFieldsOfOneRecord) {
     }
 }
 
+TEST_F(Edit, MendsAValueThatMeansTheSameAlready) {
+    std::string bytes = image_bytes("holder_breaker");
+    put(bytes, 1157 + kNotified, 1, 2, false);
+    write_file("odd.img", bytes);
+    EXPECT_EQ(run({"verify", "odd.img"}).status, 1);
+    EXPECT_EQ(run({"edit", "odd.img", "--index", "0", "--notified", "yes"}).status, 0);
+    EXPECT_EQ(read_file("odd.img"), image_bytes("holder_breaker"));
+}
+
 TEST_F(Edit, ReportsBeforeAndAfter) {
     const Result result = run({"edit", copy("holder_breaker"), "--index", "0", "--remaining", "30",
                                "--notified", "no", "--dry-run"});

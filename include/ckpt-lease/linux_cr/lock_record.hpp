@@ -31,6 +31,14 @@ struct LockFields {
     bool padding_is_zero = true;
 };
 
+/// Which parts of a LeaseState are meant.
+struct StateParts {
+    bool remaining = false;
+    bool notified = false;
+    bool type = false;
+    bool previous_type = false;
+};
+
 /// Turns FILE_LOCK records of one layout and byte order into leases and back.
 class LockCodec {
  public:
@@ -48,6 +56,9 @@ class LockCodec {
     /// `fields` with what differs between the two states of the lease put in.
     [[nodiscard]] LockFields with_state(LockFields fields, const LeaseState& before,
                                         const LeaseState& after) const;
+    /// `fields` with the chosen parts of a state put in, whatever stands there.
+    [[nodiscard]] LockFields with_state(LockFields fields, const LeaseState& state,
+                                        const StateParts& parts) const;
 
     /// Appends the edits that turn `record`, which stands at `offset`, into `wanted`.
     void append_edits(EditList& edits, std::uint64_t offset, std::span<const std::byte> record,
