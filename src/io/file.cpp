@@ -91,8 +91,14 @@ std::uint64_t File::size() const {
     return static_cast<std::uint64_t>(end);
 }
 
-std::size_t File::read_some(std::span<std::byte> into) {
-    const ssize_t count = uninterrupted([&] { return system_->read(fd_, into); });
+std::size_t File::read_some(std::span<std::byte> into, const std::function<void()>& interrupted) {
+    ssize_t count = system_->read(fd_, into);
+    while (count == -EINTR) {
+        if (interrupted) {
+            interrupted();
+        }
+        count = system_->read(fd_, into);
+    }
     if (count < 0) {
         fail("read", count);
     }

@@ -80,7 +80,8 @@ void StreamSource::fill(std::size_t count) {
     std::size_t have = window_.size();
     // No more than asked for is waited for: whoever fills the pipe may wait for us in turn.
     while (have < count) {
-        const std::size_t got = file_.read_some(std::span(buffer_).subspan(have));
+        const std::size_t got =
+            file_.read_some(std::span(buffer_).subspan(have), [this] { report_progress(); });
         if (got == 0) {
             break;
         }

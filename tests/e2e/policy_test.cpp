@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <cmath>
+#include <csignal>
 #include <functional>
 
 #include "support.hpp"
@@ -310,6 +311,17 @@ TEST_F(Policy, LeavesTheModeOfAFileThatItReplaces) {
         0);
     stat("new.img", &status);
     EXPECT_EQ(status.st_mode & 07777, 0600U) << "an image holds the memory of processes";
+}
+
+TEST_F(Policy, ASignalEndsTheWorkAndLeavesNothingBehind) {
+    const std::string half = image_bytes("holder_breaker").substr(0, 5000);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+        const Result result =
+            run_and_signal({"policy", "--set", "1", "-o", "out.img", "-"}, half, signal);
+        EXPECT_EQ(result.status, 128 + signal);
+        EXPECT_EQ(result.err, "ckpt-lease: standard input: stopped; nothing was changed\n");
+        EXPECT_EQ(files(), std::vector<std::string>());
+    }
 }
 
 TEST_F(Policy, WritesIntoADeviceAndNotOverIt) {

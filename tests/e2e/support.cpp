@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -53,8 +55,28 @@ std::string read_all(int fd) {
     return text;
 }
 
-Result run_program(const std::vector<std::string>& args, const std::string& input,
-                   const char* out_path, bool with_stderr = true) {
+// The program while it runs, and our ends of its pipes.
+struct Running {
+    pid_t pid = 0;
+    int in = -1;
+    int out = -1;
+    int err = -1;
+
+    Result finish(const std::string& rest_of_input) const {
+        Result result;
+        std::thread feeder([&] { write_all(in, rest_of_input); });
+        std::thread reader([&] { result.err = read_all(err); });
+        result.out = read_all(out);
+        feeder.join();
+        reader.join();
+        int status = 0;
+        waitpid(pid, &status, 0);
+        result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        return result;
+    }
+};
+
+Running start(const std::vector<std::string>& args, const char* out_path, bool with_stderr) {
     std::vector<std::string> words{CKPT_LEASE_PROGRAM};
     words.insert(words.end(), args.begin(), args.end());
     std::vector<char*> argv;
@@ -79,9 +101,9 @@ Result run_program(const std::vector<std::string>& args, const std::string& inpu
     } else {
         posix_spawn_file_actions_addclose(&actions, STDERR_FILENO);
     }
-    pid_t pid = 0;
+    Running running{0, in[1], out[0], err[0]};
     const int failed =
-        posix_spawn(&pid, CKPT_LEASE_PROGRAM, &actions, nullptr, argv.data(), environ);
+        posix_spawn(&running.pid, CKPT_LEASE_PROGRAM, &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     close(in[0]);
     close(out[1]);
@@ -89,16 +111,16 @@ Result run_program(const std::vector<std::string>& args, const std::string& inpu
     if (failed != 0) {
         throw std::runtime_error("cannot start " CKPT_LEASE_PROGRAM);
     }
-    Result result;
-    std::thread feeder([&] { write_all(in[1], input); });
-    std::thread reader([&] { result.err = read_all(err[0]); });
-    result.out = read_all(out[0]);
-    feeder.join();
-    reader.join();
-    int status = 0;
-    waitpid(pid, &status, 0);
-    result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return result;
+    return running;
+}
+
+bool has_hidden_file() {
+    for (const auto& entry : fs::directory_iterator(".")) {
+        if (entry.path().filename().string().starts_with('.')) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const fs::path& images_folder() {
@@ -109,16 +131,41 @@ const fs::path& images_folder() {
 }  // namespace
 
 Result run(const std::vector<std::string>& args, const std::string& input) {
-    return run_program(args, input, nullptr);
+    return start(args, nullptr, true).finish(input);
 }
 
 Result run_to(const std::string& out_path, const std::vector<std::string>& args,
               const std::string& input) {
-    return run_program(args, input, out_path.c_str());
+    return start(args, out_path.c_str(), true).finish(input);
 }
 
 Result run_without_stderr(const std::vector<std::string>& args) {
-    return run_program(args, {}, nullptr, false);
+    return start(args, nullptr, false).finish({});
+}
+
+Result run_and_signal(const std::vector<std::string>& args, const std::string& input, int signal) {
+    const Running running = start(args, nullptr, true);
+    const auto written = write(running.in, input.data(), input.size());
+    if (written != static_cast<ssize_t>(input.size())) {
+        throw std::runtime_error("the input does not fit into a pipe");
+    }
+    // Until it is seen that the work has begun; a program that never begins fails the test here.
+    constexpr int kTries = 1000;
+    for (int i = 0; !has_hidden_file(); ++i) {
+        if (i == kTries) {
+            throw std::runtime_error("no file came into being");
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    kill(running.pid, signal);
+    int status = 0;
+    waitpid(running.pid, &status, 0);  // its input is still open: only the signal can end it
+    close(running.in);
+    Result result;
+    result.out = read_all(running.out);
+    result.err = read_all(running.err);
+    result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return result;
 }
 
 std::string read_file(const fs::path& path) {

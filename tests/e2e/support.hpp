@@ -29,6 +29,10 @@ Result run_to(const std::string& out_path, const std::vector<std::string>& args,
 /// The same with standard error closed.
 Result run_without_stderr(const std::vector<std::string>& args);
 
+/// Feeds `input` to the program, waits until there is a hidden file in the working directory, and
+/// sends it `signal` while it waits for more input.
+Result run_and_signal(const std::vector<std::string>& args, const std::string& input, int signal);
+
 std::string read_file(const std::filesystem::path& path);
 void write_file(const std::filesystem::path& path, const std::string& bytes);
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,8 +39,9 @@ class File {
     /// The size in bytes of a regular file or block device.
     [[nodiscard]] std::uint64_t size() const;
 
-    /// Reads what is there next, at most `into.size()` bytes; 0 at the end.
-    std::size_t read_some(std::span<std::byte> into);
+    /// Reads what is there next, at most `into.size()` bytes; 0 at the end. A pipe may have to be
+    /// waited for: `interrupted` is called when a signal comes meanwhile, and may throw.
+    std::size_t read_some(std::span<std::byte> into, const std::function<void()>& interrupted = {});
     /// Fills `into` from `offset` on; fewer bytes only where the file ends.
     [[nodiscard]] std::size_t read_at(std::span<std::byte> into, std::uint64_t offset) const;
     void write(std::span<const std::byte> from);

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Rules files: what they mean, and what is said about those that are wrong.
+#include "ckpt-lease/lease/rules.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/json_file.hpp"
+#include "lease_support.hpp"
+#include "support.hpp"
+
+namespace ckpt_lease {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+
+RuleSet rules(const std::string& json) {
+    return parse_rules("r.json", json);
+}
+
+// What `treatment` makes of a lease that has 5.25 s left.
+Remaining result(const Treatment& treatment) {
+    PolicyContext context;
+    context.elapsed = 1s;
+    return treatment.apply(breaking(5250ms), context).remaining;
+}
+
+Remaining result_of_policy(const std::string& policy) {
+    return result(rules(R"({"rules": [{"policy": )" + policy + "}]}").rules.at(0).treatment);
+}
+
+TEST(Rules, MayBeNone) {
+    const RuleSet set = rules(R"({"rules": []})");
+    EXPECT_TRUE(set.rules.empty());
+    EXPECT_FALSE(set.otherwise.has_value());
+    EXPECT_FALSE(set.needs_tasks());
+    EXPECT_FALSE(set.uses_elapsed());
+}
+
+TEST(Rules, AMatchBecomesAFilter) {
+    const RuleSet set = rules(R"({"$schema": "x", "$comment": "y", "rules": [
+        {"comment": "all conditions", "policy": {"keep": true},
+         "match": {"path": "/srv/*", "comm": "db-*", "pid": 7, "fd": 2147483647, "index": 3,
+                   "target": "F_RDLCK"}},
+        {"policy": {"keep": true}, "match": {"target": "F_UNLCK"}},
+        {"policy": {"keep": true}, "match": {}},
+        {"policy": {"keep": true}}]})");
+    Filter all;
+    all.paths = {"/srv/*"};
+    all.comms = {"db-*"};
+    all.pids = {7};
+    all.fds = {2147483647};
+    all.indexes = {3};
+    all.targets = {LockType::rdlck};
+    Filter unlck;
+    unlck.targets = {LockType::unlck};
+    ASSERT_EQ(set.rules.size(), 4U);
+    EXPECT_EQ(set.rules[0].match, all);
+    EXPECT_EQ(set.rules[1].match, unlck);
+    EXPECT_EQ(set.rules[2].match, Filter{});
+    EXPECT_EQ(set.rules[3].match, Filter{});
+}
+
+TEST(Rules, EveryPolicyCanBeGiven) {
+    EXPECT_EQ(result_of_policy(R"({"favor-holder": true})"), Remaining(45s));
+    EXPECT_EQ(result_of_policy(R"({"favour-holder": true})"), Remaining(45s));
+    EXPECT_EQ(result_of_policy(R"({"favor-breaker": true})"), Remaining(0s));
+    EXPECT_EQ(result_of_policy(R"({"favour-breaker": true})"), Remaining(0s));
+    EXPECT_EQ(result_of_policy(R"({"add": "-250ms"})"), Remaining(5s));
+    EXPECT_EQ(result_of_policy(R"({"set": "1m30s"})"), Remaining(90s));
+    EXPECT_EQ(result_of_policy(R"({"scale": "0.5"})"), Remaining(2625ms));
+    EXPECT_EQ(result_of_policy(R"({"elapsed": true})"), Remaining(4250ms));
+    EXPECT_EQ(result_of_policy(R"({"keep": true})"), Remaining(5250ms));
+}
+
+TEST(Rules, TimesAndFactorsMayBeNumbers) {
+    EXPECT_EQ(result_of_policy(R"({"set": 90})"), Remaining(90s));
+    EXPECT_EQ(result_of_policy(R"({"set": 1.5})"), Remaining(1500ms));
+    EXPECT_EQ(result_of_policy(R"({"add": -0.25})"), Remaining(5s));
+    EXPECT_EQ(result_of_policy(R"({"scale": 2})"), Remaining(10500ms));
+    EXPECT_EQ(result_of_policy(R"({"scale": 0.1})"), Remaining(525ms));
+    EXPECT_EQ(result_of_policy(R"({"keep": true, "min": 6.5})"), Remaining(6500ms));
+    EXPECT_EQ(result_of_policy(R"({"keep": true, "max": 1})"), Remaining(1s));
+}
+
+TEST(Rules, SmallNumbersAreReadAsExactlyAsTexts) {
+    EXPECT_EQ(result_of_policy(R"({"set": 0.001})"), Remaining(1ms));
+    EXPECT_EQ(result_of_policy(R"({"set": 0.00001})"), Remaining(10us));
+    EXPECT_EQ(result_of_policy(R"({"set": 0.000000001})"), Remaining(1ns));
+    EXPECT_EQ(result_of_policy(R"({"set": 1e2})"), Remaining(100s));
+    EXPECT_EQ(result_of_policy(R"({"scale": 0.00002})"), Remaining(105us));
+}
+
+TEST(Rules, ModifiersGoWithThePolicy) {
+    const RuleSet set = rules(
+        R"({"rules": [{"policy": {"keep": true, "min": "10s", "max": "1m", "renotify": true}}],
+            "default": {"elapsed": true, "renotify": false}})");
+    const Treatment& treatment = set.rules.at(0).treatment;
+    EXPECT_EQ(treatment.min, 10s);
+    EXPECT_EQ(treatment.max, 60s);
+    EXPECT_TRUE(treatment.renotify);
+    EXPECT_FALSE(treatment.uses_elapsed);
+    ASSERT_TRUE(set.otherwise.has_value());
+    EXPECT_EQ(set.otherwise->min, std::nullopt);
+    EXPECT_EQ(set.otherwise->max, std::nullopt);
+    EXPECT_FALSE(set.otherwise->renotify);
+    EXPECT_TRUE(set.otherwise->uses_elapsed);
+}
+
+TEST(Rules, TheFirstThatMatchesDecides) {
+    const RuleSet set = rules(R"({"rules": [
+        {"match": {"path": "/a*"}, "policy": {"set": 1}},
+        {"match": {"path": "/ab*"}, "policy": {"set": 2}},
+        {"match": {"fd": 4}, "policy": {"set": 3}}]})");
+    ListBuilder builder;
+    const Lock first = builder.lease("/abc", 1, 4, breaking(5s));
+    const Lock third = builder.lease("/b", 1, 4, breaking(5s));
+    const Lock none = builder.lease("/b", 1, 5, breaking(5s));
+    EXPECT_EQ(set.find(first, builder.ownership()), &set.rules[0].treatment);
+    EXPECT_EQ(set.find(third, builder.ownership()), &set.rules[2].treatment);
+    EXPECT_EQ(set.find(none, builder.ownership()), nullptr) << "left alone";
+}
+
+TEST(Rules, TheDefaultIsForWhatNoRuleMatches) {
+    const RuleSet set = rules(R"({"rules": [{"match": {"fd": 4}, "policy": {"set": 1}}],
+                                  "default": {"set": 9}})");
+    ListBuilder builder;
+    const Lock other = builder.lease("/b", 1, 5, breaking(5s));
+    ASSERT_NE(set.find(other, builder.ownership()), nullptr);
+    EXPECT_EQ(result(*set.find(other, builder.ownership())), Remaining(9s));
+}
+
+TEST(Rules, NeedTasksIfOneOfThemDoes) {
+    EXPECT_FALSE(
+        rules(R"({"rules": [{"match": {"path": "*"}, "policy": {"keep": true}}]})").needs_tasks());
+    EXPECT_TRUE(rules(R"({"rules": [{"policy": {"keep": true}},
+                                    {"match": {"comm": "x"}, "policy": {"keep": true}}]})")
+                    .needs_tasks());
+    EXPECT_TRUE(
+        rules(R"({"rules": [{"match": {"pid": 1}, "policy": {"keep": true}}]})").needs_tasks());
+}
+
+TEST(Rules, UseTheElapsedTimeIfOneOfThemDoes) {
+    EXPECT_FALSE(rules(R"({"rules": [{"policy": {"keep": true}}]})").uses_elapsed());
+    EXPECT_TRUE(rules(R"({"rules": [{"policy": {"keep": true}}, {"policy": {"elapsed": true}}]})")
+                    .uses_elapsed());
+    EXPECT_TRUE(rules(R"({"rules": [], "default": {"elapsed": true}})").uses_elapsed());
+}
+
+std::string damage(const std::string& json) {
+    return message_of(Error::Kind::damaged, [&] { static_cast<void>(rules(json)); });
+}
+
+const std::string kSchemaHint =
+    " (the schema rules.json says what is allowed; ckpt-lease(1) says where it is)";
+
+TEST(RulesErrors, WhatIsNoJsonIsToldByItsLine) {
+    EXPECT_EQ(damage(""), "r.json: line 1: this is not JSON (jq . FILE says more)");
+    EXPECT_EQ(damage("{\n\"rules\": [\n}"),
+              "r.json: line 3: this is not JSON (jq . FILE says more)");
+    EXPECT_EQ(damage("{\"rules\": []} x"),
+              "r.json: line 1: this is not JSON (jq . FILE says more)");
+}
+
+TEST(RulesErrors, WhatTheSchemaRefusesIsToldByItsPointer) {
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {R"([])", "top level"},
+        {R"({})", "top level"},
+        {R"({"rules": [], "extra": 1})", "top level"},
+        {R"({"rules": {}})", "/rules"},
+        {R"({"rules": [7]})", "/rules/0"},
+        {R"({"rules": [{"match": {}}]})", "/rules/0"},
+        {R"({"rules": [{"policy": {"keep": true}, "mtach": {}}]})", "/rules/0"},
+        {R"({"rules": [{"policy": {"keep": true}}, {"policy": {"keep": false}}]})",
+         "/rules/1/policy/keep"},
+        {R"({"rules": [{"policy": {"set": true}}]})", "/rules/0/policy/set"},
+        {R"({"rules": [{"policy": {"keep": true, "renotify": 1}}]})", "/rules/0/policy/renotify"},
+        {R"({"rules": [{"policy": {"keep": true, "typo": 1}}]})", "/rules/0/policy"},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"pid": -1}}]})", "/rules/0/match/pid"},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"pid": 2147483648}}]})",
+         "/rules/0/match/pid"},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"fd": "5"}}]})", "/rules/0/match/fd"},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"index": 1.5}}]})",
+         "/rules/0/match/index"},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"target": "F_WRLCK"}}]})",
+         "/rules/0/match/target"},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"path": ["/a"]}}]})",
+         "/rules/0/match/path"},
+        {R"({"rules": [], "default": {"min": 1}})", "/default"},
+    };
+    for (const auto& [json, pointer] : cases) {
+        const std::string text = damage(json);
+        const std::string start = "r.json: " + pointer + ": ";
+        EXPECT_TRUE(text.starts_with(start)) << json << "\n" << text;
+        EXPECT_TRUE(text.ends_with(kSchemaHint)) << json << "\n" << text;
+    }
+}
+
+TEST(RulesErrors, ARuleHasJustOnePolicy) {
+    const std::string just_one =
+        "r.json: /rules/0/policy: just one of several members must be there" + kSchemaHint;
+    EXPECT_EQ(damage(R"({"rules": [{"policy": {"keep": true, "set": 5}}]})"), just_one);
+    EXPECT_EQ(damage(R"({"rules": [{"policy": {"favor-holder": true, "favour-holder": true}}]})"),
+              just_one);
+    EXPECT_EQ(damage(R"({"rules": [{"policy": {}}]})"), just_one);
+    EXPECT_EQ(damage(R"({"rules": [{"policy": {"min": 1, "renotify": true}}]})"), just_one);
+}
+
+TEST(RulesErrors, ArgumentsThatMakeNoSenseAreToldByTheirPointer) {
+    EXPECT_EQ(damage(R"({"rules": [{"policy": {"set": "soon"}}]})"),
+              "r.json: /rules/0/policy/set: 'soon' is not a length of time (write it like 90, "
+              "90s, 1.5, 1m30s, 1h or 250ms)");
+    EXPECT_EQ(damage(R"({"rules": [{"policy": {"keep": true}}, {"policy": {"set": -1}}]})"),
+              "r.json: /rules/1/policy/set: a lease cannot have '-1' left (0 is the least)");
+    EXPECT_EQ(damage(R"({"rules": [], "default": {"scale": "x"}})"),
+              "r.json: /default/scale: 'x' is not a factor (write a decimal number that is not "
+              "negative, like 2, 0.5 or 1.25)");
+    EXPECT_EQ(damage(R"({"rules": [{"policy": {"keep": true, "max": "1x"}}]})"),
+              "r.json: /rules/0/policy/max: '1x' is not a length of time (write it like 90, 90s, "
+              "1.5, 1m30s, 1h or 250ms)");
+}
+
+TEST(RulesErrors, BoundsThatMakeNoSenseAreToldByThePolicy) {
+    EXPECT_EQ(damage(R"({"rules": [{"policy": {"keep": true, "min": 5, "max": 1}}]})"),
+              "r.json: /rules/0/policy: the minimum of 5 s is more than the maximum of 1 s");
+    EXPECT_EQ(damage(R"({"rules": [], "default": {"keep": true, "min": -1}})"),
+              "r.json: /default: a bound of -1 s is below 0");
+}
+
+TEST(RulesSchema, KnowsAllPoliciesAndNoOther) {
+    const auto schema = nlohmann::json::parse(embedded_file("rules.json"));
+    const auto& policy = schema.at("definitions").at("policy");
+    std::set<std::string> names;
+    for (const PolicyKind& kind : policy_kinds()) {
+        names.emplace(kind.name);
+        if (!kind.alias.empty()) {
+            names.emplace(kind.alias);
+        }
+    }
+    std::set<std::string> one_of;
+    for (const auto& alternative : policy.at("oneOf")) {
+        one_of.insert(alternative.at("required").at(0).get<std::string>());
+    }
+    EXPECT_EQ(one_of, names);
+    std::set<std::string> properties;
+    for (const auto& [name, schema_of_it] : policy.at("properties").items()) {
+        properties.insert(name);
+    }
+    names.insert({"min", "max", "renotify"});
+    EXPECT_EQ(properties, names);
+}
+
+}  // namespace
+}  // namespace ckpt_lease
