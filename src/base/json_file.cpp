@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -79,6 +80,31 @@ std::string in_our_words(std::string description) {
         fmt::format("the schema {} says what is allowed; ckpt-lease(1) says where it is", schema));
 }
 
+// Two members of one name: nobody can tell which was meant.
+class DuplicateCheck {
+ public:
+    explicit DuplicateCheck(const std::string& name) : name_(name) {}
+
+    bool operator()(int /*depth*/, nlohmann::json::parse_event_t event,
+                    const nlohmann::json& parsed) {
+        using Event = nlohmann::json::parse_event_t;
+        if (event == Event::object_start) {
+            keys_.emplace_back();
+        } else if (event == Event::object_end) {
+            keys_.pop_back();
+        } else if (event == Event::key && !keys_.back().insert(parsed.get<std::string>()).second) {
+            fail_json(name_, {},
+                      fmt::format("the member '{}' stands twice in one object",
+                                  parsed.get<std::string>()));
+        }
+        return true;
+    }
+
+ private:
+    std::string name_;
+    std::vector<std::set<std::string>> keys_;
+};
+
 }  // namespace
 
 void fail_json(const std::string& name, const std::string& pointer, std::string message,
@@ -88,13 +114,13 @@ void fail_json(const std::string& name, const std::string& pointer, std::string 
     problem.record = pointer.empty() ? "top level" : pointer;
     problem.message = std::move(message);
     problem.hint = std::move(hint);
-    throw Error(Error::Kind::damaged, std::move(problem));
+    throw Error(Error::Kind::refused, std::move(problem));
 }
 
 nlohmann::json parse_json(const std::string& name, std::string_view text, std::string_view schema) {
     nlohmann::json document;
     try {
-        document = nlohmann::json::parse(text);
+        document = nlohmann::json::parse(text, DuplicateCheck(name));
     } catch (const nlohmann::json::parse_error& error) {
         const std::string_view before = text.substr(0, error.byte == 0 ? 0 : error.byte - 1);
         fail_json(name, fmt::format("line {}", 1 + std::count(before.begin(), before.end(), '\n')),

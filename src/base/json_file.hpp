@@ -15,13 +15,13 @@ namespace ckpt_lease {
 /// The names of all such files that begin with `prefix`, sorted.
 [[nodiscard]] std::vector<std::string_view> embedded_files(std::string_view prefix);
 
-/// Parses `text` and checks it against a JSON Schema of schemas/. Throws Error(damaged) that names
+/// Parses `text` and checks it against a JSON Schema of schemas/. Throws Error(refused) that names
 /// the file and the place in it: a line for what is no JSON, a JSON pointer for what the schema
 /// refuses.
 [[nodiscard]] nlohmann::json parse_json(const std::string& name, std::string_view text,
                                         std::string_view schema);
 
-/// Throws Error(damaged) about the value that `pointer` leads to.
+/// Throws Error(refused) about the value that `pointer` leads to.
 [[noreturn]] void fail_json(const std::string& name, const std::string& pointer,
                             std::string message, std::string hint = {});
 

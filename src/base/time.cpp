@@ -32,7 +32,7 @@ constexpr std::array<Unit, 7> kUnits{{
     {"d", 86'400'000'000'000},
 }};
 
-constexpr std::size_t kMaxDigits = 18;
+constexpr std::size_t kMaxDigits = 19;  // of a number in 64 bits
 
 // No record holds more, and sums of two stay in range.
 constexpr Nanoseconds kLongest = std::chrono::seconds(4294967295);
@@ -133,11 +133,16 @@ std::optional<std::int64_t> take_date(std::string_view& rest) {
     const char* const end = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &tm);
     constexpr int kEarliestYear = 1970 - 1900;
     constexpr int kLatestYear = 2250 - 1900;
-    if (end == nullptr || tm.tm_year < kEarliestYear || tm.tm_year > kLatestYear) {
+    // strptime(3) passes over spaces.
+    if (copy.find_first_of(" \t\n") != std::string::npos || end == nullptr ||
+        tm.tm_year < kEarliestYear || tm.tm_year > kLatestYear) {
         return std::nullopt;
     }
     rest.remove_prefix(static_cast<std::size_t>(end - copy.c_str()));
-    return timegm(&tm);
+    // timegm(3) makes a day of the next month of a day that a month does not have.
+    const int day = tm.tm_mday;
+    const std::time_t seconds = timegm(&tm);
+    return day == tm.tm_mday ? std::optional<std::int64_t>(seconds) : std::nullopt;
 }
 
 std::optional<Nanoseconds> take_fraction(std::string_view& rest) {

@@ -84,6 +84,17 @@ int run_command(Program& program, const Context& context) {
     }
 }
 
+// A script's "$OUT" that is not set must not be taken for an option that is not given.
+void refuse_empty_values(CLI::App& app) {
+    for (CLI::Option* const option : app.get_options()) {
+        if (option->get_items_expected_max() > 0) {
+            option->check([](const std::string& value) {
+                return value.empty() ? std::string("the value is empty") : std::string();
+            });
+        }
+    }
+}
+
 }  // namespace
 
 Program::Program() : app_("Show and rewrite file leases in checkpoint images", "ckpt-lease") {
@@ -107,6 +118,7 @@ Program::Program() : app_("Show and rewrite file leases in checkpoint images", "
                            ? std::string()
                            : "give warning, info, debug or trace, not " + level;
             });
+        refuse_empty_values(*app);
     }
 }
 

@@ -144,15 +144,22 @@ Examples:
         return {{{filter, treatment}}, std::nullopt};
     }
 
+    // Filters and modifiers hold for every rule: a lease must match both, and is bounded by both.
     RuleSet rules_of_file(const Context& context, const Treatment& modifiers, const Filter& filter,
                           PolicyRun& facts) const {
-        if (modifiers.min || modifiers.max || modifiers.renotify || !(filter == Filter())) {
-            refuse("--rules stands alone: modifiers and filters belong into the rules",
-                   R"("policy": {"add": 10, "max": 60}, "match": {"path": "/srv/*"})");
-        }
         facts.policy = kRules;
         facts.argument = rules_;
-        return parse_rules(rules_, read_text_file(*context.environment.system, rules_));
+        RuleSet set = parse_rules(rules_, read_text_file(*context.environment.system, rules_));
+        if (set.otherwise) {
+            set.rules.push_back({Filter(), *set.otherwise});
+            set.otherwise.reset();
+        }
+        for (Rule& rule : set.rules) {
+            rule.match.add(filter);
+            rule.treatment.bound_by(modifiers);
+            rule.treatment.check();
+        }
+        return set;
     }
 
     void find_lease_break_time(const Context& context, PolicyRun& facts) const {

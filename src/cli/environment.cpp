@@ -63,6 +63,8 @@ StopSignals::~StopSignals() {
 }
 
 Environment process_environment() {
+    // A file that may not grow as far (ulimit -f) is an error like any other.
+    static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));
     Environment environment;
     environment.system = &io::posix_system();
     environment.out_page = page_of(STDOUT_FILENO);

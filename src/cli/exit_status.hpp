@@ -8,8 +8,8 @@ namespace ckpt_lease::cli {
 /// The exit statuses that ckpt-lease(1) promises. With several images the highest is returned.
 enum ExitStatus : int {
     kDone = 0,
-    kDamaged = 1,  ///< an image, rules or layout file is damaged or not supported
-    kUsage = 2,
+    kDamaged = 1,  ///< an image is damaged or not supported
+    kUsage = 2,    ///< what was asked for, rules and layout files included
     kInputOutput = 3,
     kNoMatch = 4,  ///< --require-match, and nothing matched
 };

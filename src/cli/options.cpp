@@ -149,7 +149,7 @@ std::string read_text_file(io::System& system, const std::string& path) {
             Problem problem;
             problem.file = path;
             problem.message = "the file is larger than 16 MiB, which no file of its kind is";
-            throw Error(Error::Kind::damaged, std::move(problem));
+            throw Error(Error::Kind::refused, std::move(problem));
         }
     }
 }

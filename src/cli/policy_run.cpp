@@ -156,13 +156,24 @@ void PolicyRunner::rewrite_stream(Counts& counts) {
         scan(pass, &pass);
         pass.finish();
     };
+    // What is written into a pipe or a device cannot be taken back.
+    const auto rewrite_at_once = [&](io::File& out) {
+        try {
+            rewrite_to(out);
+        } catch (const Error& error) {
+            Problem problem = error.problem();
+            problem.hint += problem.hint.empty() ? "" : "; ";
+            problem.hint += "what was passed on is no whole image: throw it away";
+            throw Error(error.kind(), std::move(problem));
+        }
+    };
     const std::string& out_name = settings_.output.out;
     if (settings_.output.dry_run) {
         io::StreamSource source(in);
         scan(source, nullptr);
     } else if (out_name.empty() || out_name == "-") {
-        io::File out = io::File::borrow(system, "standard output", STDOUT_FILENO);
-        rewrite_to(out);
+        io::File out = open_standard_output(in);
+        rewrite_at_once(out);
     } else if (const auto place = find_place(system, out_name)) {
         const StopSignals stop_signals;
         NewFile out(system, place->path);
@@ -175,7 +186,7 @@ void PolicyRunner::rewrite_stream(Counts& counts) {
         }
     } else {
         io::File out(system, out_name, O_WRONLY);
-        rewrite_to(out);
+        rewrite_at_once(out);
         out.close();
     }
     report_.end_image(counts);

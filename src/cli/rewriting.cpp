@@ -27,6 +27,18 @@ std::span<const std::byte> RecordReader::read(const Lock& lock) {
                                        .hint = "somebody else writes to this file; try again"});
 }
 
+io::File open_standard_output(const io::File& in) {
+    io::File out = io::File::borrow(in.system(), "standard output", STDOUT_FILENO);
+    const struct stat from = in.status();
+    const struct stat to = out.status();
+    if (S_ISREG(from.st_mode) && from.st_dev == to.st_dev && from.st_ino == to.st_ino) {
+        throw Error(Error::Kind::refused, {.file = in.name(),
+                                           .message = "the image is the output too",
+                                           .hint = "give its name alone to rewrite it in place"});
+    }
+    return out;
+}
+
 void carry_out(const Context& context, const Input& input, const EditList& edits,
                const OutputOptions& options) {
     for (std::size_t i = 0; i < edits.size(); ++i) {
@@ -40,7 +52,7 @@ void carry_out(const Context& context, const Input& input, const EditList& edits
     const io::File& image = input.file();
     const io::Progress progress = progress_on(context, image);
     if (options.out == "-") {
-        io::File out = io::File::borrow(image.system(), "standard output", STDOUT_FILENO);
+        io::File out = open_standard_output(image);
         write_stream(image, edits, out, progress);
         return;
     }

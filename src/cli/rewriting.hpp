@@ -28,6 +28,10 @@ class RecordReader {
     std::vector<std::byte> record_;
 };
 
+/// Standard output, to write the image that `in` is into. Throws Error(refused) if it is `in`
+/// itself: the output would be read again, without end.
+[[nodiscard]] io::File open_standard_output(const io::File& in);
+
 /// Carries out `edits` where the options say: in place, into another file, or nowhere.
 void carry_out(const Context& context, const Input& input, const EditList& edits,
                const OutputOptions& options);

@@ -64,6 +64,18 @@ bool Filter::matches(const Lock& lock, const Ownership& ownership) const {
            });
 }
 
+void Filter::add(const Filter& other) {
+    const auto append = [](auto& to, const auto& from) {
+        to.insert(to.end(), from.begin(), from.end());
+    };
+    append(paths, other.paths);
+    append(comms, other.comms);
+    append(pids, other.pids);
+    append(fds, other.fds);
+    append(indexes, other.indexes);
+    append(targets, other.targets);
+}
+
 void Filter::check() const {
     refuse_contradiction("--index", indexes);
     refuse_contradiction("--fd", fds);

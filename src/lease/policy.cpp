@@ -141,6 +141,16 @@ LeaseState Treatment::apply(const LeaseState& before, const PolicyContext& conte
     return after;
 }
 
+void Treatment::bound_by(const Treatment& other) {
+    if (other.min) {
+        min = std::max(min.value_or(*other.min), *other.min);
+    }
+    if (other.max) {
+        max = std::min(max.value_or(*other.max), *other.max);
+    }
+    renotify |= other.renotify;
+}
+
 void Treatment::check() const {
     for (const auto& bound : {min, max}) {
         if (bound && bound->count() < 0) {

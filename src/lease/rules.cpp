@@ -16,7 +16,16 @@ std::string to_argument(const Json& value) {
     if (value.is_boolean()) {
         return {};
     }
-    return value.is_string() ? value.get<std::string>() : value.dump();
+    if (value.is_string()) {
+        return value.get<std::string>();
+    }
+    std::string text = value.dump();
+    if (text.find('e') != std::string::npos) {  // 1e-05: the command line knows no exponents
+        text = fmt::format("{:.20f}", value.get<double>());
+        text.erase(text.find_last_not_of('0') + 1);
+        text.erase(text.find_last_not_of('.') + 1);
+    }
+    return text;
 }
 
 class RulesReader {

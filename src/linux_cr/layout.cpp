@@ -33,6 +33,7 @@ constexpr NamedField kFields[] = {
 };
 constexpr std::string_view kNanoseconds = "fl_rem_lease_nsec";
 constexpr std::uint64_t kMostNanoseconds = 999'999'999;
+constexpr std::uint64_t kMostSeconds = 2'147'483'647;  // that a restart takes
 
 Field read_field(std::string_view name, const Json& json) {
     const auto type = json.at("type").get<std::string>();  // "u32", as the schema has it
@@ -101,6 +102,13 @@ class LayoutReader {
                       "give a whole number above 0, of seconds that no lease ever has left");
         }
         layout.no_deadline = value.get<std::uint64_t>();
+        if (*layout.no_deadline < max_value(layout.fl_rem_lease) &&
+            *layout.no_deadline <= kMostSeconds) {
+            fail_json(file_, "/file_lock/no_deadline",
+                      fmt::format("{} s are a time that a lease can have left; give the largest "
+                                  "number that the field holds, or one above {}",
+                                  *layout.no_deadline, kMostSeconds));
+        }
         if (*layout.no_deadline > max_value(layout.fl_rem_lease)) {
             fail_json(file_, "/file_lock/no_deadline",
                       fmt::format("{} does not fit into fl_rem_lease, which holds at most {}",

@@ -114,6 +114,7 @@ class Scanner {
                 follower_ = Follower::comm;
                 break;
             case kTaskObjs:
+                tasks_.read_objs();
                 files_.read_task_objs(tasks_.current());
                 break;
             case kFileTable:

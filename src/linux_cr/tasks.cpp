@@ -133,6 +133,7 @@ void Tasks::read_tree_buffer() {
 void Tasks::read_task() {
     ++begun_;
     current_ = {};
+    has_objs_ = false;
     if (begun_ <= pids_.size()) {
         current_.pid = pids_[static_cast<std::size_t>(begun_ - 1)];
     } else {
@@ -140,6 +141,14 @@ void Tasks::read_task() {
                        fmt::format("this is task {}, and TREE lists {}", begun_, pids_.size()),
                        std::string(kDamaged));
     }
+}
+
+void Tasks::read_objs() {
+    if (has_objs_) {
+        walker_.report(kStructure, "this is the second TASK_OBJS of the task",
+                       std::string(kDamaged));
+    }
+    has_objs_ = true;
 }
 
 void Tasks::read_comm() {

@@ -22,6 +22,7 @@ class Tasks {
     void read_tree_buffer();
     void read_task();
     void read_comm();  ///< at the STRING behind TASK
+    void read_objs();  ///< at TASK_OBJS
     void finish();     ///< at TAIL
 
     /// The task whose records are being read; null before the first.
@@ -41,6 +42,7 @@ class Tasks {
     bool has_tree_ = false;
     Record tree_;
     std::vector<std::int32_t> pids_;  // of the tasks, in TREE order
+    bool has_objs_ = false;           // the current task had its TASK_OBJS
     std::uint64_t begun_ = 0;         // TASK records so far
     Task current_;
 };

@@ -102,8 +102,12 @@ std::string describe(const LeaseState& state) {
 }
 
 std::string shown_tasks(const std::vector<Task>& tasks) {
+    constexpr std::size_t kMost = 50;
     std::string text;
     for (const Task& task : tasks) {
+        if (&task == tasks.data() + kMost) {
+            return text + fmt::format(", and {} more", tasks.size() - kMost);
+        }
         fmt::format_to(std::back_inserter(text), "{}{} {}", text.empty() ? "" : ", ", task.pid,
                        escape(task.comm));
     }

@@ -43,7 +43,7 @@ void write_path(JsonWriter& json, std::string_view path);
 /// "held, F_RDLCK"; "breaking, F_WRLCK to F_UNLCK, 5.25s left, notified"
 [[nodiscard]] std::string describe(const LeaseState& state);
 
-/// "10 smbd, 11 smbd-io"; "-" if there are none.
+/// "10 smbd, 11 smbd-io"; "-" if there are none; "and 12 more" after the first fifty.
 [[nodiscard]] std::string shown_tasks(const std::vector<Task>& tasks);
 
 /// The path of a lock, to be shown; a file without one is "(no name)".

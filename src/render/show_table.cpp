@@ -64,7 +64,7 @@ class ShowTable final : public ShowOutput {
             begin = end;
         }
         table.finish();
-        if (order.empty()) {
+        if (order.empty() && !shown.image.damage) {
             out_.print("no {}{}\n", all_ ? "locks" : "leases",
                        locks.size() > 0 ? " that match" : "");
         }

@@ -34,7 +34,8 @@ class Copier {
             copy_data(begin, end);
             at = end;
         }
-        const int result = out_.system().ftruncate(out_.fd(), size);
+        const int result =
+            io::uninterrupted([&] { return out_.system().ftruncate(out_.fd(), size); });
         if (result < 0) {
             out_.fail("write", result);
         }
@@ -127,8 +128,11 @@ void copy_attribute(const io::File& in, io::File& out, const std::string& name) 
 void copy_attributes(const io::File& in, io::File& out) {
     io::System& system = in.system();
     const ssize_t size = system.flistxattr(in.fd(), {});
-    if (size <= 0) {
+    if (size == 0 || size == -ENOTSUP || size == -ENOSYS) {
         return;  // none, or a file system without any
+    }
+    if (size < 0) {
+        in.fail("list the extended attributes of", size);
     }
     std::vector<char> names(static_cast<std::size_t>(size));
     const ssize_t got = system.flistxattr(in.fd(), names);

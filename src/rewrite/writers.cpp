@@ -36,13 +36,22 @@ std::string resolve(io::System& system, const std::string& path) {
     return real;
 }
 
+[[noreturn]] void fail_cut_off(const std::string& name, std::uint64_t offset) {
+    throw Error(Error::Kind::damaged,
+                {.file = name,
+                 .offset = offset,
+                 .message = "the image ends before this edit, and was longer when it was read",
+                 .hint = "somebody else writes to this file; nothing was changed in it"});
+}
+
 void write_edits(const EditList& edits, io::File& file, const std::string& name) {
     for (std::size_t i = 0; i < edits.size(); ++i) {
         const Edit edit = edits.at(i);
         std::array<std::byte, 8> bytes{};
         const std::span<std::byte> window(bytes.data(), edit.old_bytes.size());
-        // Where the file ends too soon, what was not read does not match either.
-        static_cast<void>(file.read_at(window, edit.offset));
+        if (file.read_at(window, edit.offset) < window.size()) {
+            fail_cut_off(name, edit.offset);
+        }
         apply_edit(edit, window, edit.offset, name);
         file.write_at(window, edit.offset);
     }
@@ -61,10 +70,22 @@ void check_untouched(const io::File& image, const struct stat& before, const std
 // What `path` names; nothing where there is nothing.
 std::optional<struct stat> status_if_there(io::System& system, const std::string& path) {
     const int fd = io::uninterrupted([&] { return system.open(path, O_PATH | O_CLOEXEC, 0); });
-    if (fd < 0) {
-        return std::nullopt;
+    if (fd >= 0) {
+        return io::File::adopt(system, path, fd).status();
     }
-    return io::File::adopt(system, path, fd).status();
+    if (fd != -ENOENT) {
+        io::fail(path, "find", fd);
+    }
+    const int link =
+        io::uninterrupted([&] { return system.open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0); });
+    if (link >= 0) {
+        static_cast<void>(io::File::adopt(system, path, link));
+        throw Error(Error::Kind::io,
+                    {.file = path,
+                     .message = "this is a symbolic link that leads nowhere",
+                     .hint = "remove it, or name the file that it should lead to"});
+    }
+    return std::nullopt;
 }
 
 }  // namespace
@@ -132,6 +153,9 @@ void write_stream(const io::File& image, const EditList& edits, io::File& out,
     while (true) {
         const std::span<std::byte> window = std::span(buffer).first(image.read_at(buffer, at));
         if (window.empty()) {
+            if (next < edits.size()) {
+                fail_cut_off(image.name(), edits.at(next).offset);
+            }
             return;
         }
         const std::uint64_t end = at + window.size();

@@ -381,7 +381,7 @@ TEST_F(Layouts, NameTheMistakeInAFile) {
     text.replace(text.find("\"offset\": 28"), 12, "\"offset\": 26");
     write_file("bad.json", text);
     const Result result = run({"layouts", "bad.json"});
-    EXPECT_EQ(result.status, 1);
+    EXPECT_EQ(result.status, 2);
     EXPECT_EQ(result.err,
               "ckpt-lease: bad.json: /file_lock/fields: fl_rem_lease and fl_rem_lease_nsec overlap "
               "at offset 26\n");

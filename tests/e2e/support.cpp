@@ -76,7 +76,8 @@ struct Running {
     }
 };
 
-Running start(const std::vector<std::string>& args, const char* out_path, bool with_stderr) {
+Running start(const std::vector<std::string>& args, const char* out_path, bool with_stderr,
+              int out_fd = -1) {
     std::vector<std::string> words{CKPT_LEASE_PROGRAM};
     words.insert(words.end(), args.begin(), args.end());
     std::vector<char*> argv;
@@ -91,7 +92,7 @@ Running start(const std::vector<std::string>& args, const char* out_path, bool w
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
     if (out_path == nullptr) {
-        posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+        posix_spawn_file_actions_adddup2(&actions, out_fd >= 0 ? out_fd : out[1], STDOUT_FILENO);
     } else {
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_path,
                                          O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -137,6 +138,10 @@ Result run(const std::vector<std::string>& args, const std::string& input) {
 Result run_to(const std::string& out_path, const std::vector<std::string>& args,
               const std::string& input) {
     return start(args, out_path.c_str(), true).finish(input);
+}
+
+Result run_to_fd(int fd, const std::vector<std::string>& args) {
+    return start(args, nullptr, true, fd).finish({});
 }
 
 Result run_without_stderr(const std::vector<std::string>& args) {

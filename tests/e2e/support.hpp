@@ -26,6 +26,8 @@ Result run(const std::vector<std::string>& args, const std::string& input = {});
 Result run_to(const std::string& out_path, const std::vector<std::string>& args,
               const std::string& input = {});
 
+/// The same with standard output being `fd`.
+Result run_to_fd(int fd, const std::vector<std::string>& args);
 /// The same with standard error closed.
 Result run_without_stderr(const std::vector<std::string>& args);
 

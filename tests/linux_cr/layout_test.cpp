@@ -237,12 +237,12 @@ TEST(Layout, BadJsonIsToldByLine) {
     EXPECT_EQ(refusal("{}\n\n}"), "my.json: line 3: this is not JSON (jq . FILE says more)");
 }
 
-TEST(Layout, ErrorsAreOfTheKindThatDamagedFilesAre) {
+TEST(Layout, ErrorsAreOfTheKindThatWrongUsageIs) {
     try {
         static_cast<void>(parse_layout("my.json", "{}"));
         FAIL() << "nothing was thrown";
     } catch (const Error& error) {
-        EXPECT_EQ(error.kind(), Error::Kind::damaged);
+        EXPECT_EQ(error.kind(), Error::Kind::refused);
         EXPECT_EQ(error.problem().file, "my.json");
     }
 }

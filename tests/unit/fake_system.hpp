@@ -114,13 +114,13 @@ class FakeSystem final : public io::System {
         }
         const int of_name = ++counts_[name];
         const int of_all = ++total_;
-        if (const auto found = always_.find(name); found != always_.end()) {
-            return -found->second;
-        }
         const int number = planned_.name.empty() ? of_all : of_name;
         if (planned_.n == number && (planned_.name.empty() || planned_.name == name)) {
             failed_ = name;
             return -planned_.error;
+        }
+        if (const auto found = always_.find(name); found != always_.end()) {
+            return -found->second;
         }
         return call();
     }

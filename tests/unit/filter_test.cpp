@@ -165,6 +165,30 @@ TEST_F(FilterTest, OnlyTaskConditionsNeedTasks) {
     EXPECT_TRUE(filter.needs_tasks());
 }
 
+TEST_F(FilterTest, AfterAddingAnotherBothMustMatch) {
+    Filter filter;
+    filter.paths = {"/srv/*"};
+    Filter other;
+    other.paths = {"*.1"};
+    other.comms = {"db-*"};
+    other.pids = {101};
+    other.fds = {5};
+    other.indexes = {1};
+    other.targets = {LockType::unlck};
+    filter.add(other);
+    EXPECT_EQ(filter.paths, (std::vector<std::string>{"/srv/*", "*.1"}));
+    EXPECT_EQ(filter.comms, other.comms);
+    EXPECT_EQ(filter.pids, other.pids);
+    EXPECT_EQ(filter.fds, other.fds);
+    EXPECT_EQ(filter.indexes, other.indexes);
+    EXPECT_EQ(filter.targets, other.targets);
+    EXPECT_TRUE(filter.matches(lock_, builder_.ownership()));
+    other = {};
+    other.fds = {6};
+    filter.add(other);
+    EXPECT_FALSE(filter.matches(lock_, builder_.ownership()));
+}
+
 std::string contradiction(const std::function<void(Filter&)>& fill) {
     Filter filter;
     fill(filter);

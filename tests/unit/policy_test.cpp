@@ -213,6 +213,35 @@ TEST(Treatment, RefusesBoundsThatMakeNoSense) {
     EXPECT_NO_THROW(how.check());
 }
 
+TEST(Treatment, BoundByAnotherTakesTheNarrowerBounds) {
+    Treatment how = treatment("keep");
+    how.bound_by({});
+    EXPECT_EQ(how.min, std::nullopt);
+    EXPECT_EQ(how.max, std::nullopt);
+    EXPECT_FALSE(how.renotify);
+    Treatment other;
+    other.min = 5s;
+    other.max = 60s;
+    other.renotify = true;
+    how.bound_by(other);
+    EXPECT_EQ(how.min, 5s);
+    EXPECT_EQ(how.max, 60s);
+    EXPECT_TRUE(how.renotify);
+    other.min = 10s;
+    other.max = 50s;
+    other.renotify = false;
+    how.bound_by(other);
+    EXPECT_EQ(how.min, 10s);
+    EXPECT_EQ(how.max, 50s);
+    EXPECT_TRUE(how.renotify) << "stays";
+    other.min = 1s;
+    other.max = 90s;
+    how.bound_by(other);
+    EXPECT_EQ(how.min, 10s) << "wider bounds change nothing";
+    EXPECT_EQ(how.max, 50s);
+    EXPECT_EQ(result(how, Remaining(5s)), Remaining(10s)) << "the policy is still its own";
+}
+
 TEST(Treatment, RoundsUpWhereRecordsHoldWholeSeconds) {
     PolicyContext context;
     context.limits.resolution = 1s;
@@ -229,8 +258,8 @@ TEST(Treatment, TheMostThatARestartTakesIsTheLimit) {
         "the time left would become more than the 2147483647 s that a restart takes (--max D "
         "bounds it)";
     const std::vector<std::pair<std::string, std::string>> too_much{
-        {"set", "2147483648"}, {"set", "2147483647.000000001"}, {"set", "4294967295"},
-        {"add", "2147483643"}, {"add", "4294967295"},           {"scale", "429496729.5"},
+        {"set", "2147483648"}, {"set", "2147483647.00000001"}, {"set", "4294967295"},
+        {"add", "2147483643"}, {"add", "4294967295"},          {"scale", "429496729.5"},
         {"scale", "999999999"}};
     for (const auto& [name, argument] : too_much) {
         const Treatment how = treatment(name, argument);
@@ -242,13 +271,14 @@ TEST(Treatment, TheMostThatARestartTakesIsTheLimit) {
 TEST(Treatment, RoundingUpMayPassTheLimit) {
     PolicyContext context;
     context.limits.resolution = 1s;
-    EXPECT_EQ(
-        refusal([&] {
-            static_cast<void>(result(treatment("set", "2147483646.5"), Remaining(5s), context));
-            static_cast<void>(result(treatment("set", "2147483647.5"), Remaining(5s), context));
-        }),
-        "the time left would become more than the 2147483647 s that a restart takes (--max D "
-        "bounds it)");
+    EXPECT_EQ(result(treatment("set", "2147483646.5"), Remaining(5s), context),
+              Remaining(2147483647s));
+    context.limits.most = 65535s;
+    EXPECT_EQ(refusal([&] {
+                  static_cast<void>(result(treatment("set", "65535.5"), Remaining(5s), context));
+              }),
+              "the time left would become more than the 65535 s that this layout holds (--max D "
+              "bounds it)");
 }
 
 TEST(Treatment, AMaximumBoundsWhatWouldBeTooMuch) {

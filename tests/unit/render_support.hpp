@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@ inline std::string printed(const std::function<void(Out&)>& print) {
     print(out);
     out.flush();
     std::string text(reader.size(), '\0');
-    reader.read_at(std::as_writable_bytes(std::span(text)), 0);
+    EXPECT_EQ(reader.read_at(std::as_writable_bytes(std::span(text)), 0), text.size());
     return text;
 }
 

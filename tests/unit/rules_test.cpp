@@ -149,19 +149,27 @@ TEST(Rules, UseTheElapsedTimeIfOneOfThemDoes) {
     EXPECT_TRUE(rules(R"({"rules": [], "default": {"elapsed": true}})").uses_elapsed());
 }
 
-std::string damage(const std::string& json) {
-    return message_of(Error::Kind::damaged, [&] { static_cast<void>(rules(json)); });
+std::string fault(const std::string& json) {
+    return refusal([&] { static_cast<void>(rules(json)); });
 }
 
 const std::string kSchemaHint =
     " (the schema rules.json says what is allowed; ckpt-lease(1) says where it is)";
 
 TEST(RulesErrors, WhatIsNoJsonIsToldByItsLine) {
-    EXPECT_EQ(damage(""), "r.json: line 1: this is not JSON (jq . FILE says more)");
-    EXPECT_EQ(damage("{\n\"rules\": [\n}"),
+    EXPECT_EQ(fault(""), "r.json: line 1: this is not JSON (jq . FILE says more)");
+    EXPECT_EQ(fault("{\n\"rules\": [\n}"),
               "r.json: line 3: this is not JSON (jq . FILE says more)");
-    EXPECT_EQ(damage("{\"rules\": []} x"),
-              "r.json: line 1: this is not JSON (jq . FILE says more)");
+    EXPECT_EQ(fault("{\"rules\": []} x"), "r.json: line 1: this is not JSON (jq . FILE says more)");
+}
+
+TEST(RulesErrors, AMemberThatStandsTwiceIsRefused) {
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {"set": 1, "set": 2}}]})"),
+              "r.json: top level: the member 'set' stands twice in one object");
+    EXPECT_EQ(fault(R"({"rules": [], "rules": []})"),
+              "r.json: top level: the member 'rules' stands twice in one object");
+    EXPECT_NO_THROW(static_cast<void>(
+        rules(R"({"rules": [{"policy": {"keep": true}}, {"policy": {"keep": true}}]})")));
 }
 
 TEST(RulesErrors, WhatTheSchemaRefusesIsToldByItsPointer) {
@@ -191,7 +199,7 @@ TEST(RulesErrors, WhatTheSchemaRefusesIsToldByItsPointer) {
         {R"({"rules": [], "default": {"min": 1}})", "/default"},
     };
     for (const auto& [json, pointer] : cases) {
-        const std::string text = damage(json);
+        const std::string text = fault(json);
         const std::string start = "r.json: " + pointer + ": ";
         EXPECT_TRUE(text.starts_with(start)) << json << "\n" << text;
         EXPECT_TRUE(text.ends_with(kSchemaHint)) << json << "\n" << text;
@@ -201,31 +209,31 @@ TEST(RulesErrors, WhatTheSchemaRefusesIsToldByItsPointer) {
 TEST(RulesErrors, ARuleHasJustOnePolicy) {
     const std::string just_one =
         "r.json: /rules/0/policy: just one of several members must be there" + kSchemaHint;
-    EXPECT_EQ(damage(R"({"rules": [{"policy": {"keep": true, "set": 5}}]})"), just_one);
-    EXPECT_EQ(damage(R"({"rules": [{"policy": {"favor-holder": true, "favour-holder": true}}]})"),
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {"keep": true, "set": 5}}]})"), just_one);
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {"favor-holder": true, "favour-holder": true}}]})"),
               just_one);
-    EXPECT_EQ(damage(R"({"rules": [{"policy": {}}]})"), just_one);
-    EXPECT_EQ(damage(R"({"rules": [{"policy": {"min": 1, "renotify": true}}]})"), just_one);
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {}}]})"), just_one);
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {"min": 1, "renotify": true}}]})"), just_one);
 }
 
 TEST(RulesErrors, ArgumentsThatMakeNoSenseAreToldByTheirPointer) {
-    EXPECT_EQ(damage(R"({"rules": [{"policy": {"set": "soon"}}]})"),
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {"set": "soon"}}]})"),
               "r.json: /rules/0/policy/set: 'soon' is not a length of time (write it like 90, "
               "90s, 1.5, 1m30s, 1h or 250ms)");
-    EXPECT_EQ(damage(R"({"rules": [{"policy": {"keep": true}}, {"policy": {"set": -1}}]})"),
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {"keep": true}}, {"policy": {"set": -1}}]})"),
               "r.json: /rules/1/policy/set: a lease cannot have '-1' left (0 is the least)");
-    EXPECT_EQ(damage(R"({"rules": [], "default": {"scale": "x"}})"),
+    EXPECT_EQ(fault(R"({"rules": [], "default": {"scale": "x"}})"),
               "r.json: /default/scale: 'x' is not a factor (write a decimal number that is not "
               "negative, like 2, 0.5 or 1.25)");
-    EXPECT_EQ(damage(R"({"rules": [{"policy": {"keep": true, "max": "1x"}}]})"),
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {"keep": true, "max": "1x"}}]})"),
               "r.json: /rules/0/policy/max: '1x' is not a length of time (write it like 90, 90s, "
               "1.5, 1m30s, 1h or 250ms)");
 }
 
 TEST(RulesErrors, BoundsThatMakeNoSenseAreToldByThePolicy) {
-    EXPECT_EQ(damage(R"({"rules": [{"policy": {"keep": true, "min": 5, "max": 1}}]})"),
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {"keep": true, "min": 5, "max": 1}}]})"),
               "r.json: /rules/0/policy: the minimum of 5 s is more than the maximum of 1 s");
-    EXPECT_EQ(damage(R"({"rules": [], "default": {"keep": true, "min": -1}})"),
+    EXPECT_EQ(fault(R"({"rules": [], "default": {"keep": true, "min": -1}})"),
               "r.json: /default: a bound of -1 s is below 0");
 }
 

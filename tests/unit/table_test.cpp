@@ -110,7 +110,7 @@ TEST(Table, WrapsAtSlashesToFit40Columns) {
 }
 
 TEST(Table, WhatJustFitsIsNotWrapped) {
-    const std::string path(66, 'p');
+    const std::string path(68, 'p');
     EXPECT_EQ(table({{"a", "5", path}}), "NAME  SIZE  PATH\na        5  " + path + "\n");
     EXPECT_EQ(table({{"a", "5", path + "qq"}}), "NAME SIZE PATH\na       5 " + path + "qq\n")
         << "narrow gaps make a little room";

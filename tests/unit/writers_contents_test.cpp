@@ -122,7 +122,7 @@ TEST(Holes, StayHoles) {
         EXPECT_EQ(status_of(written).st_blocks, before.st_blocks) << written;
         const io::File file(kernel(), written, O_RDONLY);
         std::string found(island.size(), '\0');
-        file.read_at(std::as_writable_bytes(std::span(found)), 1048576);
+        ASSERT_EQ(file.read_at(std::as_writable_bytes(std::span(found)), 1048576), found.size());
         EXPECT_TRUE(found == island) << written;
     }
 }
@@ -146,7 +146,7 @@ class CutImage : public testing::Test {
     }
     void expect_damaged(const std::string& text) {
         EXPECT_TRUE(text.starts_with(path_ + ": ")) << text;
-        EXPECT_EQ(read_whole(path_), std::string(1000, '\0'));
+        EXPECT_TRUE(read_whole(path_) == std::string(1000, '\0')) << "it was changed";
     }
 
     TempFolder folder_;

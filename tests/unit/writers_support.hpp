@@ -16,7 +16,7 @@
 namespace ckpt_lease {
 
 inline constexpr const char* kAttribute = "user.ckpt-lease.test";
-inline constexpr std::string_view kAttributeValue = "kept\0too";
+inline constexpr std::string_view kAttributeValue("kept\0too", 8);
 
 /// Adds the edit that turns `bytes`, from `offset` on, into `replacement`.
 inline void replace(EditList& edits, std::string& bytes, std::size_t offset,

@@ -23,7 +23,7 @@ io::System& kernel() {
 TEST(WriteInPlace, ReplacesTheBytes) {
     ImageFolder x;
     x.write_in_place_with(kernel());
-    EXPECT_EQ(read_whole(x.path()), x.after());
+    EXPECT_TRUE(read_whole(x.path()) == x.after());
     EXPECT_EQ(x.folder().names(), Names{"x.img"});
 }
 
@@ -41,7 +41,8 @@ TEST(WriteInPlace, KeepsModeAttributesAndAccessTime) {
         EXPECT_EQ(after.st_mode, before.st_mode);
         EXPECT_EQ(after.st_uid, before.st_uid);
         EXPECT_EQ(after.st_gid, before.st_gid);
-        EXPECT_GE(after.st_atim.tv_sec, before.st_atim.tv_sec);
+        EXPECT_EQ(after.st_atim.tv_sec, image.status().st_atim.tv_sec);
+        EXPECT_EQ(after.st_atim.tv_nsec, image.status().st_atim.tv_nsec);
         EXPECT_GT(after.st_mtim.tv_sec, before.st_mtim.tv_sec) << "it was modified now";
         EXPECT_NE(after.st_ino, before.st_ino) << "a new file took its place";
         EXPECT_EQ(attribute_of(x.path()), kAttributeValue);
@@ -70,7 +71,7 @@ TEST(WriteInPlace, ASymbolicLinkStaysALink) {
     const io::File image(kernel(), x.folder() / "link", O_RDONLY);
     write_in_place(image, x.edits(), {});
     EXPECT_TRUE(S_ISLNK(status_of(x.folder() / "link").st_mode));
-    EXPECT_EQ(read_whole(x.path()), x.after());
+    EXPECT_TRUE(read_whole(x.path()) == x.after());
     EXPECT_EQ(x.folder().names(), (Names{"link", "x.img"}));
 }
 
@@ -93,7 +94,7 @@ TEST(WriteInPlace, RefusesAFileWithSeveralNames) {
               x.path() +
                   ": the file has several names (hard links), and only one would change (write "
                   "elsewhere with -o OUT)");
-    EXPECT_EQ(read_whole(x.path()), x.before());
+    EXPECT_TRUE(read_whole(x.path()) == x.before());
     EXPECT_EQ(x.folder().names(), (Names{"second", "x.img"}));
 }
 
@@ -169,7 +170,7 @@ TEST(WriteInPlace, ProgressMayStopItAndNothingIsLeft) {
                              });
                          }),
               "stop");
-    EXPECT_EQ(read_whole(x.path()), x.before());
+    EXPECT_TRUE(read_whole(x.path()) == x.before());
     EXPECT_EQ(x.folder().names(), Names{"x.img"});
 }
 
@@ -198,8 +199,8 @@ TEST(WriteInPlace, IsFlushedBeforeAndAfterItHasItsName) {
 TEST(WriteCopy, MakesANewFileWithTheModeOfTheImage) {
     ImageFolder x;
     x.write_copy_with(kernel(), x.out());
-    EXPECT_EQ(read_whole(x.out()), x.after());
-    EXPECT_EQ(read_whole(x.path()), x.before());
+    EXPECT_TRUE(read_whole(x.out()) == x.after());
+    EXPECT_TRUE(read_whole(x.path()) == x.before());
     EXPECT_EQ(status_of(x.out()).st_mode & 07777U, 0640U);
     EXPECT_EQ(x.folder().names(), (Names{"out.img", "x.img"}));
 }
@@ -208,7 +209,7 @@ TEST(WriteCopy, IsACopyEvenWithoutEdits) {
     ImageFolder x;
     x.edits().clear();
     x.write_copy_with(kernel(), x.out());
-    EXPECT_EQ(read_whole(x.out()), x.before());
+    EXPECT_TRUE(read_whole(x.out()) == x.before());
 }
 
 TEST(WriteCopy, ReplacesAFileAndLeavesItsMode) {
@@ -216,7 +217,7 @@ TEST(WriteCopy, ReplacesAFileAndLeavesItsMode) {
     write_whole(x.out(), std::string(100000, 'o'));
     ASSERT_EQ(chmod(x.out().c_str(), 0604), 0);
     x.write_copy_with(kernel(), x.out());
-    EXPECT_EQ(read_whole(x.out()), x.after());
+    EXPECT_TRUE(read_whole(x.out()) == x.after());
     EXPECT_EQ(status_of(x.out()).st_mode & 07777U, 0604U);
     EXPECT_EQ(x.folder().names(), (Names{"out.img", "x.img"}));
 }
@@ -227,7 +228,7 @@ TEST(WriteCopy, FollowsALinkToTheFileThatIsReplaced) {
     ASSERT_EQ(symlink("out.img", (x.folder() / "link").c_str()), 0);
     x.write_copy_with(kernel(), x.folder() / "link");
     EXPECT_TRUE(S_ISLNK(status_of(x.folder() / "link").st_mode));
-    EXPECT_EQ(read_whole(x.out()), x.after());
+    EXPECT_TRUE(read_whole(x.out()) == x.after());
 }
 
 TEST(WriteCopy, OntoTheImageItselfIsARewriteInPlace) {
@@ -235,7 +236,7 @@ TEST(WriteCopy, OntoTheImageItselfIsARewriteInPlace) {
         ImageFolder x;
         ASSERT_EQ(symlink("x.img", (x.folder() / "link").c_str()), 0);
         x.write_copy_with(kernel(), x.folder() / name);
-        EXPECT_EQ(read_whole(x.path()), x.after());
+        EXPECT_TRUE(read_whole(x.path()) == x.after());
         EXPECT_EQ(attribute_of(x.path()), kAttributeValue);
         EXPECT_EQ(x.folder().names(), (Names{"link", "x.img"}));
     }
@@ -248,7 +249,7 @@ TEST(WriteCopy, OntoAnotherNameOfTheImageIsRefused) {
               x.path() +
                   ": the file has several names (hard links), and only one would change (write "
                   "elsewhere with -o OUT)");
-    EXPECT_EQ(read_whole(x.path()), x.before());
+    EXPECT_TRUE(read_whole(x.path()) == x.before());
 }
 
 TEST(WriteCopy, WritesIntoAPipe) {
@@ -305,13 +306,14 @@ TEST(FindPlace, IsNoneWhereADeviceOrAFolderIs) {
     EXPECT_FALSE(find_place(kernel(), folder / ".").has_value());
 }
 
-TEST(FindPlace, ALinkThatLeadsToNothingStaysALink) {
-    const TempFolder folder;
-    ASSERT_EQ(symlink("target", (folder / "link").c_str()), 0);
-    const auto place = find_place(kernel(), folder / "link");
-    ASSERT_TRUE(place.has_value());
-    EXPECT_EQ(std::filesystem::path(place->path).filename(), "target")
-        << "symbolic links are followed";
+TEST(WriteCopy, ALinkThatLeadsToNothingIsNotReplaced) {
+    ImageFolder x;
+    ASSERT_EQ(symlink("target", x.out().c_str()), 0);
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { x.write_copy_with(kernel(), x.out()); }),
+              x.out() +
+                  ": this is a symbolic link that leads nowhere (remove it, or name the file that "
+                  "it should lead to)");
+    EXPECT_TRUE(S_ISLNK(status_of(x.out()).st_mode));
 }
 
 TEST(FindPlace, WhatCannotBeLookedAtIsNotTakenForNothing) {
@@ -319,7 +321,7 @@ TEST(FindPlace, WhatCannotBeLookedAtIsNotTakenForNothing) {
     system.fail_all("open", EIO);
     EXPECT_EQ(
         message_of(Error::Kind::io, [&] { static_cast<void>(find_place(system, "/dev/null")); }),
-        "/dev/null: cannot open: Input/output error");
+        "/dev/null: cannot find: Input/output error");
 }
 
 }  // namespace

@@ -28,6 +28,9 @@ struct Filter {
     /// A task condition holds if it holds for any of the tasks that share the lock's file table.
     [[nodiscard]] bool matches(const Lock& lock, const Ownership& ownership) const;
 
+    /// From now on `other` must match too.
+    void add(const Filter& other);
+
     /// Throws Error(refused) if no lock can ever match, as with two different fds.
     void check() const;
 };

@@ -60,6 +60,9 @@ struct Treatment {
     /// would be more than kMaxRemaining, or more than the records can hold.
     [[nodiscard]] LeaseState apply(const LeaseState& before, const PolicyContext& context) const;
 
+    /// Takes over the bounds of `other` where they are narrower, and its renotify.
+    void bound_by(const Treatment& other);
+
     /// Throws Error(refused) if min is more than max, or either is negative.
     void check() const;
 };

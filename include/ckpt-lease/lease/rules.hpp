@@ -29,7 +29,7 @@ struct RuleSet {
 };
 
 /// Reads a rules file: JSON as schemas/rules.json says. `name` is for messages. Throws
-/// Error(damaged) that names the place in the file.
+/// Error(refused) that names the place in the file.
 [[nodiscard]] RuleSet parse_rules(const std::string& name, std::string_view json);
 
 }  // namespace ckpt_lease

@@ -52,7 +52,7 @@ struct Layout {
     [[nodiscard]] std::vector<Field> fields() const;
 };
 
-/// Reads a layout. `name` is for messages. Throws Error(damaged) that names the place in the JSON:
+/// Reads a layout. `name` is for messages. Throws Error(refused) that names the place in the JSON:
 /// against the schema, fields that overlap, that pass the end of the record, or whose record type
 /// has another meaning already.
 [[nodiscard]] Layout parse_layout(const std::string& name, std::string_view json);
