@@ -83,7 +83,7 @@ std::string in_our_words(std::string description) {
 // Two members of one name: nobody can tell which was meant.
 class DuplicateCheck {
  public:
-    explicit DuplicateCheck(const std::string& name) : name_(name) {}
+    explicit DuplicateCheck(std::string name) : name_(std::move(name)) {}
 
     bool operator()(int /*depth*/, nlohmann::json::parse_event_t event,
                     const nlohmann::json& parsed) {
