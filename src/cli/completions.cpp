@@ -50,6 +50,7 @@ std::string join(const std::vector<std::string>& words) {
 
 std::string names_of(const std::vector<Choice>& choices) {
     std::vector<std::string> names;
+    names.reserve(choices.size());
     for (const Choice& choice : choices) {
         names.push_back(choice.name);
     }
@@ -173,6 +174,8 @@ std::string fish(const CLI::App& app) {
 
 }  // namespace
 
+// Runs while the program is built: what is thrown ends that, as it should.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
     const std::string_view shell = argc == 2 ? argv[1] : "";
     ckpt_lease::cli::Program program;

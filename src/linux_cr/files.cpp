@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "linux_cr/structure_fault.hpp"
+
 namespace ckpt_lease::linux_cr {
 namespace {
 
@@ -11,10 +13,6 @@ constexpr std::size_t kDeepest = 256;
 
 // PATH_MAX is 4096; a name may have "(deleted)" or a mount's prefix with it.
 constexpr std::size_t kLongestName = std::size_t{16} * 1024;
-
-constexpr std::string_view kDamaged = "the image is damaged; copy it again";
-
-constexpr auto kStructure = Problem::Severity::structure;
 
 std::int32_t load_s32(std::span<const std::byte> record, const Field& field, ByteOrder order) {
     return static_cast<std::int32_t>(load_signed(record, field, order));

@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
 // More seconds than this are no time that anybody meant; the bound keeps the sums in range.
-constexpr std::uint64_t kMostSeconds = 9'000'000'000;
+constexpr std::uint64_t kMostMeantSeconds = 9'000'000'000;
 
 // Types wider than a byte that hold more than a byte's worth are unknown, and stay so.
 LockType to_type(std::uint64_t value) {
@@ -107,7 +107,7 @@ Remaining LockCodec::remaining(const LockFields& fields) const {
     if (fields.fl_rem_lease == layout_->no_deadline) {
         return Remaining::no_deadline();
     }
-    const std::uint64_t seconds = std::min(fields.fl_rem_lease, kMostSeconds);
+    const std::uint64_t seconds = std::min(fields.fl_rem_lease, kMostMeantSeconds);
     const std::uint64_t fraction =
         std::min<std::uint64_t>(fields.fl_rem_lease_nsec, std::uint64_t{UINT32_MAX});
     return Remaining(

@@ -5,14 +5,9 @@
 
 #include <utility>
 
+#include "linux_cr/structure_fault.hpp"
+
 namespace ckpt_lease::linux_cr {
-namespace {
-
-constexpr std::string_view kDamaged = "the image is damaged; copy it again";
-
-constexpr auto kStructure = Problem::Severity::structure;
-
-}  // namespace
 
 Locks::Locks(Walker& walker, const Files& files, const Layout& layout, ScanVisitor& visitor)
     : walker_(walker),

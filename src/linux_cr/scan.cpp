@@ -8,14 +8,11 @@
 #include "ckpt-lease/linux_cr/image.hpp"
 #include "linux_cr/files.hpp"
 #include "linux_cr/locks.hpp"
+#include "linux_cr/structure_fault.hpp"
 #include "linux_cr/tasks.hpp"
 
 namespace ckpt_lease::linux_cr {
 namespace {
-
-constexpr auto kStructure = Problem::Severity::structure;
-
-constexpr std::string_view kDamaged = "the image is damaged; copy it again";
 
 // HEADER ends in { __u64 time; __u64 uflags; }.
 constexpr std::uint32_t kTimeFromEnd = 16;

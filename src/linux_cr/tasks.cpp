@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "linux_cr/structure_fault.hpp"
+
 namespace ckpt_lease::linux_cr {
 namespace {
 
@@ -13,10 +15,6 @@ constexpr std::uint64_t kMostTasks = std::uint64_t{4} * 1024 * 1024;
 constexpr std::uint64_t kWordsOfTreeEntry = 6;
 
 constexpr std::size_t kLongestComm = 64;  // TASK_COMM_LEN is 16
-
-constexpr std::string_view kDamaged = "the image is damaged; copy it again";
-
-constexpr auto kStructure = Problem::Severity::structure;
 
 }  // namespace
 

@@ -8,7 +8,7 @@
 namespace ckpt_lease {
 namespace {
 
-std::string_view describe(TimeSource source) {
+std::string_view name_source(TimeSource source) {
     switch (source) {
         case TimeSource::option:
             return "as given";
@@ -20,7 +20,7 @@ std::string_view describe(TimeSource source) {
     return "the kernel's default";
 }
 
-std::string describe(const PolicyRun& run) {
+std::string headline(const PolicyRun& run) {
     std::string text = "--" + run.policy;
     if (!run.argument.empty()) {
         text += " " + escape(run.argument);
@@ -35,7 +35,7 @@ std::string describe(const PolicyRun& run) {
         text += " --renotify";
     }
     text += fmt::format(", lease-break-time {}s ({})", format_seconds(run.lease_break_time),
-                        describe(run.lease_break_time_source));
+                        name_source(run.lease_break_time_source));
     return run.dry_run ? text + ", dry run: nothing is written" : text;
 }
 
@@ -46,7 +46,7 @@ std::string yes_or_no(bool value) {
 class PolicyText final : public ChangeReport {
  public:
     PolicyText(Out& out, Page page, const PolicyRun& run)
-        : out_(out), page_(page), headline_(describe(run)) {}
+        : out_(out), page_(page), headline_(headline(run)) {}
 
     void begin() override {}
 

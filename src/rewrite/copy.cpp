@@ -14,7 +14,6 @@ namespace {
 
 // Small enough that progress can be told and the user be heard every now and then.
 constexpr std::uint64_t kStep = std::uint64_t{64} * 1024 * 1024;
-constexpr std::size_t kBufferSize = std::size_t{256} * 1024;
 
 bool is_unsupported(std::int64_t result) {
     return result == -EINVAL || result == -EXDEV || result == -ENOSYS || result == -EOPNOTSUPP ||

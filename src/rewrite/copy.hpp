@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstddef>
+
 #include "ckpt-lease/io/file.hpp"
 #include "ckpt-lease/io/source.hpp"
 
 namespace ckpt_lease {
+
+/// How much goes through user space at a time, in bytes, where the kernel can't move it alone.
+constexpr std::size_t kBufferSize = std::size_t{256} * 1024;
 
 /// Makes `out`, an empty regular file, hold what `in` holds; holes stay holes. The kernel moves the
 /// bytes where it can.

@@ -14,8 +14,6 @@
 namespace ckpt_lease {
 namespace {
 
-constexpr std::size_t kBufferSize = std::size_t{256} * 1024;
-
 [[noreturn]] void refuse_file(const io::File& image, std::string message, std::string hint) {
     Problem problem;
     problem.file = image.name();
