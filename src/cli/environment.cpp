@@ -14,8 +14,15 @@ namespace {
 
 volatile std::sig_atomic_t g_stop_signal = 0;
 
+// A signal may come after the work has looked for one and before it waits for input, and would not
+// end that wait. So from the first one on there is another every second.
+void interrupt_again(int /*signal*/) {
+    alarm(1);
+}
+
 void remember_signal(int signal) {
     g_stop_signal = signal;
+    alarm(1);
 }
 
 std::string_view variable(const char* name) {
@@ -54,9 +61,14 @@ StopSignals::StopSignals() {
             sigaction(kSignals.at(i), &action, nullptr);
         }
     }
+    action.sa_handler = interrupt_again;
+    action.sa_flags = 0;
+    sigaction(SIGALRM, &action, &alarm_before_);
 }
 
 StopSignals::~StopSignals() {
+    alarm(0);
+    sigaction(SIGALRM, &alarm_before_, nullptr);
     for (std::size_t i = 0; i < kSignals.size(); ++i) {
         sigaction(kSignals.at(i), &before_.at(i), nullptr);
     }

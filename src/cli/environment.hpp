@@ -34,6 +34,7 @@ class StopSignals {
  private:
     static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
     std::array<struct sigaction, kSignals.size()> before_{};
+    struct sigaction alarm_before_ {};
 };
 
 /// The environment of this process.
