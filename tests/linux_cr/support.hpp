@@ -53,9 +53,11 @@ std::string error_of(Action action) {
 std::string example(const std::string& name);
 
 /// The examples that are whole, and those that are not.
-inline constexpr const char* kGoodExamples[] = {"holder_breaker",       "holder_breaker_v22",
-                                                "holder_breaker_s390x", "shared_tables",
-                                                "no_deadline",          "no_leases"};
+inline constexpr const char* kGoodExamples[] = {
+    "holder_breaker",     "holder_breaker_v22", "holder_breaker_s390x",      "shared_tables",
+    "no_deadline",        "no_leases",          "kernel_armed_again",        "kernel_downgraded",
+    "kernel_idle",        "kernel_no_deadline", "kernel_posix_beside_lease", "kernel_read_break",
+    "kernel_two_readers", "kernel_write_break", "kernel_write_downgrade"};
 inline constexpr const char* kBadExamples[] = {"bad_truncated", "bad_checkpoint_failed"};
 
 }  // namespace ckpt_lease::linux_cr
