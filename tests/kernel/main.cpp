@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Proves what the kernel patch does, or (baseline) what a kernel without it does. Runs as /init of
+// an emulated machine, or by hand as root.
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+
+#include "runner.hpp"
+
+namespace proof {
+namespace {
+
+constexpr int kBreakTime = 5;
+constexpr unsigned kCasesAtOnce = 48;
+
+struct Arguments {
+    bool cases = false;
+    bool baseline = false;
+    bool selftest = false;
+    unsigned histories = 0;
+    unsigned seed = 0;
+    std::string only;
+};
+
+Arguments parse(const std::vector<std::string>& words) {
+    Arguments arguments;
+    for (const std::string& word : words) {
+        const std::string name = word.substr(0, word.find('='));
+        const std::string value = word.size() > name.size() ? word.substr(name.size() + 1) : "";
+        if (name == "cases") {
+            arguments.cases = true;
+        } else if (name == "baseline") {
+            arguments.baseline = true;
+        } else if (name == "selftest") {
+            arguments.selftest = true;
+        } else if (name == "histories") {
+            arguments.histories = static_cast<unsigned>(std::stoul(value));
+        } else if (name == "seed") {
+            arguments.seed = static_cast<unsigned>(std::stoul(value));
+        } else if (name == "only") {
+            arguments.only = value;
+        } else {
+            throw Failure("unknown word: " + word);
+        }
+    }
+    require(arguments.cases || arguments.selftest || arguments.baseline || arguments.histories > 0,
+            "nothing to do; words: cases, selftest, baseline, histories=N, seed=N, "
+            "only=PART-OF-A-NAME");
+    return arguments;
+}
+
+void mount_all() {
+    mount("proc", "/proc", "proc", 0, nullptr);
+    mount("sysfs", "/sys", "sysfs", 0, nullptr);
+    mount("devtmpfs", "/dev", "devtmpfs", 0, nullptr);
+    mkdir("/tmp", 0777);
+    mount("tmpfs", "/tmp", "tmpfs", 0, nullptr);
+    mkdir("/srv", 0755);
+    mount("tmpfs", "/srv", "tmpfs", 0, nullptr);
+}
+
+bool is_patched() {
+    const file_locks_ckpt arg{.image_fd = -1, .flags = 0, .begin_ns = 0};
+    return fcntl(STDOUT_FILENO, F_RESTORE_LOCKS, &arg) == -1 && errno == EBADF;
+}
+
+// Random histories count as one case if they are all as they should be.
+void judge_histories(const std::string& root, unsigned seed, Counts& counts) {
+    if (counts.silent + counts.silent_failed == 0) {
+        return;
+    }
+    long steps = 0;
+    int histories = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+        if (entry.path().filename() == "steps") {
+            steps += std::stol(read_file(entry.path().string()));
+            ++histories;
+        }
+    }
+    // In one without any step, nothing would have been compared.
+    const bool good =
+        counts.silent_failed == 0 && histories == counts.silent && steps > long{histories} * 3;
+    ++(good ? counts.passed : counts.failed);
+    say_case("histories", good,
+             format("%d histories, %ld steps, seed %u%s", histories, steps, seed,
+                    counts.silent_failed == 0 ? "" : ", and others that failed"));
+}
+
+Counts run_all(const Arguments& arguments, const std::string& root) {
+    Counts counts;
+    const auto run = [&](Cases cases) {
+        std::erase_if(cases, [&](const Case& one) {
+            return one.name.find(arguments.only) == std::string::npos;
+        });
+        run_cases(cases, root, kCasesAtOnce, counts);
+    };
+    if (arguments.cases) {
+        Cases zero;
+        add_no_deadline_cases(zero);
+        set_lease_break_time(0);
+        run(zero);
+    }
+    set_lease_break_time(kBreakTime);
+    Cases cases;
+    if (arguments.cases) {
+        // The longest first
+        add_table_cases(cases);
+        add_again_cases(cases);
+        add_idle_cases(cases);
+        add_break_cases(cases);
+        add_pitfall_cases(cases);
+        add_shared_cases(cases);
+        add_posix_cases(cases);
+        add_image_cases(cases);
+        add_refusal_cases(cases);
+        add_poke_cases(cases);
+    }
+    if (arguments.selftest) {
+        add_selftest_case(cases);
+    }
+    if (arguments.baseline) {
+        add_baseline_cases(cases);
+    }
+    if (arguments.cases || arguments.baseline) {
+        add_unpatched_cases(cases);
+    }
+    const unsigned seed = arguments.seed != 0 ? arguments.seed : std::random_device{}();
+    if (arguments.histories > 0) {
+        say(format("@@ seed %u", seed));
+        add_history_cases(cases, arguments.histories, seed);
+    }
+    run(cases);
+    judge_histories(root, seed, counts);
+    return counts;
+}
+
+int run(const std::vector<std::string>& words) {
+    const Arguments arguments = parse(words);
+    utsname system{};
+    uname(&system);
+    const bool patched = is_patched();
+    say(format("@@ start %s %s %ld", system.release, patched ? "patched" : "stock",
+               std::lround(1 / tick())));
+    if (patched == arguments.baseline) {
+        throw Failure(patched ? "baseline is for a kernel without the patch"
+                              : "this kernel does not have the patch");
+    }
+    // In images that are kept, names that don't change are better.
+    std::string root = getpid() == 1 ? "/srv" : "/tmp/lease-proof.XXXXXX";
+    require(getpid() == 1 || mkdtemp(root.data()) != nullptr, "mkdtemp");
+    chmod(root.c_str(), 0755);
+    const int old_break_time = lease_break_time();
+    const Counts counts = run_all(arguments, root);
+    set_lease_break_time(old_break_time);
+    if (getpid() != 1) {
+        std::filesystem::remove_all(root);
+    }
+    say(format("@@ done %d %d", counts.passed, counts.failed));
+    return counts.failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace proof
+
+int main(int argc, char** argv) {
+    const bool first_process = getpid() == 1;
+    if (first_process) {
+        proof::mount_all();
+    }
+    int status = 1;
+    try {
+        status = proof::run({argv + 1, argv + argc});
+    } catch (const std::exception& error) {
+        proof::say(std::string("lease-proof: ") + error.what());
+    }
+    if (first_process) {
+        sync();
+        reboot(RB_POWER_OFF);
+        for (;;) {
+            pause();
+        }
+    }
+    return status;
+}

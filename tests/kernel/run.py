@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs lease-proof on kernels with and without the patches, in emulated machines, and shows what it found.
+
+Kernels, and for a look afterwards what the machines printed, are kept where build-kernel keeps them.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import time
+
+import machine
+import report
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+CACHE = os.environ.get("CKPT_LEASE_KERNELS") or os.path.join(ROOT, "build-kernels")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="append", help="of the kernel; can be repeated (default: 6.12 and 6.1)")
+    parser.add_argument("--stock", action="store_true",
+                        help="only the kernel without the patches (without this: of the first version only)")
+    parser.add_argument("--debug", action="store_true",
+                        help="a kernel that checks itself; without --stock only the patched one")
+    parser.add_argument("--histories", type=int, default=200, metavar="N", help="random histories (default: 200)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the random histories (default: another each time)")
+    parser.add_argument("--program", default=os.path.join(ROOT, "build-test/tests/kernel/lease-proof"),
+                        metavar="FILE", help="lease-proof (default: the one in build-test/)")
+    parser.add_argument("--ckpt-lease", default=os.path.join(ROOT, "build-test/src/ckpt-lease"),
+                        metavar="FILE", help="ckpt-lease (default: the one in build-test/)")
+    parser.add_argument("--images", metavar="FOLDER", help="write the images that the patched kernels made there")
+    parser.add_argument("--junit", metavar="FILE", help="write the results there, as JUnit XML")
+    parser.add_argument("--timeout", type=int, metavar="S", help="for one machine (default: 600; 1800 with --debug)")
+    options = parser.parse_args()
+    options.version = options.version or ["6.12", "6.1"]
+    options.timeout = options.timeout or (1800 if options.debug else 600)
+    if options.seed is None:
+        options.seed = random.randrange(1, 2**31)
+    for path in (options.program, options.ckpt_lease):
+        if not os.access(path, os.X_OK):
+            parser.error(f"{path} is not there (ninja -C build-test builds it)")
+    return options
+
+
+def build(version, kind, options):
+    debug = ["--debug"] if options.debug else []
+    command = [os.path.join(HERE, "build-kernel"), *debug, version, kind]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def boot(version, kind, kernel, options):
+    name = f"{version}-{kind}{'-debug' if options.debug else ''}"
+    initramfs = os.path.join(CACHE, f"initramfs-{name}.cpio")
+    console = os.path.join(CACHE, f"console-{name}.log")
+    selftest = f"{kernel}.selftest" if kind == "patched" else None
+    machine.make_initramfs(initramfs, options.program, options.ckpt_lease, selftest)
+    words = ["baseline"]
+    if kind == "patched":
+        words = ["cases", "selftest", f"histories={options.histories}", f"seed={options.seed}"]
+    print(f"Linux {version} {kind}{', checking itself' if options.debug else ''}: {' '.join(words)}", flush=True)
+    command = machine.command(kernel, initramfs, words, 1536 if options.debug else 512)
+    begin = time.monotonic()
+    for last_try in (False, False, True):
+        result = report.Boot(version, kind, lambda text: print(text, flush=True))
+        why = ""
+        try:
+            for line in machine.lines(command, console, options.timeout):
+                if machine.has_no_timer(line) and not last_try:
+                    print("       the machine came up without its timer, once more", flush=True)
+                    break
+                result.take(line)
+            else:
+                break
+        except machine.Timeout as timeout:
+            why = str(timeout)
+            break
+    result.end(why)
+    print(f"       {time.monotonic() - begin:.0f} s; the console: {console}\n", flush=True)
+    return result
+
+
+def main():
+    options = arguments()
+    boots = []
+    for version in options.version:
+        kinds = ["patched"]
+        if options.stock:
+            kinds = ["stock"]
+        elif version == options.version[0] and not options.debug:
+            # What there is without the patches is measured once: another kernel tells nothing new.
+            kinds.append("stock")
+        done = []
+        for kind in kinds:
+            try:
+                done.append(boot(version, kind, build(version, kind, options), options))
+            except subprocess.CalledProcessError:
+                print(f"Linux {version} {kind}", flush=True)
+                done.append(report.not_built(version, kind))
+                print(flush=True)
+        lines = report.table(done)
+        if lines:
+            print(f"Linux {version}: seconds until the breaker's open() returned, and signals to the holder")
+            print("\n".join(lines) + "\n", flush=True)
+        if options.images:
+            for result in done:
+                result.write_images(options.images)
+        boots += done
+    if options.junit:
+        report.write_junit(options.junit, boots)
+    failed = sum(result.failed for result in boots)
+    print(f"{sum(result.passed for result in boots)} passed, {failed} failed")
+    return 1 if failed or not boots else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

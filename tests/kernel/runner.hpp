@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "job.hpp"
+
+namespace proof {
+
+/// Returns what was wanted and measured; throws a Failure that says so too.
+struct Case {
+    std::string name;
+    std::function<std::string(const Scratch&)> run;
+    bool silent = false;  ///< says nothing on the console unless it fails
+};
+
+using Cases = std::vector<Case>;
+
+struct Counts {
+    int passed = 0;
+    int failed = 0;
+    int silent = 0;         ///< passed and not told of, nor counted above
+    int silent_failed = 0;  ///< of those that failed, who would not have been told of
+};
+
+/// Runs each case in a process of its own, with a folder of its own below `root`, that many at
+/// once; most of them sleep. Prints what they say as they end, and counts them.
+void run_cases(const Cases& cases, const std::string& root, unsigned at_once, Counts& counts);
+
+/// A line for a case that was not run by run_cases().
+void say_case(const std::string& name, bool ok, std::string text);
+
+// All cases, by subject. Those of patched kernels but the baseline.
+void add_table_cases(Cases& cases);
+void add_idle_cases(Cases& cases);
+void add_break_cases(Cases& cases);
+void add_again_cases(Cases& cases);
+void add_shared_cases(Cases& cases);
+void add_posix_cases(Cases& cases);
+void add_pitfall_cases(Cases& cases);
+void add_refusal_cases(Cases& cases);
+void add_poke_cases(Cases& cases);
+void add_image_cases(Cases& cases);
+/// Needs /selftest.
+void add_selftest_case(Cases& cases);
+/// Row 15: what has to be the same without the patch
+void add_unpatched_cases(Cases& cases);
+/// With lease-break-time 0
+void add_no_deadline_cases(Cases& cases);
+void add_baseline_cases(Cases& cases);
+void add_history_cases(Cases& cases, unsigned count, unsigned seed);
+
+}  // namespace proof
