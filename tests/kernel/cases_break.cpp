@@ -112,7 +112,7 @@ std::string never(const Scratch& scratch, const Kind& kind) {
 
 // Row 16, and what O_NONBLOCK meets before the deadline.
 std::string nonblock(const Scratch& scratch, const Kind& kind) {
-    make_image(scratch, kind, 0.7, true, Way::inside);
+    make_image(scratch, kind, 2, true, Way::inside);
     Restart restart(scratch.image, Way::inside);
     Holder& holder = restart.only();
     Breaker breaker(scratch.file, kind.breaker_flags);
@@ -120,7 +120,7 @@ std::string nonblock(const Scratch& scratch, const Kind& kind) {
     require(early == -EWOULDBLOCK, "before the deadline: wanted EWOULDBLOCK, got " +
                                        (early < 0 ? error_name(-early) : "a descriptor"));
     holder.require_type(kind.target, "during the break that O_NONBLOCK resumed");
-    sleep_until(restart.begin + std::int64_t{900'000'000});
+    sleep_until(restart.begin + std::int64_t{2'300'000'000});
     require(breaker.try_open() >= 0, "resumed, past the deadline: O_NONBLOCK does not get in");
     holder.require_signals(0, "in all");
     holder.require_type(kind.target, "when the breaker is in");
@@ -129,12 +129,12 @@ std::string nonblock(const Scratch& scratch, const Kind& kind) {
     breaker.process().kill();
     holder.process().kill();
     Restart later(scratch.image, Way::inside);
-    sleep_until(later.begin + std::int64_t{900'000'000});
+    sleep_until(later.begin + std::int64_t{2'300'000'000});
     Breaker first(scratch.file, kind.breaker_flags);
     const long late = first.try_open();
     require(late >= 0, "armed, past the deadline: O_NONBLOCK gets " + error_name(-late));
     later.only().require_type(kind.target, "when the breaker is in");
-    return "0.7 s left: EWOULDBLOCK; past it: in, whether the break was resumed before or not";
+    return "2 s left: EWOULDBLOCK; past it: in, whether the break was resumed before or not";
 }
 
 // Lease-break-time is 0 while this runs: the kernel itself writes the record of row 11.
