@@ -51,7 +51,7 @@ std::string idle(const Scratch& scratch, const Kind& kind, Way way, double left)
 
 // Without F_SETOWN, the caller becomes the owner; without F_SETSIG it's SIGIO.
 std::string without_owner(const Scratch& scratch) {
-    make_image(scratch, kWriteUnlock, 0.6, false, Way::inside);
+    make_image(scratch, kWriteUnlock, 3, false, Way::inside);
     const SavedDescriptor saved = read_image(scratch.image).at(0);
     Holder holder(scratch.file, O_RDWR);
     require_equal(holder.process().fcntl(holder.fd(), F_SETOWN, 0), 0, "F_SETOWN");
@@ -69,7 +69,7 @@ std::string without_owner(const Scratch& scratch) {
 
 // What was set before stays, also if it is another process.
 std::string with_owner(const Scratch& scratch) {
-    make_image(scratch, kWriteUnlock, 0.6, false, Way::inside);
+    make_image(scratch, kWriteUnlock, 3, false, Way::inside);
     const SavedDescriptor saved = read_image(scratch.image).at(0);
     Holder holder(scratch.file, O_RDWR);
     Holder other(scratch.new_file("other"), O_RDWR);
