@@ -103,13 +103,6 @@ const Poke kPokes[] = {
 
 #undef IN
 
-short posix_lock(const std::string& file) {
-    Process other;
-    const auto fd = static_cast<int>(other.open(file, O_RDWR | O_NONBLOCK));
-    require(fd >= 0, "open: " + error_name(-fd));
-    return other.lock(fd, F_GETLK, F_WRLCK, 0, 0).lock.l_type;
-}
-
 // What comes before the records, so that they are not at the image's begin.
 constexpr off_t kBefore = 24;
 
@@ -121,7 +114,7 @@ void try_records(Holder& holder, const Scratch& scratch, const std::string& byte
                 ", got " + (got < 0 ? error_name(-got) : std::to_string(got) + " locks"));
     if (wanted < 0) {
         holder.require_type(F_UNLCK, "after a failure");
-        require_equal(posix_lock(scratch.file), F_UNLCK, "a POSIX lock after a failure");
+        require_equal(foreign_lock(scratch.file).l_type, F_UNLCK, "a POSIX lock after a failure");
     }
 }
 
@@ -136,7 +129,8 @@ std::string poke(const Scratch& scratch, const Poke& what) {
     if (what.error == 0) {
         holder.require_type(locks == 2 ? F_WRLCK : F_UNLCK, "after it was accepted");
         require_equal(holder.set(F_UNLCK), locks == 2 ? 0 : -EAGAIN, "F_SETLEASE F_UNLCK");
-        require_equal(posix_lock(scratch.file), locks == 0 ? F_UNLCK : F_WRLCK, "the POSIX lock");
+        require_equal(foreign_lock(scratch.file).l_type, locks == 0 ? F_UNLCK : F_WRLCK,
+                      "the POSIX lock");
         return value + std::to_string(locks) + " locks";
     }
     // What was wrong was that value and nothing else.

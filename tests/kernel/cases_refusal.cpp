@@ -11,13 +11,6 @@
 namespace proof {
 namespace {
 
-short posix_lock(const std::string& file) {
-    Process other;
-    const auto fd = static_cast<int>(other.open(file, O_RDWR | O_NONBLOCK));
-    require(fd >= 0, "open: " + error_name(-fd));
-    return other.lock(fd, F_GETLK, F_WRLCK, 0, 0).lock.l_type;
-}
-
 void require_error(long got, int wanted, const std::string& what) {
     require(got == -wanted, what + ": wanted " + error_name(wanted) + ", got " +
                                 (got < 0 ? error_name(-got) : "success"));
@@ -36,7 +29,7 @@ off_t make_both(const Scratch& scratch) {
 
 void require_nothing_set(Holder& holder, const Scratch& scratch) {
     holder.require_type(F_UNLCK, "after a failure");
-    require_equal(posix_lock(scratch.file), F_UNLCK, "a POSIX lock after a failure");
+    require_equal(foreign_lock(scratch.file).l_type, F_UNLCK, "a POSIX lock after a failure");
 }
 
 std::string permission(const Scratch& scratch, Identity identity, bool owner, int wanted) {
@@ -154,7 +147,7 @@ std::string busy_undone(const Scratch& scratch) {
                   "a second lease");
     holder.require_type(F_WRLCK, "after EBUSY");
     require_equal(holder.set(F_UNLCK), 0, "F_SETLEASE F_UNLCK");
-    require_equal(posix_lock(scratch.file), F_UNLCK, "the POSIX lock after EBUSY");
+    require_equal(foreign_lock(scratch.file).l_type, F_UNLCK, "the POSIX lock after EBUSY");
     require_equal(restore_locks(holder, scratch.image, at, Way::inside, 0), 2, "and without it");
     return "EBUSY, the POSIX lock undone, the old lease kept, position kept";
 }
@@ -166,9 +159,7 @@ std::string busy_posix(const Scratch& scratch) {
     require_error(restore_locks(holder, scratch.image, at, Way::inside, 0), EBUSY,
                   "beside a part of the lock");
     holder.require_type(F_UNLCK, "after EBUSY");
-    Process other;
-    const auto fd = static_cast<int>(other.open(scratch.file, O_RDWR));
-    const struct flock kept = other.lock(fd, F_GETLK, F_WRLCK, 0, 0).lock;
+    const struct flock kept = foreign_lock(scratch.file);
     require(kept.l_type == F_RDLCK && kept.l_start == 15 && kept.l_len == 10, "the lock it had");
     return "EBUSY for part of a lock, which stays as it was";
 }
@@ -207,7 +198,8 @@ std::string posix_in_the_way(const Scratch& scratch) {
     require_error(restore_locks(holder, scratch.image, at, Way::inside, 0), EAGAIN,
                   "where another has a lock");
     other.process().kill();
-    require_equal(posix_lock(scratch.file), F_UNLCK, "the first lock, after the second failed");
+    require_equal(foreign_lock(scratch.file).l_type, F_UNLCK,
+                  "the first lock, after the second failed");
     require_equal(restore_locks(holder, scratch.image, at, Way::inside, 0), 2, "without it");
     return "EAGAIN, the lock before it undone, position kept";
 }

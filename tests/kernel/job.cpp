@@ -129,6 +129,15 @@ Holder& Restart::only() {
     return *holders[0];
 }
 
+struct flock foreign_lock(const std::string& file) {
+    Process other;
+    const auto fd = static_cast<int>(other.open(file, O_RDWR | O_NONBLOCK));
+    require(fd >= 0, "open: " + error_name(-fd));
+    const Reply reply = other.lock(fd, F_GETLK, F_WRLCK, 0, 0);
+    require_equal(reply.value, 0, "F_GETLK");
+    return reply.lock;
+}
+
 void run_ckpt_lease(std::vector<std::string> arguments, const std::string& image) {
     const char* path = std::getenv("CKPT_LEASE");
     arguments.insert(arguments.begin(), path != nullptr ? path : "/bin/ckpt-lease");

@@ -65,6 +65,9 @@ struct Restart {
     std::vector<std::unique_ptr<Holder>> holders;
 };
 
+/// The first POSIX lock on the file that another process would meet; F_UNLCK: none.
+struct flock foreign_lock(const std::string& file);
+
 /// ckpt-lease with these arguments and the image.
 void run_ckpt_lease(std::vector<std::string> arguments, const std::string& image);
 
