@@ -30,6 +30,8 @@ constexpr CommandEntry kCommands[] = {
     {"verify", "Find everything that is wrong with an image", make_verify},
     {"records", "List all records of an image", make_records},
     {"diff", "Show how the leases of two images differ", make_diff},
+    {"recover", "Take back a change that was interrupted", make_recover},
+    {"undo", "Take back a change with the undo file that was kept of it", make_undo},
     {"layouts", "List and print layouts of the lock records", make_layouts},
 };
 

@@ -19,6 +19,7 @@ class Diff final : public Command {
             ->required();
         app.add_option("B", b_, "another")->type_name("")->required();
         declare_json(app, json_);
+        declare_wait(app, wait_);
         layout_.declare(app);
         app.footer(R"(Leases are matched by path, descriptor and the pids of their tasks.
 Exit status, as diff(1): 0 the same, 1 they differ, 2 trouble.
@@ -51,15 +52,16 @@ Examples:
         return output->print({a_, a.locks}, {b_, b.locks}) ? kDiffer : kSame;
     }
 
-    static Image read(const Context& context, const std::string& name,
-                      const linux_cr::Layout& layout) {
-        Input input(context, name);
+    Image read(const Context& context, const std::string& name,
+               const linux_cr::Layout& layout) const {
+        Input input(context, name, {.wait = wait_});
         return linux_cr::read_sound_image(input.source(), layout);
     }
 
     std::string a_;
     std::string b_;
     bool json_ = false;
+    bool wait_ = false;
     LayoutOption layout_;
 };
 

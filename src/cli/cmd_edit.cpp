@@ -64,6 +64,7 @@ class EditCommand final : public Command {
         app.add_flag("-f,--force", force_, "write values that a restart refuses");
         output_.declare(app);
         declare_json(app, json_);
+        declare_wait(app, wait_);
         layout_.declare(app);
         app.footer(
             R"(TYPE is F_RDLCK, F_WRLCK or F_UNLCK. Of a lease that is held only the type means
@@ -132,7 +133,7 @@ Examples:
 
     void edit(const Context& context, const linux_cr::Layout& layout, std::uint64_t index,
               const Wanted& wanted, ChangeReport& report) const {
-        Input input(context, image_);
+        Input input(context, image_, access_for(context, image_, output_, wait_));
         if (!input.is_seekable()) {
             throw Error(Error::Kind::io, {.file = image_,
                                           .message = "only regular files and block devices can be "
@@ -238,6 +239,7 @@ Examples:
     bool force_ = false;
     OutputOptions output_;
     bool json_ = false;
+    bool wait_ = false;
     LayoutOption layout_;
 };
 

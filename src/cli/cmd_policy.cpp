@@ -30,6 +30,7 @@ class PolicyCommand final : public Command {
         app.add_flag("--require-match", require_match_,
                      "exit with 4 if no lease being broken matches; no file is written then");
         declare_json(app, json_);
+        declare_wait(app, wait_);
         layout_.declare(app);
         filters_.declare(app);
         app.footer(
@@ -52,6 +53,7 @@ Examples:
         settings.rules = rules(context, facts);
         settings.layout = layout_.layout(*context.environment.system);
         settings.output = output_;
+        settings.wait = wait_;
         settings.require_match = require_match_;
         settings.now = now_.empty() ? context.environment.now() : parse_moment(now_);
         facts.dry_run = output_.dry_run;
@@ -196,6 +198,7 @@ Examples:
     OutputOptions output_;
     bool require_match_ = false;
     bool json_ = false;
+    bool wait_ = false;
     FilterOptions filters_;
     LayoutOption layout_;
 };

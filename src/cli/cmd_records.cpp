@@ -18,6 +18,7 @@ class Records final : public Command {
             ->type_name("")
             ->required();
         declare_json(app, json_);
+        declare_wait(app, wait_);
         layout_.declare(app);
         app.footer(
             R"(One line a record: offset, name of its type, length, and the known fields.
@@ -30,7 +31,7 @@ Examples:
 
     int run(const Context& context) override {
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
-        Input input(context, image_);
+        Input input(context, image_, {.wait = wait_});
         std::optional<Problem> broken;
         linux_cr::Walker walker(input.source(), [&](const Problem& problem) { broken = problem; });
         const auto output = json_ ? make_records_json(context.out) : make_records_text(context.out);
@@ -50,6 +51,7 @@ Examples:
  private:
     std::string image_;
     bool json_ = false;
+    bool wait_ = false;
     LayoutOption layout_;
 };
 

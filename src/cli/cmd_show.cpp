@@ -20,6 +20,7 @@ class Show final : public Command {
         app.add_flag("--require-match", require_match_,
                      "exit with 4 if nothing in an image matches the filters");
         declare_json(app, json_);
+        declare_wait(app, wait_);
         layout_.declare(app);
         filters_.declare(app);
         app.footer(R"(Examples:
@@ -52,7 +53,7 @@ several. SIG says whether the holder was signalled.)");
              const Filter& filter, ShowOutput& output) const {
         linux_cr::Image image;
         try {
-            Input input(context, name);
+            Input input(context, name, {.wait = wait_});
             image = linux_cr::read_image(input.source(), layout);
         } catch (const Error& error) {
             image.damage = error.problem();
@@ -74,6 +75,7 @@ several. SIG says whether the holder was signalled.)");
     std::vector<std::string> images_;
     bool all_ = false;
     bool json_ = false;
+    bool wait_ = false;
     bool require_match_ = false;
     FilterOptions filters_;
     LayoutOption layout_;

@@ -13,6 +13,7 @@ class Verify final : public Command {
     void declare(CLI::App& app) override {
         declare_images(app, images_);
         declare_json(app, json_);
+        declare_wait(app, wait_);
         layout_.declare(app);
         app.footer(R"(Finds everything, not only the first problem: what is wrong with the records,
 what a restart would refuse or misunderstand, and what is only odd (warnings).
@@ -31,7 +32,7 @@ Examples:
             output->begin_image(name);
             bool sound = true;
             try {
-                Input input(context, name);
+                Input input(context, name, {.wait = wait_});
                 const linux_cr::ImageFacts facts =
                     linux_cr::verify(input.source(), layout, [&](const Problem& problem) {
                         output->problem(problem);
@@ -51,6 +52,7 @@ Examples:
  private:
     std::vector<std::string> images_;
     bool json_ = false;
+    bool wait_ = false;
     LayoutOption layout_;
 };
 

@@ -42,7 +42,9 @@ std::unique_ptr<Command> make_edit();
 std::unique_ptr<Command> make_layouts();
 std::unique_ptr<Command> make_policy();
 std::unique_ptr<Command> make_records();
+std::unique_ptr<Command> make_recover();
 std::unique_ptr<Command> make_show();
+std::unique_ptr<Command> make_undo();
 std::unique_ptr<Command> make_verify();
 
 /// Does `work` for each of `images`: an image that fails is complained about, and the next follows.

@@ -13,11 +13,17 @@
 namespace ckpt_lease::cli {
 namespace {
 
-io::File open_image(io::System& system, const std::string& image) {
-    if (image == "-") {
-        return io::File::borrow(system, "-", STDIN_FILENO);
+void tell_of_interruption(const Context& context, const ImageFile& image) {
+    if (!image.was_interrupted()) {
+        return;
     }
-    return {system, image, O_RDONLY};
+    const std::string name = image.file().name() == "-" ? "standard input" : image.file().name();
+    const std::string_view what =
+        image.hides_change()
+            ? "a change to this image was interrupted; it is read as it was before "
+              "('ckpt-lease recover' makes it so)"
+            : "a change to this image had been interrupted; it was taken back first";
+    context.complain(fmt::format("{}: {}", escape(name), what));
 }
 
 // A line on the terminal that is written over again and again, and wiped at the end.
@@ -78,19 +84,23 @@ io::Progress progress_on(const Context& context, const io::File& file) {
     };
 }
 
-Input::Input(const Context& context, const std::string& image)
-    : file_(open_image(*context.environment.system, image)), seekable_(io::is_seekable(file_)) {
-    if (S_ISDIR(file_.status().st_mode)) {
-        throw Error(
-            Error::Kind::io,
-            {.file = image, .message = "this is a folder", .hint = "give the image files in it"});
-    }
+ImageFile open_image(const Context& context, const std::string& image,
+                     const ImageFile::Options& options) {
+    io::System& system = *context.environment.system;
+    ImageFile opened = image == "-" ? ImageFile(system, "-", STDIN_FILENO, options)
+                                    : ImageFile(system, image, options);
+    tell_of_interruption(context, opened);
+    return opened;
+}
+
+Input::Input(const Context& context, const std::string& image, const ImageFile::Options& options)
+    : image_(open_image(context, image, options)), seekable_(io::is_seekable(image_.file())) {
     if (seekable_) {
-        source_ = std::make_unique<io::FileSource>(file_);
+        source_ = std::make_unique<io::FileSource>(image_.file());
     } else {
-        source_ = std::make_unique<io::StreamSource>(file_);
+        source_ = std::make_unique<io::StreamSource>(image_.file());
     }
-    source_->on_progress(progress_on(context, file_));
+    source_->on_progress(progress_on(context, image_.file()));
 }
 
 }  // namespace ckpt_lease::cli

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ckpt-lease/io/source.hpp"
+#include "ckpt-lease/rewrite/image_file.hpp"
 #include "cli/command.hpp"
 
 namespace ckpt_lease::cli {
@@ -12,19 +13,25 @@ namespace ckpt_lease::cli {
 /// An image that the user named: a file, or "-" for standard input, with the source that fits it.
 class Input {
  public:
-    Input(const Context& context, const std::string& image);
+    /// Throws Error as ImageFile does. That an interrupted change is hidden or was taken back is
+    /// said on standard error.
+    Input(const Context& context, const std::string& image, const ImageFile::Options& options);
 
-    [[nodiscard]] io::File& file() noexcept { return file_; }
-    [[nodiscard]] const io::File& file() const noexcept { return file_; }
+    [[nodiscard]] ImageFile& image() noexcept { return image_; }
+    [[nodiscard]] const io::File& file() const noexcept { return image_.file(); }
     [[nodiscard]] io::Source& source() noexcept { return *source_; }
     /// Its bytes can be read by place and more than once.
     [[nodiscard]] bool is_seekable() const noexcept { return seekable_; }
 
  private:
-    io::File file_;
+    ImageFile image_;
     bool seekable_;
     std::unique_ptr<io::Source> source_;
 };
+
+/// Opens what the user named as Input does, without a source.
+[[nodiscard]] ImageFile open_image(const Context& context, const std::string& image,
+                                   const ImageFile::Options& options);
 
 /// A progress function for work on `file`: after a second it says on standard error, if that is a
 /// terminal, how far the work is, and it throws Error(interrupted) once a signal asked to stop.

@@ -12,6 +12,7 @@
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/file.hpp"
+#include "ckpt-lease/rewrite/writers.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -103,12 +104,22 @@ void OutputOptions::declare(CLI::App& app) {
             ->type_name("OUT");
     app.add_flag("-n,--dry-run", dry_run, "write nothing, and report what would be written")
         ->excludes(out_option);
+    app.add_option("--undo-file", undo_file,
+                   "keep the old bytes in FILE, for 'ckpt-lease undo'; in place only")
+        ->type_name("FILE");
 }
 
 void OutputOptions::check(const std::vector<std::string>& images) const {
     check_images(images);
+    if (!undo_file.empty() && (dry_run || !out.empty() || images.front() == "-")) {
+        refuse("--undo-file is for an image that is rewritten in place", "leave it out");
+    }
     if (images.size() == 1) {
         return;
+    }
+    if (!undo_file.empty()) {
+        refuse("--undo-file takes one image, and several are given",
+               "call ckpt-lease once for each");
     }
     if (!out.empty()) {
         refuse("-o takes one image, and several are given", "call ckpt-lease once for each");
@@ -117,6 +128,15 @@ void OutputOptions::check(const std::vector<std::string>& images) const {
         refuse("standard output takes one image: - must be the only one",
                "call ckpt-lease once for each");
     }
+}
+
+bool OutputOptions::is_in_place(io::System& system, const std::string& image) const {
+    return !dry_run && image != "-" &&
+           (out.empty() || (out != "-" && is_same_file(system, out, image)));
+}
+
+void declare_wait(CLI::App& app, bool& wait) {
+    app.add_flag("--wait", wait, "wait for other processes that use an image");
 }
 
 void declare_json(CLI::App& app, bool& json) {

@@ -44,16 +44,21 @@ class LayoutOption {
 /// The JSON of a layout: that of a built-in one, or what the file of that name holds. Throws Error.
 [[nodiscard]] std::string layout_text(io::System& system, const std::string& name);
 
-/// -o, --dry-run
+/// -o, --dry-run, --undo-file
 struct OutputOptions {
     std::string out;
     bool dry_run = false;
+    std::string undo_file;
 
     void declare(CLI::App& app);
     /// Throws Error(refused) if the options cannot be carried out for these images.
     void check(const std::vector<std::string>& images) const;
+    /// True if `image` itself is to be rewritten.
+    [[nodiscard]] bool is_in_place(io::System& system, const std::string& image) const;
 };
 
+/// --wait
+void declare_wait(CLI::App& app, bool& wait);
 void declare_json(CLI::App& app, bool& json);
 void declare_images(CLI::App& app, std::vector<std::string>& images);
 /// Throws Error(refused) if "-" is given more than once.

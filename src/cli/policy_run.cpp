@@ -59,7 +59,7 @@ bool PolicyRunner::fails_to_match(const Counts& counts) const {
 }
 
 void PolicyRunner::rewrite_file(const std::string& name, Counts& counts) {
-    Input input(context_, name);
+    Input input(context_, name, access_for(context_, name, settings_.output, settings_.wait));
     if (!input.is_seekable()) {
         throw Error(Error::Kind::io,
                     {.file = name,
@@ -141,7 +141,12 @@ void PolicyRunner::rewrite_stream(Counts& counts) {
                "are known; save the image and give its name");
     }
     io::System& system = *context_.environment.system;
-    io::File in = io::File::borrow(system, "-", STDIN_FILENO);
+    ImageFile image = open_image(context_, "-", {.wait = settings_.wait});
+    if (image.hides_change()) {
+        refuse("an image of which a change was interrupted cannot be rewritten through -",
+               "run 'ckpt-lease recover' on it first, or give its name");
+    }
+    io::File& in = image.file();
     const io::Progress progress = progress_on(context_, in);
     Ownership ownership;
     const auto scan = [&](io::Source& source, PassThrough* writer) {

@@ -17,6 +17,7 @@ class PolicyRunner {
         RuleSet rules;
         linux_cr::Layout layout;
         OutputOptions output;
+        bool wait = false;
         Nanoseconds lease_break_time{};
         Moment now;
         bool require_match = false;

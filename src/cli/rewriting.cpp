@@ -39,7 +39,13 @@ io::File open_standard_output(const io::File& in) {
     return out;
 }
 
-void carry_out(const Context& context, const Input& input, const EditList& edits,
+ImageFile::Options access_for(const Context& context, const std::string& image,
+                              const OutputOptions& output, bool wait) {
+    const bool in_place = output.is_in_place(*context.environment.system, image);
+    return {.access = in_place ? ImageFile::Access::write : ImageFile::Access::read, .wait = wait};
+}
+
+void carry_out(const Context& context, Input& input, const EditList& edits,
                const OutputOptions& options) {
     for (std::size_t i = 0; i < edits.size(); ++i) {
         const Edit edit = edits.at(i);
@@ -49,16 +55,16 @@ void carry_out(const Context& context, const Input& input, const EditList& edits
     if (options.dry_run) {
         return;
     }
-    const io::File& image = input.file();
-    const io::Progress progress = progress_on(context, image);
+    ImageFile& image = input.image();
+    const io::Progress progress = progress_on(context, image.file());
     if (options.out == "-") {
-        io::File out = open_standard_output(image);
-        write_stream(image, edits, out, progress);
+        io::File out = open_standard_output(image.file());
+        write_stream(image.file(), edits, out, progress);
         return;
     }
     const StopSignals stop_signals;
-    if (options.out.empty()) {
-        write_in_place(image, edits, progress);
+    if (image.access() == ImageFile::Access::write) {
+        write_in_place(image, edits, options.undo_file, progress);
     } else {
         write_copy(image, edits, options.out, progress);
     }

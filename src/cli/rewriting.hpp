@@ -32,8 +32,13 @@ class RecordReader {
 /// itself: the output would be read again, without end.
 [[nodiscard]] io::File open_standard_output(const io::File& in);
 
-/// Carries out `edits` where the options say: in place, into another file, or nowhere.
-void carry_out(const Context& context, const Input& input, const EditList& edits,
+/// How to open `image` for what the options say will be done with it.
+[[nodiscard]] ImageFile::Options access_for(const Context& context, const std::string& image,
+                                            const OutputOptions& output, bool wait);
+
+/// Carries out `edits` where the options say: in place, into another file, or nowhere. `input` was
+/// opened with access_for() the same options.
+void carry_out(const Context& context, Input& input, const EditList& edits,
                const OutputOptions& options);
 
 }  // namespace ckpt_lease::cli

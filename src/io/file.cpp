@@ -63,7 +63,8 @@ File::File(File&& other) noexcept
     : system_(other.system_),
       name_(std::move(other.name_)),
       fd_(std::exchange(other.fd_, -1)),
-      owned_(other.owned_) {}
+      owned_(other.owned_),
+      patch_(std::move(other.patch_)) {}
 
 File::~File() {
     if (owned_ && fd_ >= 0) {
@@ -118,6 +119,9 @@ std::size_t File::read_at(std::span<std::byte> into, std::uint64_t offset) const
         }
         done += static_cast<std::size_t>(count);
     }
+    if (patch_) {
+        patch_(into.first(done), offset);
+    }
     return done;
 }
 
@@ -143,7 +147,15 @@ void File::write_at(std::span<const std::byte> from, std::uint64_t offset) {
 }
 
 void File::sync() {
-    const int result = uninterrupted([&] { return system_->fsync(fd_); });
+    flush(&System::fsync);
+}
+
+void File::sync_data() {
+    flush(&System::fdatasync);
+}
+
+void File::flush(int (System::*call)(int)) {
+    const int result = uninterrupted([&] { return (system_->*call)(fd_); });
     // A file system that cannot do it (EINVAL, ENOSYS; folders on some) has nothing to wait for.
     if (result < 0 && result != -EINVAL && result != -ENOSYS && result != -ENOTSUP) {
         fail("flush to disk", result);

@@ -49,6 +49,13 @@ class PosixSystem final : public System {
         return checked(::ftruncate(fd, static_cast<off_t>(length)));
     }
     int fsync(int fd) override { return checked(::fsync(fd)); }
+    int fdatasync(int fd) override { return checked(::fdatasync(fd)); }
+    int lock(int fd, short type, bool wait) override {
+        struct flock whole {};
+        whole.l_type = type;
+        whole.l_whence = SEEK_SET;
+        return checked(::fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &whole));
+    }
     int fstat(int fd, struct stat& into) override { return checked(::fstat(fd, &into)); }
     int fchown(int fd, uid_t owner, gid_t group) override {
         return checked(::fchown(fd, owner, group));

@@ -31,8 +31,36 @@ Edit EditList::at(std::size_t index) const {
             std::span(row.new_bytes).first(row.length)};
 }
 
+std::size_t EditList::first_beyond(std::uint64_t offset) const {
+    const auto found = std::partition_point(rows_.begin(), rows_.end(), [&](const Row& row) {
+        return row.offset + row.length <= offset;
+    });
+    return static_cast<std::size_t>(found - rows_.begin());
+}
+
 void EditList::clear() noexcept {
     rows_.clear();
+}
+
+EditList inverse(const EditList& edits) {
+    EditList back;
+    for (std::size_t i = 0; i < edits.size(); ++i) {
+        const Edit edit = edits.at(i);
+        back.add(edit.offset, edit.new_bytes, edit.old_bytes);
+    }
+    return back;
+}
+
+void overwrite(std::span<std::byte> window, std::uint64_t offset, std::uint64_t at,
+               std::span<const std::byte> bytes) noexcept {
+    const std::uint64_t from = std::max(at, offset);
+    const std::uint64_t to = std::min(at + bytes.size(), offset + window.size());
+    if (from < to) {
+        const auto part =
+            bytes.subspan(static_cast<std::size_t>(from - at), static_cast<std::size_t>(to - from));
+        std::copy(part.begin(), part.end(),
+                  window.begin() + static_cast<std::ptrdiff_t>(from - offset));
+    }
 }
 
 void apply_edit(const Edit& edit, std::span<std::byte> window, std::uint64_t offset,
@@ -40,9 +68,8 @@ void apply_edit(const Edit& edit, std::span<std::byte> window, std::uint64_t off
     const std::uint64_t from = std::max(edit.offset, offset);
     const std::uint64_t to = std::min(edit.offset + edit.old_bytes.size(), offset + window.size());
     for (std::uint64_t at = from; at < to; ++at) {
-        std::byte& byte = window[static_cast<std::size_t>(at - offset)];
-        const auto i = static_cast<std::size_t>(at - edit.offset);
-        if (byte != edit.old_bytes[i]) {
+        if (window[static_cast<std::size_t>(at - offset)] !=
+            edit.old_bytes[static_cast<std::size_t>(at - edit.offset)]) {
             Problem problem;
             problem.file = file;
             problem.offset = at;
@@ -50,8 +77,8 @@ void apply_edit(const Edit& edit, std::span<std::byte> window, std::uint64_t off
             problem.hint = "somebody else writes to this file; nothing was changed in it";
             throw Error(Error::Kind::damaged, std::move(problem));
         }
-        byte = edit.new_bytes[i];
     }
+    overwrite(window, offset, edit.offset, edit.new_bytes);
 }
 
 }  // namespace ckpt_lease

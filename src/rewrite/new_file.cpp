@@ -7,6 +7,7 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/rewrite/writers.hpp"
+#include "rewrite/paths.hpp"
 
 namespace ckpt_lease {
 namespace {
@@ -14,43 +15,39 @@ namespace {
 constexpr int kTries = 100;
 constexpr std::size_t kLongestName = 200;  // leaves room for what is added, up to NAME_MAX
 
-std::string folder_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "." : path.substr(0, slash == 0 ? 1 : slash);
-}
-
-std::string name_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? path : path.substr(slash + 1);
-}
-
 // Nobody else may look into it before it has the mode it should have, nor put a link in its way.
-io::File create_beside(io::System& system, const std::string& path, std::string& temporary) {
-    constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
+int create(io::System& system, const std::string& path) {
+    constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     constexpr mode_t kOnlyOwner = 0600;
-    const std::string folder = folder_of(path);
+    return io::uninterrupted([&] { return system.open(path, kFlags, kOnlyOwner); });
+}
+
+io::File create_beside(io::System& system, const std::string& path, NewFile::Name name,
+                       std::string& temporary) {
+    const bool is_fixed = name == NewFile::Name::fixed;
+    const std::string start = folder_of(path) + "/." +
+                              name_of(path).substr(0, is_fixed ? std::string::npos : kLongestName);
     for (int attempt = 0;; ++attempt) {
-        temporary = fmt::format("{}/.{}.ckpt-lease-{}-{}", folder,
-                                name_of(path).substr(0, kLongestName), getpid(), attempt);
-        const int fd = io::uninterrupted(
-            [&] { return system.open(temporary, kFlags | O_CLOEXEC, kOnlyOwner); });
+        temporary = is_fixed ? start + ".new"
+                             : fmt::format("{}.ckpt-lease-{}-{}", start, getpid(), attempt);
+        const int fd = create(system, temporary);
         if (fd >= 0) {
             // Messages name the file that the user asked for.
             return io::File::adopt(system, path, fd);
         }
         if (fd != -EEXIST || attempt == kTries) {
-            io::fail(path, "create a file beside it", fd);
+            io::fail(path, is_fixed ? "create" : "create a file beside it", fd);
+        }
+        if (is_fixed) {
+            system.unlink(temporary);  // somebody was killed here
         }
     }
 }
 
 }  // namespace
 
-NewFile::NewFile(io::System& system, const std::string& path)
-    : system_(system),
-      path_(path),
-      folder_(folder_of(path)),
-      file_(create_beside(system, path, temporary_)) {}
+NewFile::NewFile(io::System& system, const std::string& path, Name name)
+    : system_(system), path_(path), file_(create_beside(system, path, name, temporary_)) {}
 
 NewFile::~NewFile() {
     if (!committed_) {
@@ -73,8 +70,7 @@ void NewFile::commit() {
         io::fail(path_, "replace", result);
     }
     committed_ = true;
-    io::File folder(system_, folder_, O_RDONLY | O_DIRECTORY);
-    folder.sync();
+    sync_folder(system_, path_);
 }
 
 }  // namespace ckpt_lease

@@ -4,35 +4,15 @@
 #include <fcntl.h>
 
 #include <array>
-#include <cerrno>
 #include <optional>
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "rewrite/copy.hpp"
+#include "rewrite/paths.hpp"
 
 namespace ckpt_lease {
 namespace {
-
-[[noreturn]] void refuse_file(const io::File& image, std::string message, std::string hint) {
-    Problem problem;
-    problem.file = image.name();
-    problem.message = std::move(message);
-    problem.hint = std::move(hint);
-    throw Error(Error::Kind::io, std::move(problem));
-}
-
-bool is_same_file(const struct stat& a, const struct stat& b) {
-    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-std::string resolve(io::System& system, const std::string& path) {
-    std::string real;
-    if (const int result = system.realpath(path, real); result < 0) {
-        io::fail(path, "find", result);
-    }
-    return real;
-}
 
 [[noreturn]] void fail_cut_off(const std::string& name, std::uint64_t offset) {
     throw Error(Error::Kind::damaged,
@@ -55,91 +35,58 @@ void write_edits(const EditList& edits, io::File& file, const std::string& name)
     }
 }
 
-void check_untouched(const io::File& image, const struct stat& before, const std::string& path) {
-    const struct stat after = image.status();
-    const io::File again(image.system(), path, O_RDONLY);
-    if (before.st_size != after.st_size || before.st_mtim.tv_sec != after.st_mtim.tv_sec ||
-        before.st_mtim.tv_nsec != after.st_mtim.tv_nsec || !is_same_file(after, again.status())) {
-        refuse_file(image, "somebody else changed the image while it was copied",
-                    "nothing was changed; try again when nobody writes to it");
+// The journal would be taken for that of the file that is to appear.
+void refuse_journal(io::System& system, const std::string& out, const std::string& path) {
+    const std::string journal = journal_path(path);
+    if (status_if_there(system, journal)) {
+        throw Error(
+            Error::Kind::io,
+            {.file = out,
+             .message = "there is a journal of an interrupted change to this file: " + journal,
+             .hint = "take the change back with 'ckpt-lease recover', or remove the journal"});
     }
-}
-
-// What `path` names; nothing where there is nothing.
-std::optional<struct stat> status_if_there(io::System& system, const std::string& path) {
-    const int fd = io::uninterrupted([&] { return system.open(path, O_PATH | O_CLOEXEC, 0); });
-    if (fd >= 0) {
-        return io::File::adopt(system, path, fd).status();
-    }
-    if (fd != -ENOENT) {
-        io::fail(path, "find", fd);
-    }
-    const int link =
-        io::uninterrupted([&] { return system.open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0); });
-    if (link >= 0) {
-        static_cast<void>(io::File::adopt(system, path, link));
-        throw Error(Error::Kind::io,
-                    {.file = path,
-                     .message = "this is a symbolic link that leads nowhere",
-                     .hint = "remove it, or name the file that it should lead to"});
-    }
-    return std::nullopt;
 }
 
 }  // namespace
 
-void write_in_place(const io::File& image, const EditList& edits, const io::Progress& progress) {
-    if (edits.empty()) {
-        return;
-    }
-    const struct stat before = image.status();
-    if (!S_ISREG(before.st_mode)) {
-        refuse_file(image, "only regular files can be rewritten in place",
-                    "write elsewhere with -o OUT");
-    }
-    if (before.st_nlink > 1) {
-        refuse_file(image, "the file has several names (hard links), and only one would change",
-                    "write elsewhere with -o OUT");
-    }
-    const std::string path = resolve(image.system(), image.name());
-    NewFile copy(image.system(), path);
-    copy_contents(image, copy.file(), progress);
-    write_edits(edits, copy.file(), image.name());
-    copy_metadata(image, copy.file());
-    check_untouched(image, before, path);
-    copy.commit();
+bool is_same_file(io::System& system, const std::string& a, const std::string& b) {
+    const auto first = status_if_there(system, a);
+    const auto second = status_if_there(system, b);
+    return first && second && is_same_file(*first, *second);
 }
 
 std::optional<FreePlace> find_place(io::System& system, const std::string& out) {
     const auto status = status_if_there(system, out);
-    if (!status) {
-        return FreePlace{out, std::nullopt};
-    }
-    if (!S_ISREG(status->st_mode)) {
+    if (status && !S_ISREG(status->st_mode)) {
         return std::nullopt;
     }
-    return FreePlace{resolve(system, out), status->st_mode};
+    FreePlace place;
+    if (status) {
+        place = {resolve(system, out), status->st_mode};
+    } else {
+        place = {out, std::nullopt};
+    }
+    refuse_journal(system, out, place.path);
+    return place;
 }
 
-void write_copy(const io::File& image, const EditList& edits, const std::string& out,
+void write_copy(const ImageFile& image, const EditList& edits, const std::string& out,
                 const io::Progress& progress) {
-    io::System& system = image.system();
-    if (const auto status = status_if_there(system, out);
-        status && is_same_file(*status, image.status())) {
-        write_in_place(image, edits, progress);
-        return;
-    }
+    io::System& system = image.file().system();
     const std::optional<FreePlace> place = find_place(system, out);
     if (!place) {
         io::File file(system, out, O_WRONLY);
-        write_stream(image, edits, file, progress);
+        write_stream(image.file(), edits, file, progress);
         file.close();
         return;
     }
     NewFile copy(system, place->path);
-    copy_contents(image, copy.file(), progress);
-    write_edits(edits, copy.file(), image.name());
-    copy.set_mode(place->mode.value_or(image.status().st_mode));
+    copy_contents(image.file(), copy.file(), progress);
+    if (image.hides_change()) {
+        take_back(copy.file(), image.interrupted());
+    }
+    write_edits(edits, copy.file(), image.file().name());
+    copy.set_mode(place->mode.value_or(image.file().status().st_mode));
     copy.commit();
 }
 

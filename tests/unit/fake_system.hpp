@@ -69,6 +69,12 @@ class FakeSystem final : public io::System {
     int fsync(int fd) override {
         return run("fsync", [&] { return real_.fsync(fd); });
     }
+    int fdatasync(int fd) override {
+        return run("fdatasync", [&] { return real_.fdatasync(fd); });
+    }
+    int lock(int fd, short type, bool wait) override {
+        return run("lock", [&] { return real_.lock(fd, type, wait); });
+    }
     int fstat(int fd, struct stat& into) override {
         return run("fstat", [&] { return real_.fstat(fd, into); });
     }

@@ -42,24 +42,34 @@ class File {
     /// Reads what is there next, at most `into.size()` bytes; 0 at the end. A pipe may have to be
     /// waited for: `interrupted` is called when a signal comes meanwhile, and may throw.
     std::size_t read_some(std::span<std::byte> into, const std::function<void()>& interrupted = {});
-    /// Fills `into` from `offset` on; fewer bytes only where the file ends.
+    /// Fills `into` from `offset` on; fewer bytes only where the file ends. What patch_reads() was
+    /// told is done to them.
     [[nodiscard]] std::size_t read_at(std::span<std::byte> into, std::uint64_t offset) const;
     void write(std::span<const std::byte> from);
     void write_at(std::span<const std::byte> from, std::uint64_t offset);
+    /// fsync(2), where the file system knows it.
     void sync();
+    /// fdatasync(2): enough for a file whose size has not changed.
+    void sync_data();
     /// Closes the file and reports what close(2) may still have to say (on NFS, a full disk).
     void close();
+
+    /// Has `patch` change whatever read_at() reads, before the reader sees it.
+    using Patch = std::function<void(std::span<std::byte> window, std::uint64_t offset)>;
+    void patch_reads(Patch patch) { patch_ = std::move(patch); }
 
     /// Throws Error(io): "cannot `action`: " and what `error`, a negative errno, means.
     [[noreturn]] void fail(std::string_view action, std::int64_t error) const;
 
  private:
     File(System& system, std::string name, int fd, bool owned);
+    void flush(int (System::*call)(int));
 
     System* system_;
     std::string name_;
     int fd_ = -1;
     bool owned_ = true;
+    Patch patch_;
 };
 
 /// Throws Error(io) about `name`, which need not be open: see File::fail().

@@ -35,6 +35,7 @@ class System {
                                     std::uint64_t out_offset, std::size_t length) = 0;
     virtual int ftruncate(int fd, std::uint64_t length) = 0;
     virtual int fsync(int fd) = 0;
+    virtual int fdatasync(int fd) = 0;
     virtual int fstat(int fd, struct stat& into) = 0;
     virtual int fchown(int fd, uid_t owner, gid_t group) = 0;
     virtual int fchmod(int fd, mode_t mode) = 0;
@@ -44,6 +45,9 @@ class System {
     virtual int fsetxattr(int fd, const std::string& name, std::span<const std::byte> value) = 0;
     virtual int rename(const std::string& from, const std::string& to) = 0;
     virtual int unlink(const std::string& path) = 0;
+    /// fcntl(2), F_OFD_SETLK, or F_OFD_SETLKW if `wait`: a lock of `type` (F_RDLCK, F_WRLCK) on the
+    /// whole file.
+    virtual int lock(int fd, short type, bool wait) = 0;
     /// realpath(3): the path that `path` leads to when all symbolic links are followed.
     virtual int realpath(const std::string& path, std::string& into) = 0;
 };

@@ -30,10 +30,14 @@ class EditList {
     [[nodiscard]] bool empty() const noexcept { return rows_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
     [[nodiscard]] Edit at(std::size_t index) const;
+    /// The first edit that reaches beyond `offset`; size() if none does.
+    [[nodiscard]] std::size_t first_beyond(std::uint64_t offset) const;
     void clear() noexcept;
 
- private:
+    /// The most that one edit replaces.
     static constexpr std::size_t kMostBytes = 8;
+
+ private:
     struct Row {
         std::uint64_t offset;
         std::uint8_t length;
@@ -42,6 +46,14 @@ class EditList {
     };
     std::deque<Row> rows_;
 };
+
+/// The edits that take `edits` back.
+[[nodiscard]] EditList inverse(const EditList& edits);
+
+/// Copies `bytes`, which stand at `at` of the file, into `window`, which stands at `offset` of it,
+/// as far as they fall into it.
+void overwrite(std::span<std::byte> window, std::uint64_t offset, std::uint64_t at,
+               std::span<const std::byte> bytes) noexcept;
 
 /// Replaces the bytes of `window`, which stands at `offset` of the file, by those of `edit` as far
 /// as they fall into it. Throws Error(damaged), naming `file`, if other bytes stand there than the

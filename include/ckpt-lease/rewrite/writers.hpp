@@ -9,6 +9,7 @@
 #include "ckpt-lease/io/file.hpp"
 #include "ckpt-lease/io/source.hpp"
 #include "ckpt-lease/rewrite/edit_list.hpp"
+#include "ckpt-lease/rewrite/image_file.hpp"
 
 namespace ckpt_lease {
 
@@ -16,16 +17,39 @@ namespace ckpt_lease {
 /// be, and no half-written file is left; all throw Error(io), and Error(damaged) if the image is no
 /// longer what the edits were made for.
 
-/// Replaces the image by a new file that is written beside it, flushed to disk and renamed over it.
-/// Owner, mode, access time and extended attributes stay; a symbolic link stays a link. Refuses
-/// what this cannot do: files with several names, files that are not regular. Does nothing at all
-/// if there are no edits. `image` is open for reading since before the edits were made.
-void write_in_place(const io::File& image, const EditList& edits, const io::Progress& progress);
+/// Writes the new bytes into the image itself. Before the first of them, a journal with the old
+/// ones stands beside the image, flushed to disk; it goes when the new ones have been flushed. If
+/// that is cut short, by a crash or a power failure, whoever opens the image next takes it back
+/// (ImageFile). The cost is that of the edits, whatever the size of the image.
+///
+/// `image` is open for writing since before the edits were made. `undo_file`, unless empty, must
+/// not exist yet and keeps the old bytes for undo(). Refuses files that are not regular or have
+/// several names. Does nothing at all if there are no edits, but for an empty undo file. `progress`
+/// is told how many bytes of the image have been looked at; it can stop the work only as long as
+/// nothing was changed.
+void write_in_place(ImageFile& image, const EditList& edits, const std::string& undo_file,
+                    const io::Progress& progress);
+
+/// What undo() found.
+enum class Undone : std::uint8_t {
+    now,      ///< the old bytes were put back
+    already,  ///< they were there already
+};
+
+/// Puts the old bytes of an undo file back into the image that it was made for, which must hold the
+/// new ones: throws Error(damaged) otherwise. `copied`: the image is a copy of that, at a place of
+/// its own.
+[[nodiscard]] Undone undo(ImageFile& image, const Journal& journal, const std::string& undo_file,
+                          bool copied, const io::Progress& progress);
+
+/// True if both paths lead to one file, which is there.
+[[nodiscard]] bool is_same_file(io::System& system, const std::string& a, const std::string& b);
 
 /// Writes the edited image to `out`, which appears complete or not at all. What was there before is
 /// replaced and leaves its mode; a new file has the image's. Holes stay holes. Where `out` is a
-/// device or a pipe, the bytes are written into it.
-void write_copy(const io::File& image, const EditList& edits, const std::string& out,
+/// device or a pipe, the bytes are written into it. `out` must not be the image, nor have a
+/// journal.
+void write_copy(const ImageFile& image, const EditList& edits, const std::string& out,
                 const io::Progress& progress);
 
 /// Writes the edited image to an open file, from the first byte to the last.
@@ -60,15 +84,20 @@ struct FreePlace {
 };
 
 /// Where `out` leads, if a new file can take its place. Nothing if it is a device, a pipe or the
-/// like, to be written into.
+/// like, to be written into. Throws Error(io) also if a journal stands there, which would be taken
+/// for that of the new file.
 [[nodiscard]] std::optional<FreePlace> find_place(io::System& system, const std::string& out);
 
 /// A file that has its name only once it is whole: it is written under another name in the same
 /// folder, and goes away if commit() is never reached.
 class NewFile {
  public:
-    /// `path` is where the file is to appear.
-    NewFile(io::System& system, const std::string& path);
+    enum class Name : std::uint8_t {
+        unique,  ///< of the process: several can be written at once
+        fixed,   ///< only one can; what one that was killed has left is written over
+    };
+    /// `path` is where the file is to appear; `name` says what it is called until then.
+    NewFile(io::System& system, const std::string& path, Name name = Name::unique);
     NewFile(const NewFile&) = delete;
     NewFile& operator=(const NewFile&) = delete;
     ~NewFile();
@@ -82,7 +111,6 @@ class NewFile {
  private:
     io::System& system_;
     std::string path_;
-    std::string folder_;
     std::string temporary_;
     io::File file_;
     bool committed_ = false;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
+
+#include "ckpt-lease/rewrite/writers.hpp"
+#include "cli/command.hpp"
+#include "cli/exit_status.hpp"
+#include "cli/input.hpp"
+#include "cli/options.hpp"
+#include "render/recovery_output.hpp"
+
+namespace ckpt_lease::cli {
+namespace {
+
+class UndoCommand final : public Command {
+ public:
+    void declare(CLI::App& app) override {
+        app.add_option("FILE", undo_file_, "what --undo-file kept")->type_name("")->required();
+        app.add_option("--image", image_,
+                       "a copy of the image that the undo file was made for; without this, that "
+                       "itself, where it was then")
+            ->type_name("IMAGE");
+        declare_json(app, json_);
+        declare_wait(app, wait_);
+        app.footer(
+            R"(FILE is left as it is. The image must be the one, and must not have been changed
+again at these places.
+
+Examples:
+  ckpt-lease policy --add 10 --undo-file job.undo job.img
+  ckpt-lease undo job.undo                      job.img is as it was before
+  ckpt-lease undo --image copy.img job.undo     a copy of it, made after)");
+    }
+
+    int run(const Context& context) override {
+        const Journal journal = read(*context.environment.system);
+        const bool is_copy = !image_.empty();
+        ImageFile image = open_image(context, is_copy ? image_ : journal.image,
+                                     {.access = ImageFile::Access::write, .wait = wait_});
+        Recovery recovery;
+        recovery.image = image.file().name();
+        recovery.edits = journal.edits.size();
+        {
+            const io::Progress progress = progress_on(context, image.file());
+            const StopSignals stop_signals;
+            recovery.put_back = undo(image, journal, undo_file_, is_copy, progress) == Undone::now;
+        }
+        if (json_) {
+            print_undo_json(context.out, undo_file_, recovery);
+        } else {
+            print_undo_text(context.out, recovery);
+        }
+        return kDone;
+    }
+
+ private:
+    [[nodiscard]] Journal read(io::System& system) const {
+        Journal journal = read_journal(io::File(system, undo_file_, O_RDONLY));
+        if (journal.purpose != Journal::Purpose::undo) {
+            throw Error(Error::Kind::refused,
+                        {.file = undo_file_,
+                         .message = "this is the journal of an interrupted change to " +
+                                    journal.image + ", and no undo file",
+                         .hint = "'ckpt-lease recover' on that image uses and removes it"});
+        }
+        return journal;
+    }
+
+    std::string undo_file_;
+    std::string image_;
+    bool json_ = false;
+    bool wait_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_undo() {
+    return std::make_unique<UndoCommand>();
+}
+
+}  // namespace ckpt_lease::cli

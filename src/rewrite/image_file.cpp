@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/rewrite/image_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <array>
+#include <cerrno>
+
+#include "ckpt-lease/base/problem.hpp"
+#include "rewrite/paths.hpp"
+
+namespace ckpt_lease {
+namespace {
+
+constexpr std::string_view kJournalSuffix = ".ckpt-lease-journal";
+constexpr std::size_t kLongestName = 200;
+constexpr int kTries = 100;
+
+[[noreturn]] void fail_at(Error::Kind kind, const std::string& file, std::string message,
+                          std::string hint) {
+    throw Error(kind, {.file = file, .message = std::move(message), .hint = std::move(hint)});
+}
+
+io::File open_image(io::System& system, const std::string& path, ImageFile::Access access) {
+    const bool writes = access == ImageFile::Access::write;
+    const int flags = (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC;
+    const int fd = io::uninterrupted([&] { return system.open(path, flags, 0); });
+    if (fd < 0 && fd != -EISDIR) {
+        io::fail(path, writes ? "open for writing" : "open", fd);
+    }
+    if (fd >= 0) {
+        io::File file = io::File::adopt(system, path, fd);
+        if (!S_ISDIR(file.status().st_mode)) {
+            return file;
+        }
+    }
+    fail_at(Error::Kind::io, path, "this is a folder", "give the image files in it");
+}
+
+void lock(const io::File& file, const ImageFile::Options& options) {
+    const bool writes = options.access == ImageFile::Access::write;
+    const int result = io::uninterrupted(
+        [&] { return file.system().lock(file.fd(), writes ? F_WRLCK : F_RDLCK, options.wait); });
+    switch (-result) {
+        case EAGAIN:
+        case EACCES:
+            fail_at(Error::Kind::io, file.name(),
+                    writes ? "another process is using the image"
+                           : "another process is rewriting the image",
+                    "--wait waits until it is done");
+        case 0:
+        case ENOLCK:  // a file system without locks, or a kernel without those of open files
+        case ENOSYS:
+        case ENOTSUP:
+        case EINVAL:
+            return;
+        default:
+            file.fail("lock", result);
+    }
+}
+
+// Where the lock had to be waited for, the file may not have its name any more.
+io::File open_locked(io::System& system, const std::string& path,
+                     const ImageFile::Options& options) {
+    for (int attempt = 0; attempt < kTries; ++attempt) {
+        io::File file = open_image(system, path, options.access);
+        const struct stat status = file.status();
+        if (!S_ISREG(status.st_mode)) {
+            return file;
+        }
+        lock(file, options);
+        const auto named = status_if_there(system, path);
+        if (named && is_same_file(*named, status)) {
+            return file;
+        }
+    }
+    fail_at(Error::Kind::io, path, "the file is replaced by others all the time",
+            "try again when nobody writes to it");
+}
+
+// The journal is believed where it was made by somebody who could have written to the image
+// himself. Others may be able to make files in the folder (/tmp).
+void check_origin(const io::File& journal, const io::File& image) {
+    const struct stat found = journal.status();
+    const uid_t owner = image.status().st_uid;
+    if (!S_ISREG(found.st_mode) || found.st_nlink != 1 ||
+        (found.st_uid != owner && found.st_uid != 0 && found.st_uid != geteuid())) {
+        fail_at(Error::Kind::damaged, journal.name(),
+                fmt::format("this should be the journal of an interrupted change to {}, but it was "
+                            "made by somebody else",
+                            image.name()),
+                "nothing was changed; if nobody rewrote the image, remove it");
+    }
+}
+
+std::optional<io::File> open_journal(io::System& system, const std::string& path) {
+    constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    const int fd = io::uninterrupted([&] { return system.open(path, kFlags, 0); });
+    switch (-fd) {
+        case ENOENT:
+        case ENAMETOOLONG:  // the image has a name that no journal could be made for
+            return std::nullopt;
+        case ELOOP:
+            fail_at(Error::Kind::damaged, path,
+                    "this should be the journal of an interrupted change, and is a symbolic link",
+                    "nothing was changed; if nobody rewrote the image, remove it");
+        default:
+            if (fd < 0) {
+                io::fail(path, "open the journal of an interrupted change", fd);
+            }
+            return io::File::adopt(system, path, fd);
+    }
+}
+
+// An interrupted change leaves old bytes and new ones; anything else was written by others since.
+void check_places(const io::File& image, const EditList& edits, const std::string& journal) {
+    for (std::size_t i = 0; i < edits.size(); ++i) {
+        const Edit edit = edits.at(i);
+        std::array<std::byte, EditList::kMostBytes> bytes{};
+        const auto found = std::span(bytes).first(
+            image.read_at(std::span(bytes).first(edit.old_bytes.size()), edit.offset));
+        for (std::size_t at = 0; at < edit.old_bytes.size(); ++at) {
+            if (at >= found.size() ||
+                (found[at] != edit.old_bytes[at] && found[at] != edit.new_bytes[at])) {
+                throw Error(Error::Kind::damaged,
+                            {.file = journal,
+                             .message = fmt::format(
+                                 "this journal of an interrupted change does not fit {} any more: "
+                                 "somebody else has written at offset {} since",
+                                 image.name(), edit.offset + at),
+                             .hint = "nothing was changed; if the image is as it should be, remove "
+                                     "the journal"});
+            }
+        }
+    }
+}
+
+}  // namespace
+
+std::string journal_path(const std::string& path) {
+    const std::string name = name_of(path);
+    if (name.size() <= kLongestName) {
+        return path + std::string(kJournalSuffix);
+    }
+    // Names must not become longer than NAME_MAX, nor must two images have one journal.
+    const std::string start = path.substr(0, path.size() - name.size() + kLongestName);
+    return fmt::format("{}-{:016x}{}", start, XXH3_64bits(name.data(), name.size()),
+                       kJournalSuffix);
+}
+
+ImageFile::ImageFile(io::System& system, const std::string& path, const Options& options)
+    : access_(options.access), file_(open_locked(system, path, options)) {
+    if (S_ISREG(file_.status().st_mode)) {
+        path_ = resolve(system, path);
+        find_journal(options);
+    }
+}
+
+ImageFile::ImageFile(io::System& system, const std::string& name, int fd, const Options& options)
+    : access_(Access::read), file_(io::File::borrow(system, name, fd)) {
+    const struct stat status = file_.status();
+    if (!S_ISREG(status.st_mode)) {
+        return;
+    }
+    lock(file_, {.access = Access::read, .wait = options.wait});
+    // Only the name tells where a journal would stand. A file that was removed has none.
+    std::string path;
+    if (system.realpath(fmt::format("/proc/self/fd/{}", fd), path) < 0) {
+        return;
+    }
+    if (const auto named = status_if_there(system, path); named && is_same_file(*named, status)) {
+        path_ = path;
+        find_journal(options);
+    }
+}
+
+void ImageFile::find_journal(const Options& options) {
+    const auto found = open_journal(file_.system(), journal_path(path_));
+    if (!found) {
+        return;
+    }
+    check_origin(*found, file_);
+    auto journal = std::make_shared<Journal>(read_journal(*found));
+    check_identity(file_, *journal, found->name(), !options.copied);
+    check_places(file_, journal->edits, found->name());
+    interrupted_ = std::move(journal);
+    if (access_ == Access::write) {
+        take_back(file_, interrupted_->edits);
+        file_.sync_data();
+        remove_durably(file_.system(), found->name());
+    } else {
+        hide();
+    }
+}
+
+void ImageFile::hide() {
+    file_.patch_reads([journal = interrupted_](std::span<std::byte> window, std::uint64_t offset) {
+        const EditList& edits = journal->edits;
+        const std::uint64_t end = offset + window.size();
+        for (std::size_t i = edits.first_beyond(offset);
+             i < edits.size() && edits.at(i).offset < end; ++i) {
+            overwrite(window, offset, edits.at(i).offset, edits.at(i).old_bytes);
+        }
+    });
+}
+
+void take_back(io::File& file, const EditList& edits) {
+    for (std::size_t i = 0; i < edits.size(); ++i) {
+        file.write_at(edits.at(i).old_bytes, edits.at(i).offset);
+    }
+}
+
+}  // namespace ckpt_lease
