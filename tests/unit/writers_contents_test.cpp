@@ -32,7 +32,11 @@ class LargeImage : public testing::Test {
         replace(edits_, after_, after_.size() - 4, "LAST");
         write_whole(path_, before_);
     }
-    [[nodiscard]] io::File open() { return {system_, path_, O_RDONLY}; }
+    [[nodiscard]] ImageFile open() { return {system_, path_, {}}; }
+    void write_in_place_here() {
+        ImageFile image(system_, path_, kForWriting);
+        write_in_place(image, edits_, {}, {});
+    }
 
     TempFolder folder_;
     FakeSystem system_;
@@ -43,7 +47,7 @@ class LargeImage : public testing::Test {
 };
 
 TEST_F(LargeImage, IsRewrittenInPlace) {
-    write_in_place(open(), edits_, {});
+    write_in_place_here();
     EXPECT_TRUE(read_whole(path_) == after_);
 }
 
@@ -61,7 +65,7 @@ TEST_F(LargeImage, IsCopiedByShortCountsToo) {
     EXPECT_TRUE(read_whole(folder_ / "out") == after_);
     EXPECT_GT(system_.count("copy_file_range"), 15);
     system_.fail_all("copy_file_range", ENOSYS);
-    write_in_place(open(), edits_, {});
+    write_in_place_here();
     EXPECT_TRUE(read_whole(path_) == after_);
 }
 
@@ -76,7 +80,8 @@ TEST_F(LargeImage, GoesThroughAStream) {
     std::vector<std::uint64_t> told;
     {
         io::File out(system_, folder_ / "out", O_WRONLY | O_CREAT, mode_t{0600});
-        write_stream(open(), edits_, out, [&](std::uint64_t bytes) { told.push_back(bytes); });
+        write_stream(open().file(), edits_, out,
+                     [&](std::uint64_t bytes) { told.push_back(bytes); });
     }
     EXPECT_TRUE(read_whole(folder_ / "out") == after_);
     EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
@@ -87,12 +92,13 @@ TEST_F(LargeImage, IsNotWrittenInAStreamFromWhereItChanged) {
     std::string other = before_;
     other[2 * kWindow] = static_cast<char>(~other[2 * kWindow]);
     write_whole(path_, other);
-    const io::File image = open();
+    const ImageFile image = open();
     io::File out(system_, folder_ / "out", O_WRONLY | O_CREAT, mode_t{0600});
-    EXPECT_EQ(message_of(Error::Kind::damaged, [&] { write_stream(image, edits_, out, {}); }),
-              path_ +
-                  ": offset 524288: the bytes here have changed since they were read (somebody "
-                  "else writes to this file; nothing was changed in it)");
+    EXPECT_EQ(
+        message_of(Error::Kind::damaged, [&] { write_stream(image.file(), edits_, out, {}); }),
+        path_ +
+            ": offset 524288: the bytes here have changed since they were read (somebody "
+            "else writes to this file; nothing was changed in it)");
     EXPECT_LE(read_whole(folder_ / "out").size(), 2 * kWindow);
 }
 
@@ -113,9 +119,9 @@ TEST(Holes, StayHoles) {
     const struct stat before = status_of(path);
     ASSERT_LT(before.st_blocks * 512, kSize / 2) << "the build folder must know holes";
     {
-        const io::File image(kernel(), path, O_RDONLY);
+        ImageFile image(kernel(), path, kForWriting);
         write_copy(image, edits, folder / "out", {});
-        write_in_place(image, edits, {});
+        write_in_place(image, edits, {}, {});
     }
     for (const std::string& written : {folder / "out", path}) {
         EXPECT_EQ(status_of(written).st_size, kSize);
@@ -131,7 +137,7 @@ TEST(Holes, AnImageThatIsNothingElse) {
     const TempFolder folder;
     write_whole(folder / "x.img", "");
     ASSERT_EQ(truncate((folder / "x.img").c_str(), 1000000), 0);
-    const io::File image(kernel(), folder / "x.img", O_RDONLY);
+    const ImageFile image(kernel(), folder / "x.img", {});
     write_copy(image, {}, folder / "out", {});
     EXPECT_EQ(read_whole(folder / "out"), std::string(1000000, '\0'));
 }
@@ -155,12 +161,13 @@ class CutImage : public testing::Test {
 };
 
 TEST_F(CutImage, IsRefusedInPlace) {
-    const io::File image(kernel(), path_, O_RDONLY);
-    expect_damaged(message_of(Error::Kind::damaged, [&] { write_in_place(image, edits_, {}); }));
+    ImageFile image(kernel(), path_, kForWriting);
+    expect_damaged(
+        message_of(Error::Kind::damaged, [&] { write_in_place(image, edits_, {}, {}); }));
 }
 
 TEST_F(CutImage, IsRefusedForACopy) {
-    const io::File image(kernel(), path_, O_RDONLY);
+    const ImageFile image(kernel(), path_, {});
     expect_damaged(
         message_of(Error::Kind::damaged, [&] { write_copy(image, edits_, folder_ / "out", {}); }));
     EXPECT_EQ(folder_.names(), Names{"x.img"});

@@ -77,26 +77,6 @@ TEST_P(EveryCallFails, WriteInPlaceLeavesTheImageOldOrNew) {
     });
 }
 
-TEST_P(EveryCallFails, WriteInPlaceWithoutHelpOfTheKernelLeavesTheImageOldOrNew) {
-    for_each_call([](int n) {
-        ImageFolder x;
-        FakeSystem system;
-        system.fail_all("copy_file_range", ENOSYS);
-        system.limit_counts(1000);
-        system.fail_call(n, GetParam());
-        Attempt run;
-        try {
-            x.write_in_place_with(system);
-        } catch (const Error&) {
-            run.threw = true;
-        }
-        run.failed = system.failed();
-        expect_old_or_new(x, x.path(), x.before(), run);
-        EXPECT_EQ(x.folder().names(), Names{"x.img"}) << run.failed;
-        return run;
-    });
-}
-
 TEST_P(EveryCallFails, WriteCopyToANewFileLeavesNothingOrAllOfIt) {
     for_each_call([](int n) {
         ImageFolder x;
@@ -145,19 +125,6 @@ TEST_P(EveryCallFails, WriteCopyThroughALinkLeavesTheLink) {
     });
 }
 
-TEST_P(EveryCallFails, WriteCopyOntoTheImageLeavesItOldOrNew) {
-    for_each_call([](int n) {
-        ImageFolder x;
-        const Attempt run =
-            run_with_failure(n, GetParam(), [&](io::System& s) { x.write_copy_with(s, x.path()); });
-        expect_old_or_new(x, x.path(), x.before(), run);
-        EXPECT_EQ(x.folder().names(), Names{"x.img"}) << run.failed;
-        EXPECT_EQ(status_of(x.path()).st_mode & 07777U, 0640U) << run.failed;
-        EXPECT_EQ(attribute_of(x.path()), kAttributeValue) << run.failed;
-        return run;
-    });
-}
-
 INSTANTIATE_TEST_SUITE_P(Writers, EveryCallFails, testing::Values(EIO, ENOSPC, EINTR),
                          [](const testing::TestParamInfo<int>& value) {
                              return std::string(value.param == EIO      ? "EIO"
@@ -166,8 +133,8 @@ INSTANTIATE_TEST_SUITE_P(Writers, EveryCallFails, testing::Values(EIO, ENOSPC, E
                          });
 
 TEST(Interruptions, AreCarriedOnWhereverTheManualAllowsThem) {
-    for (const auto* const name :
-         {"open", "close", "copy_file_range", "pread", "pwrite", "ftruncate", "fsync"}) {
+    for (const auto* const name : {"open", "close", "pread", "pwrite", "write", "fsync",
+                                   "fdatasync", "rename", "unlink", "lock"}) {
         ImageFolder x;
         FakeSystem system;
         system.fail_call(name, 1, EINTR);
@@ -175,46 +142,25 @@ TEST(Interruptions, AreCarriedOnWhereverTheManualAllowsThem) {
         EXPECT_EQ(system.failed(), name);
         EXPECT_TRUE(read_whole(x.path()) == x.after()) << name;
     }
-}
-
-TEST(Attributes, AreNotLostWithoutAWord) {
-    for (const auto* const name : {"flistxattr", "fgetxattr", "fsetxattr"}) {
-        for (const int n : {1, 2}) {
-            ImageFolder x;
-            FakeSystem system;
-            system.fail_call(name, n, EIO);
-            const std::string text =
-                message_of(Error::Kind::io, [&] { x.write_in_place_with(system); });
-            if (system.failed().empty()) {
-                EXPECT_EQ(text, "(nothing was thrown)");
-                EXPECT_EQ(std::string(name), "fsetxattr") << "is called but once";
-                continue;
-            }
-            EXPECT_TRUE(text.find("extended attribute") != std::string::npos)
-                << name << ' ' << n << ": " << text;
-        }
+    for (const auto* const name : {"copy_file_range", "ftruncate"}) {
+        ImageFolder x;
+        FakeSystem system;
+        system.fail_call(name, 1, EINTR);
+        EXPECT_NO_THROW(x.write_copy_with(system, x.out())) << name;
+        EXPECT_EQ(system.failed(), name);
+        EXPECT_TRUE(read_whole(x.out()) == x.after()) << name;
     }
 }
 
-TEST(Attributes, AFileSystemMayHaveNone) {
-    for (const int error : {ENOTSUP, ENOSYS}) {
+TEST(Folders, AFileSystemMayHaveNothingToFlush) {
+    for (const int error : {EINVAL, ENOSYS, ENOTSUP}) {
         ImageFolder x;
         FakeSystem system;
-        system.fail_all("flistxattr", error);
+        system.fail_all("fsync", error);
+        system.fail_all("fdatasync", error);
         EXPECT_NO_THROW(x.write_in_place_with(system)) << error;
         EXPECT_TRUE(read_whole(x.path()) == x.after());
     }
-}
-
-TEST(Mode, ThatCannotBeKeptIsAnError) {
-    ImageFolder x;
-    FakeSystem system;
-    system.fail_all("fchmod", EPERM);
-    EXPECT_EQ(message_of(Error::Kind::io, [&] { x.write_in_place_with(system); }),
-              x.path() +
-                  ": cannot keep the mode of: Operation not permitted (run as a user who may, or "
-                  "write elsewhere with -o)");
-    EXPECT_TRUE(read_whole(x.path()) == x.before());
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ namespace ckpt_lease {
 inline constexpr const char* kAttribute = "user.ckpt-lease.test";
 inline constexpr std::string_view kAttributeValue("kept\0too", 8);
 
+inline constexpr ImageFile::Options kForWriting{.access = ImageFile::Access::write};
+
 /// Adds the edit that turns `bytes`, from `offset` on, into `replacement`.
 inline void replace(EditList& edits, std::string& bytes, std::size_t offset,
                     std::string_view replacement) {
@@ -58,14 +60,12 @@ class ImageFolder {
     [[nodiscard]] const std::string& after() const { return after_; }
     [[nodiscard]] EditList& edits() { return edits_; }
 
-    [[nodiscard]] io::File open(io::System& system) const { return {system, path(), O_RDONLY}; }
-
     void write_in_place_with(io::System& system) {
-        const io::File image = open(system);
-        write_in_place(image, edits_, {});
+        ImageFile image(system, path(), kForWriting);
+        write_in_place(image, edits_, {}, {});
     }
     void write_copy_with(io::System& system, const std::string& out) {
-        const io::File image = open(system);
+        const ImageFile image(system, path(), {});
         write_copy(image, edits_, out, {});
     }
 

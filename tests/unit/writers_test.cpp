@@ -27,64 +27,55 @@ TEST(WriteInPlace, ReplacesTheBytes) {
     EXPECT_EQ(x.folder().names(), Names{"x.img"});
 }
 
-TEST(WriteInPlace, KeepsModeAttributesAndAccessTime) {
-    for (const mode_t mode : {mode_t{0400}, mode_t{0640}, mode_t{04755}}) {
-        ImageFolder x;
-        ASSERT_EQ(chmod(x.path().c_str(), mode), 0);
-        const struct timespec times[] = {{1000000000, 5}, {1100000000, 6}};
-        ASSERT_EQ(utimensat(AT_FDCWD, x.path().c_str(), times, 0), 0);
-        FakeSystem system;
-        const io::File image = x.open(system);
-        const struct stat before = image.status();
-        write_in_place(image, x.edits(), {});
-        const struct stat after = status_of(x.path());
-        EXPECT_EQ(after.st_mode, before.st_mode);
-        EXPECT_EQ(after.st_uid, before.st_uid);
-        EXPECT_EQ(after.st_gid, before.st_gid);
-        EXPECT_EQ(after.st_atim.tv_sec, image.status().st_atim.tv_sec);
-        EXPECT_EQ(after.st_atim.tv_nsec, image.status().st_atim.tv_nsec);
-        EXPECT_GT(after.st_mtim.tv_sec, before.st_mtim.tv_sec) << "it was modified now";
-        EXPECT_NE(after.st_ino, before.st_ino) << "a new file took its place";
-        EXPECT_EQ(attribute_of(x.path()), kAttributeValue);
-        EXPECT_EQ(system.count("futimens"), 1);
-    }
-}
-
-TEST(WriteInPlace, KeepsTheOwner) {
-    if (geteuid() == 0) {
-        ImageFolder x;
-        ASSERT_EQ(chown(x.path().c_str(), 12345, 54321), 0);
-        x.write_in_place_with(kernel());
-        EXPECT_EQ(status_of(x.path()).st_uid, 12345U);
-        EXPECT_EQ(status_of(x.path()).st_gid, 54321U);
-    } else {
-        // Only root can give files away: that it is asked for must be enough.
-        ImageFolder x;
-        x.write_in_place_with(kernel());
-        EXPECT_EQ(status_of(x.path()).st_uid, geteuid());
-    }
+TEST(WriteInPlace, LeavesTheFileTheSameFile) {
+    ImageFolder x;
+    const struct timespec times[] = {{1000000000, 5}, {1100000000, 6}};
+    ASSERT_EQ(utimensat(AT_FDCWD, x.path().c_str(), times, 0), 0);
+    const struct stat before = status_of(x.path());
+    x.write_in_place_with(kernel());
+    const struct stat after = status_of(x.path());
+    EXPECT_EQ(after.st_ino, before.st_ino);
+    EXPECT_EQ(after.st_mode, before.st_mode);
+    EXPECT_EQ(after.st_uid, before.st_uid);
+    EXPECT_EQ(after.st_gid, before.st_gid);
+    EXPECT_GT(after.st_mtim.tv_sec, before.st_mtim.tv_sec) << "it was modified now";
+    EXPECT_EQ(attribute_of(x.path()), kAttributeValue);
 }
 
 TEST(WriteInPlace, ASymbolicLinkStaysALink) {
     ImageFolder x;
     ASSERT_EQ(symlink("x.img", (x.folder() / "link").c_str()), 0);
-    const io::File image(kernel(), x.folder() / "link", O_RDONLY);
-    write_in_place(image, x.edits(), {});
+    ImageFile image(kernel(), x.folder() / "link", kForWriting);
+    write_in_place(image, x.edits(), {}, {});
     EXPECT_TRUE(S_ISLNK(status_of(x.folder() / "link").st_mode));
     EXPECT_TRUE(read_whole(x.path()) == x.after());
     EXPECT_EQ(x.folder().names(), (Names{"link", "x.img"}));
 }
 
+TEST(WriteInPlace, TheJournalOfALinkedImageIsBesideTheImage) {
+    ImageFolder x;
+    const TempFolder elsewhere;
+    const std::string link = elsewhere / "link";
+    ASSERT_EQ(symlink(x.path().c_str(), link.c_str()), 0);
+    FakeSystem system;
+    system.fail_call("unlink", 1, EIO);  // of the journal
+    system.fail_all("fdatasync", EIO);
+    ImageFile image(system, link, kForWriting);
+    EXPECT_THROW(write_in_place(image, x.edits(), {}, {}), Error);
+    EXPECT_EQ(x.folder().names(), (Names{"x.img", "x.img.ckpt-lease-journal"}));
+    EXPECT_EQ(elsewhere.names(), Names{"link"});
+}
+
 TEST(WriteInPlace, DoesNothingAtAllWithoutEdits) {
     ImageFolder x;
     x.edits().clear();
-    const struct stat before = status_of(x.path());
     FakeSystem system;
-    const io::File image = x.open(system);
-    write_in_place(image, x.edits(), {});
-    EXPECT_EQ(status_of(x.path()).st_ino, before.st_ino);
+    ImageFile image(system, x.path(), kForWriting);
+    const struct stat before = status_of(x.path());
+    const int calls = system.count("fstat");
+    write_in_place(image, x.edits(), {}, {});
     EXPECT_EQ(status_of(x.path()).st_ctim.tv_nsec, before.st_ctim.tv_nsec);
-    EXPECT_EQ(system.count("fstat"), 0);
+    EXPECT_EQ(system.count("fstat"), calls);
 }
 
 TEST(WriteInPlace, RefusesAFileWithSeveralNames) {
@@ -92,16 +83,17 @@ TEST(WriteInPlace, RefusesAFileWithSeveralNames) {
     ASSERT_EQ(link(x.path().c_str(), (x.folder() / "second").c_str()), 0);
     EXPECT_EQ(message_of(Error::Kind::io, [&] { x.write_in_place_with(kernel()); }),
               x.path() +
-                  ": the file has several names (hard links), and only one would change (write "
-                  "elsewhere with -o OUT)");
+                  ": the file has several names (hard links): others, perhaps a backup, would "
+                  "change too, and not see the journal of an interrupted change (write elsewhere "
+                  "with -o OUT)");
     EXPECT_TRUE(read_whole(x.path()) == x.before());
     EXPECT_EQ(x.folder().names(), (Names{"second", "x.img"}));
 }
 
 TEST(WriteInPlace, RefusesWhatIsNotRegular) {
     ImageFolder x;
-    const io::File null(kernel(), "/dev/null", O_RDONLY);
-    EXPECT_EQ(message_of(Error::Kind::io, [&] { write_in_place(null, x.edits(), {}); }),
+    ImageFile null(kernel(), "/dev/null", kForWriting);
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { write_in_place(null, x.edits(), {}, {}); }),
               "/dev/null: only regular files can be rewritten in place (write elsewhere with -o "
               "OUT)");
 }
@@ -119,53 +111,12 @@ TEST(WriteInPlace, RefusesBytesThatHaveChanged) {
     EXPECT_EQ(x.folder().names(), Names{"x.img"});
 }
 
-TEST(WriteInPlace, RefusesIfSomebodyElseWritesMeanwhile) {
-    ImageFolder x;
-    FakeSystem system;
-    system.before_calls([&](const std::string& name) {
-        if (name == "fchmod") {
-            std::ofstream(x.path(), std::ios::app) << "more";
-        }
-    });
-    EXPECT_EQ(message_of(Error::Kind::io, [&] { x.write_in_place_with(system); }),
-              x.path() +
-                  ": somebody else changed the image while it was copied (nothing was changed; "
-                  "try again when nobody writes to it)");
-    EXPECT_EQ(read_whole(x.path()), x.before() + "more");
-    EXPECT_EQ(x.folder().names(), Names{"x.img"});
-}
-
-TEST(WriteInPlace, RefusesIfAnotherFileTookThePlaceMeanwhile) {
-    ImageFolder x;
-    FakeSystem system;
-    system.before_calls([&](const std::string& name) {
-        if (name == "fchmod") {
-            write_whole(x.folder() / "new", "another");
-            std::filesystem::rename(x.folder() / "new", x.path());
-        }
-    });
-    EXPECT_EQ(message_of(Error::Kind::io, [&] { x.write_in_place_with(system); }),
-              x.path() +
-                  ": somebody else changed the image while it was copied (nothing was changed; "
-                  "try again when nobody writes to it)");
-    EXPECT_EQ(read_whole(x.path()), "another");
-}
-
-TEST(WriteInPlace, ReportsProgressUpToTheSize) {
-    ImageFolder x;
-    const io::File image = x.open(kernel());
-    std::vector<std::uint64_t> told;
-    write_in_place(image, x.edits(), [&](std::uint64_t bytes) { told.push_back(bytes); });
-    ASSERT_FALSE(told.empty());
-    EXPECT_EQ(told.back(), x.before().size());
-}
-
 TEST(WriteInPlace, ProgressMayStopItAndNothingIsLeft) {
     ImageFolder x;
-    const io::File image = x.open(kernel());
+    ImageFile image(kernel(), x.path(), kForWriting);
     EXPECT_EQ(message_of(Error::Kind::interrupted,
                          [&] {
-                             write_in_place(image, x.edits(), [](std::uint64_t) {
+                             write_in_place(image, x.edits(), {}, [](std::uint64_t) {
                                  throw Error(Error::Kind::interrupted, {.message = "stop"});
                              });
                          }),
@@ -174,26 +125,93 @@ TEST(WriteInPlace, ProgressMayStopItAndNothingIsLeft) {
     EXPECT_EQ(x.folder().names(), Names{"x.img"});
 }
 
-TEST(WriteInPlace, ANameOfAnyLengthHasRoomForATemporaryOne) {
+TEST(WriteInPlace, ANameOfAnyLengthHasRoomForAJournal) {
     ImageFolder x;
     const std::string path = x.folder() / std::string(255, 'n');
     std::filesystem::rename(x.path(), path);
-    const io::File image(kernel(), path, O_RDONLY);
-    write_in_place(image, x.edits(), {});
+    ImageFile image(kernel(), path, kForWriting);
+    write_in_place(image, x.edits(), {}, {});
     EXPECT_EQ(read_whole(path), x.after());
+    EXPECT_EQ(x.folder().names(), Names{std::string(255, 'n')});
 }
 
-TEST(WriteInPlace, IsFlushedBeforeAndAfterItHasItsName) {
+// What must be on disk before what: the order is the whole point.
+TEST(WriteInPlace, FlushesTheJournalThenTheImageThenItsEnd) {
     ImageFolder x;
     FakeSystem system;
     std::vector<std::string> calls;
     system.before_calls([&](const std::string& name) {
-        if (name == "fsync" || name == "rename") {
+        const std::set<std::string> told{"write",     "pwrite", "fsync",
+                                         "fdatasync", "rename", "unlink"};
+        if (told.count(name) != 0) {
             calls.push_back(name);
         }
     });
     x.write_in_place_with(system);
-    EXPECT_EQ(calls, (std::vector<std::string>{"fsync", "rename", "fsync"}));
+    EXPECT_EQ(calls, (std::vector<std::string>{"write", "write", "fsync", "rename", "fsync",  //
+                                               "pwrite", "pwrite", "fdatasync",               //
+                                               "unlink", "fsync"}));
+}
+
+TEST(WriteInPlace, AnUndoFileKeepsTheOldBytes) {
+    ImageFolder x;
+    const std::string undo_file = x.folder() / "undo";
+    {
+        ImageFile image(kernel(), x.path(), kForWriting);
+        write_in_place(image, x.edits(), undo_file, {});
+    }
+    EXPECT_EQ(x.folder().names(), (Names{"undo", "x.img"}));
+    EXPECT_EQ(status_of(undo_file).st_mode & 07777U, 0640U) << "as the image";
+    const Journal journal = read_journal(io::File(kernel(), undo_file, O_RDONLY));
+    EXPECT_EQ(journal.image, std::filesystem::canonical(x.path()).string());
+    ImageFile image(kernel(), x.path(), kForWriting);
+    EXPECT_EQ(undo(image, journal, undo_file, false, {}), Undone::now);
+    EXPECT_TRUE(read_whole(x.path()) == x.before());
+    EXPECT_EQ(undo(image, journal, undo_file, false, {}), Undone::already);
+}
+
+TEST(WriteInPlace, AnUndoFileReplacesNothing) {
+    ImageFolder x;
+    const std::string undo_file = x.folder() / "undo";
+    write_whole(undo_file, "mine");
+    ImageFile image(kernel(), x.path(), kForWriting);
+    EXPECT_EQ(
+        message_of(Error::Kind::io, [&] { write_in_place(image, x.edits(), undo_file, {}); }),
+        undo_file +
+            ": this file is there already, and an undo file does not replace it (give the undo "
+            "file another name)");
+    EXPECT_EQ(read_whole(undo_file), "mine");
+    EXPECT_TRUE(read_whole(x.path()) == x.before());
+}
+
+TEST(WriteInPlace, AnUndoFileOfAFailedChangeGoesAway) {
+    ImageFolder x;
+    FakeSystem system;
+    system.fail_call("fdatasync", 1, EIO);
+    ImageFile image(system, x.path(), kForWriting);
+    EXPECT_EQ(message_of(Error::Kind::io,
+                         [&] { write_in_place(image, x.edits(), x.folder() / "undo", {}); }),
+              x.path() + ": cannot flush to disk: Input/output error (the image is as it was)");
+    EXPECT_EQ(x.folder().names(), Names{"x.img"});
+    EXPECT_TRUE(read_whole(x.path()) == x.before());
+}
+
+TEST(WriteInPlace, WhatCannotBeTakenBackKeepsItsJournal) {
+    ImageFolder x;
+    FakeSystem system;
+    system.fail_all("fdatasync", EIO);
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { x.write_in_place_with(system); }),
+              x.path() +
+                  ": cannot flush to disk: Input/output error (the change could not be taken "
+                  "back either: " +
+                  x.path() +
+                  ": cannot flush to disk: Input/output error; do so with 'ckpt-lease recover' "
+                  "before the image is used)");
+    EXPECT_EQ(x.folder().names(), (Names{"x.img", "x.img.ckpt-lease-journal"}));
+    const ImageFile again(kernel(), x.path(), kForWriting);
+    EXPECT_TRUE(again.was_interrupted());
+    EXPECT_TRUE(read_whole(x.path()) == x.before());
+    EXPECT_EQ(x.folder().names(), Names{"x.img"});
 }
 
 TEST(WriteCopy, MakesANewFileWithTheModeOfTheImage) {
@@ -231,25 +249,35 @@ TEST(WriteCopy, FollowsALinkToTheFileThatIsReplaced) {
     EXPECT_TRUE(read_whole(x.out()) == x.after());
 }
 
-TEST(WriteCopy, OntoTheImageItselfIsARewriteInPlace) {
-    for (const auto* const name : {"x.img", "./x.img", "link"}) {
-        ImageFolder x;
-        ASSERT_EQ(symlink("x.img", (x.folder() / "link").c_str()), 0);
-        x.write_copy_with(kernel(), x.folder() / name);
-        EXPECT_TRUE(read_whole(x.path()) == x.after());
-        EXPECT_EQ(attribute_of(x.path()), kAttributeValue);
-        EXPECT_EQ(x.folder().names(), (Names{"link", "x.img"}));
+TEST(WriteCopy, RefusesAPlaceWithAJournal) {
+    ImageFolder x;
+    for (const bool is_there : {false, true}) {
+        if (is_there) {
+            write_whole(x.out(), "old");
+        }
+        write_whole(x.out() + ".ckpt-lease-journal", "j");
+        const std::string journal =
+            std::filesystem::canonical(x.folder() / ".").string() + "/out.img.ckpt-lease-journal";
+        const std::string text =
+            message_of(Error::Kind::io, [&] { x.write_copy_with(kernel(), x.out()); });
+        EXPECT_EQ(text, x.out() + ": there is a journal of an interrupted change to this file: " +
+                            (is_there ? journal : x.out() + ".ckpt-lease-journal") +
+                            " (take the change back with 'ckpt-lease recover', or remove the "
+                            "journal)");
     }
+    EXPECT_EQ(read_whole(x.out()), "old");
 }
 
-TEST(WriteCopy, OntoAnotherNameOfTheImageIsRefused) {
+TEST(IsSameFile, FollowsLinksAndKnowsOtherNames) {
     ImageFolder x;
-    ASSERT_EQ(link(x.path().c_str(), x.out().c_str()), 0);
-    EXPECT_EQ(message_of(Error::Kind::io, [&] { x.write_copy_with(kernel(), x.out()); }),
-              x.path() +
-                  ": the file has several names (hard links), and only one would change (write "
-                  "elsewhere with -o OUT)");
-    EXPECT_TRUE(read_whole(x.path()) == x.before());
+    ASSERT_EQ(symlink("x.img", (x.folder() / "link").c_str()), 0);
+    ASSERT_EQ(link(x.path().c_str(), (x.folder() / "second").c_str()), 0);
+    write_whole(x.folder() / "other", "");
+    EXPECT_TRUE(is_same_file(kernel(), x.path(), x.folder() / "link"));
+    EXPECT_TRUE(is_same_file(kernel(), x.folder() / "second", x.path()));
+    EXPECT_FALSE(is_same_file(kernel(), x.folder() / "other", x.path()));
+    EXPECT_FALSE(is_same_file(kernel(), x.path(), x.folder() / "none"));
+    EXPECT_FALSE(is_same_file(kernel(), x.folder() / "none", x.folder() / "none"));
 }
 
 TEST(WriteCopy, WritesIntoAPipe) {
