@@ -37,6 +37,11 @@ void for_each_character(std::string_view text, Visit visit) {
     }
 }
 
+// Most texts are nothing but this, and it needs no table of Unicode to know.
+bool is_printable_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 bool is_printable(utf8proc_int32_t code_point) {
     switch (utf8proc_category(code_point)) {
         case UTF8PROC_CATEGORY_CC:  // control
@@ -78,6 +83,9 @@ void append_escaped(std::string& out, utf8proc_int32_t code_point) {
 }  // namespace
 
 std::string escape(std::string_view bytes) {
+    if (is_printable_ascii(bytes) && bytes.find('\\') == std::string_view::npos) {
+        return std::string(bytes);
+    }
     std::string out;
     out.reserve(bytes.size());
     for_each_character(bytes, [&](Character c, std::string_view raw) {
@@ -96,6 +104,9 @@ std::string escape(std::string_view bytes) {
 }
 
 std::size_t display_width(std::string_view text) {
+    if (is_printable_ascii(text)) {
+        return text.size();
+    }
     std::size_t width = 0;
     for_each_character(text, [&](Character c, std::string_view) {
         width += c.code_point < 0
@@ -106,6 +117,9 @@ std::size_t display_width(std::string_view text) {
 }
 
 std::size_t prefix_that_fits(std::string_view text, std::size_t columns) {
+    if (text.size() <= columns && is_printable_ascii(text)) {
+        return text.size();
+    }
     std::size_t bytes = 0;
     std::size_t width = 0;
     while (bytes < text.size()) {
@@ -121,6 +135,9 @@ std::size_t prefix_that_fits(std::string_view text, std::size_t columns) {
 }
 
 bool is_utf8(std::string_view bytes) {
+    if (is_printable_ascii(bytes)) {
+        return true;
+    }
     bool valid = true;
     for_each_character(bytes, [&](Character c, std::string_view) { valid &= c.code_point >= 0; });
     return valid;

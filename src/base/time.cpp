@@ -206,11 +206,14 @@ std::string format_seconds(Nanoseconds span) {
     const bool negative = span.count() < 0;
     const auto magnitude = negative ? ~static_cast<std::uint64_t>(span.count()) + 1
                                     : static_cast<std::uint64_t>(span.count());
-    std::string text = fmt::format("{}{}", negative ? "-" : "", magnitude / kSecond);
+    std::string text(negative ? "-" : "");
+    text += fmt::format_int(magnitude / kSecond).c_str();
     if (magnitude % kSecond != 0) {
-        std::string fraction = fmt::format("{:09}", magnitude % kSecond);
+        // Nine digits behind the point, without the zeros at the end.
+        std::string fraction = fmt::format_int(kSecond + magnitude % kSecond).str();
+        fraction.front() = '.';
         fraction.erase(fraction.find_last_not_of('0') + 1);
-        text += "." + fraction;
+        text += fraction;
     }
     return text;
 }

@@ -13,6 +13,9 @@ static_assert(kBufferSize >= 2 * Source::kPeekLimit);
 // How much is read at first after a leap: the next record is likely to be leapt over as well.
 constexpr std::size_t kShortRead = std::size_t{4} * 1024;
 
+// From here on it takes longer to read the bytes than to make a system call to leap over them.
+constexpr std::size_t kLeap = std::size_t{16} * 1024;
+
 }  // namespace
 
 MemorySource::MemorySource(std::string name, std::span<const std::byte> bytes)
@@ -54,7 +57,7 @@ std::uint64_t FileSource::skip_beyond_window(std::uint64_t count) {
     window_ = {};
     cursor_ = 0;
     window_offset_ = from + skipped;
-    if (skipped > kBufferSize) {
+    if (skipped > kLeap) {
         read_ahead_ = kShortRead;
     }
     return skipped;

@@ -30,11 +30,11 @@ int compare_keys(const LockList& x, const Lock& a, const LockList& y, const Lock
 
 std::vector<std::uint32_t> sorted_leases(const LockList& list) {
     std::vector<std::uint32_t> order;
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        if (list.at(i).kind == LockKind::lease) {
-            order.push_back(static_cast<std::uint32_t>(i));
+    list.for_each([&](const Lock& lock) {
+        if (lock.kind == LockKind::lease) {
+            order.push_back(static_cast<std::uint32_t>(lock.index));
         }
-    }
+    });
     std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
         return compare_keys(list, list.at(a), list, list.at(b)) < 0;
     });

@@ -12,6 +12,12 @@ namespace ckpt_lease {
 namespace {
 
 bool matches_glob(const std::string& pattern, std::string_view text) {
+    // What stands before the first special character (fnmatch() takes the NUL for the end) decides
+    // in most cases, and at a fraction of the cost.
+    const std::size_t literal = pattern.find_first_of(std::string_view("*?[\\\0", 5));
+    if (!text.starts_with(std::string_view(pattern).substr(0, literal))) {
+        return false;
+    }
     return fnmatch(pattern.c_str(), std::string(text).c_str(), 0) == 0;
 }
 

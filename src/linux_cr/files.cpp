@@ -121,8 +121,8 @@ void Files::read_file_desc() {
     }
     ++table_->seen;
     const std::int32_t objref = load_s32(bytes, field::kFdObjref, walker_.order());
-    const FileId* const file = files_.find(objref);
-    if (file == nullptr) {
+    const std::optional<FileId> file = files_.find(objref);
+    if (!file) {
         walker_.report(
             kStructure,
             fmt::format("fd_objref is {}, and no file of that number comes before", objref),
@@ -139,8 +139,8 @@ void Files::read_task_objs(const Task* task) {
         return;
     }
     const std::int32_t objref = load_s32(bytes, field::kFilesObjref, walker_.order());
-    const TableId* const table = tables_.find(objref);
-    if (table == nullptr || task == nullptr) {
+    const std::optional<TableId> table = tables_.find(objref);
+    if (!table || task == nullptr) {
         walker_.report(
             kStructure,
             task == nullptr

@@ -90,9 +90,21 @@ constexpr RecordKind kKinds[] = {
     {kError, "ERROR"},
 };
 
-constexpr bool is_before(const RecordKind& kind, std::uint32_t type) {
-    return kind.type < type;
-}
+// From a type to its line, or to none: the types that a kernel writes by the million are below
+// this.
+constexpr std::size_t kSmallTypes = 710;
+constexpr std::uint8_t kNoKind = 255;
+static_assert(std::size(kKinds) < kNoKind);
+constexpr auto kKindOfType = [] {
+    std::array<std::uint8_t, kSmallTypes> kinds{};
+    kinds.fill(kNoKind);
+    for (std::size_t i = 0; i < std::size(kKinds); ++i) {
+        if (kKinds[i].type < kSmallTypes) {
+            kinds.at(kKinds[i].type) = static_cast<std::uint8_t>(i);
+        }
+    }
+    return kinds;
+}();
 
 constexpr bool fields_fit(const RecordKind& kind) {
     return std::all_of(kind.fields.begin(), kind.fields.end(),
@@ -110,9 +122,14 @@ constexpr std::array<std::string_view, 24> kObjectNames{
 }  // namespace
 
 const RecordKind* find_kind(std::uint32_t type) noexcept {
+    if (type < kSmallTypes) {
+        const std::uint8_t kind = kKindOfType[type];
+        return kind == kNoKind ? nullptr : &kKinds[kind];
+    }
     const auto* const found =
-        std::lower_bound(std::begin(kKinds), std::end(kKinds), type, is_before);
-    return found != std::end(kKinds) && found->type == type ? found : nullptr;
+        std::find_if(std::begin(kKinds), std::end(kKinds),
+                     [&](const RecordKind& kind) { return kind.type == type; });
+    return found != std::end(kKinds) ? found : nullptr;
 }
 
 std::string record_name(std::uint32_t type) {

@@ -29,11 +29,20 @@ class Scanner {
           tasks_(walker_),
           files_(walker_, ownership),
           locks_(walker_, files_, layout, visitor),
-          visitor_(visitor) {}
+          visitor_(visitor) {
+        wanted_.add(layout.type);
+        if (const auto* const counted = std::get_if<CountedList>(&layout.list_end)) {
+            wanted_.add(counted->type);
+        }
+    }
+    Scanner(const Scanner&) = delete;
+    Scanner& operator=(const Scanner&) = delete;
+    // Whatever ends the scan, an exception perhaps.
+    ~Scanner() { facts_.records = walker_.count(); }
 
     void run() {
-        while (!ended_ && walker_.next()) {
-            if (facts_.records++ == 0) {
+        while (!ended_ && next()) {
+            if (walker_.count() == 1) {
                 locks_.begin(walker_.order());
             }
             read_record();
@@ -53,6 +62,9 @@ class Scanner {
         comm,
         message
     };
+
+    // A record that must follow is looked at whatever it is.
+    bool next() { return follower_ == Follower::none ? walker_.next(wanted_) : walker_.next(); }
 
     void read_record() {
         const Record& record = walker_.record();
@@ -296,6 +308,8 @@ class Scanner {
     }
 
     ImageFacts& facts_;
+    WantedTypes wanted_{kHeader,   kObjref,   kPids, kTree, kTask, kTaskObjs, kFileTable,
+                        kFileDesc, kFileName, kFile, kFs,   kTail, kError};
     Walker walker_;
     Tasks tasks_;
     Files files_;

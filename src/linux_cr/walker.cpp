@@ -121,7 +121,55 @@ bool Walker::next() {
                "the image is damaged here or shortly before; copy it again");
         return false;
     }
+    ++count_;
     return true;
+}
+
+bool Walker::next(const WantedTypes& wanted) {
+    while (!next_in_window(wanted)) {
+        if (!next()) {
+            return false;
+        }
+        if (wanted.contains(record_.type)) {
+            return true;
+        }
+    }
+    return true;
+}
+
+// Moves on as far as records lie wholly in the window, with the header behind them. True at a
+// wanted one; where the window ends, and where anything is wrong, it is for next() to go on.
+bool Walker::next_in_window(const WantedTypes& wanted) {
+    if (!begun_ || broken_) {
+        return false;
+    }
+    const std::span<const std::byte> window = source_.at_hand();
+    const ByteOrder order = order_;
+    Record record = record_;
+    std::uint64_t begin = 0;  // of `record`, in the window; of its rest, where a part was passed
+    std::uint64_t end = record.length - passed_;
+    std::uint64_t count = 0;
+    bool found = false;
+    while (!found && end + kRecordHeader <= window.size()) {
+        const std::uint32_t length = load_u32(window, end + 4, order);
+        if (length < kRecordHeader) {
+            break;
+        }
+        record.type = load_u32(window, end, order);
+        record.length = length;
+        found = wanted.contains(record.type);
+        begin = end;
+        end += length;
+        ++count;
+    }
+    if (count > 0) {
+        record.offset = source_.offset() + begin;
+        source_.skip(begin);
+        record_ = record;
+        count_ += count;
+        passed_ = 0;
+    }
+    return found;
 }
 
 bool Walker::pass(std::uint64_t count) {
@@ -140,16 +188,6 @@ void Walker::report_cut_off() {
            fmt::format("the record is {} bytes long, and the image ends after {} of them",
                        record_.length, source_.offset() - record_.offset),
            std::string(kTakeAgain));
-}
-
-std::span<const std::byte> Walker::bytes(std::size_t count) {
-    const std::size_t wanted = std::min<std::size_t>(count, record_.length);
-    const std::span<const std::byte> found = source_.peek(wanted);
-    if (found.size() < wanted) {
-        report_cut_off();
-        return {};
-    }
-    return found;
 }
 
 std::uint64_t Walker::pass_rest() {

@@ -72,19 +72,62 @@ void write_tasks(JsonWriter& json, const std::vector<Task>& tasks) {
     json.end_array();
 }
 
-void write_break(JsonWriter& json, const LeaseState& state) {
+namespace {
+
+// "state", "type", "previous_type", "break_notified" and the name of "remaining_seconds".
+void write_kind(JsonWriter& json, const LeaseState& state) {
+    json.member("state", state.breaking ? "breaking" : "held")
+        .member("type", to_string(state.type))
+        .key("previous_type");
+    state.breaking ? json.value(to_string(state.previous_type)) : json.null();
     json.member("break_notified", state.breaking && state.notified).key("remaining_seconds");
+}
+
+void write_time(JsonWriter& json, const LeaseState& state) {
     const bool has_time = state.breaking && state.remaining.has_deadline();
     has_time ? json.seconds(state.remaining.time()) : json.null();
     json.member("no_deadline", state.breaking && !state.remaining.has_deadline());
 }
 
+}  // namespace
+
+void write_break(JsonWriter& json, const LeaseState& state) {
+    json.member("break_notified", state.breaking && state.notified).key("remaining_seconds");
+    write_time(json, state);
+}
+
+void LeaseJson::write_state(JsonWriter& json, const LeaseState& state) {
+    LeaseState without_time = state;
+    without_time.remaining = {};
+    // Millions of leases are in a few states.
+    const auto number = static_cast<std::size_t>(state.type) * 4 + (state.breaking ? 2 : 0) +
+                        (state.notified ? 1 : 0);
+    auto& [known, text] = states_[number % states_.size()];
+    if (text.empty() || known != without_time) {
+        known = without_time;
+        text = JsonWriter::text_of([&](JsonWriter& part) { write_kind(part, state); });
+    }
+    json.repeat(text);
+    write_time(json, state);
+}
+
+void LeaseJson::write_tasks(JsonWriter& json, TableId table, const std::vector<Task>& tasks) {
+    constexpr std::size_t kMostKept = 100;
+    if (tasks.size() > kMostKept) {
+        ckpt_lease::write_tasks(json, tasks);
+        return;
+    }
+    if (tasks_.empty() || table != table_) {
+        table_ = table;
+        tasks_ =
+            JsonWriter::text_of([&](JsonWriter& part) { ckpt_lease::write_tasks(part, tasks); });
+    }
+    json.repeat(tasks_);
+}
+
 void write_state(JsonWriter& json, const LeaseState& state) {
-    json.member("state", state.breaking ? "breaking" : "held")
-        .member("type", to_string(state.type))
-        .key("previous_type");
-    state.breaking ? json.value(to_string(state.previous_type)) : json.null();
-    write_break(json, state);
+    write_kind(json, state);
+    write_time(json, state);
 }
 
 std::string shown_name(std::string_view name) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <array>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "ckpt-lease/lease/lock_list.hpp"
 #include "ckpt-lease/linux_cr/image.hpp"
@@ -33,6 +36,20 @@ void write_break(JsonWriter& json, const LeaseState& state);
 
 /// "state", "type", "previous_type" and what write_break() writes.
 void write_state(JsonWriter& json, const LeaseState& state);
+
+/// Writes what the leases of one image have in common faster than write_state() and write_tasks()
+/// do, and the same: it remembers the text.
+class LeaseJson {
+ public:
+    void write_state(JsonWriter& json, const LeaseState& state);
+    void write_tasks(JsonWriter& json, TableId table, const std::vector<Task>& tasks);
+
+ private:
+    // States but for the time that is left, each in the place that its values give it.
+    std::array<std::pair<LeaseState, std::string>, 12> states_;
+    TableId table_{};    // whose
+    std::string tasks_;  // these are
+};
 
 /// "path", and "path_bytes" if need be
 void write_path(JsonWriter& json, std::string_view path);

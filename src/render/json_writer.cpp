@@ -1,11 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "render/json_writer.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cstring>
 #include <string>
 
 #include "ckpt-lease/base/text.hpp"
 
 namespace ckpt_lease {
+namespace {
+
+// What stands for itself in a string.
+constexpr bool is_plain_character(char c) {
+    return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
+}
+
+constexpr auto kIsPlain = [] {
+    std::array<bool, 256> plain{};
+    for (std::size_t c = 0; c < plain.size(); ++c) {
+        plain.at(c) = is_plain_character(static_cast<char>(c));
+    }
+    return plain;
+}();
+
+// Most strings are, and this is the fast way to know.
+bool is_plain(std::string_view text) {
+    bool plain = true;
+    for (const char c : text) {
+        plain &= kIsPlain[static_cast<unsigned char>(c)];
+    }
+    return plain;
+}
+
+}  // namespace
 
 void JsonWriter::before_value() {
     if (after_key_) {
@@ -16,11 +44,10 @@ void JsonWriter::before_value() {
         return;
     }
     Level& level = levels_.back();
-    if (!level.empty) {
-        out_.write(",");
-    }
     if (level.is_array) {
-        out_.write("\n");
+        out_.write(level.empty ? "\n" : ",\n");
+    } else if (!level.empty) {
+        out_.write(",");
     }
     level.empty = false;
 }
@@ -64,6 +91,13 @@ JsonWriter& JsonWriter::null() {
     return *this;
 }
 
+JsonWriter& JsonWriter::repeat(std::string_view text) {
+    before_value();
+    out_.write(text);
+    after_key_ = text.ends_with(':');
+    return *this;
+}
+
 JsonWriter& JsonWriter::seconds(Nanoseconds span) {
     before_value();
     out_.write(format_seconds(span));
@@ -79,27 +113,34 @@ JsonWriter& JsonWriter::bytes_member(std::string_view name, std::string_view byt
 }
 
 void JsonWriter::write_string(std::string_view utf8) {
-    out_.write("\"");
-    for (std::size_t begin = 0; begin < utf8.size();) {
-        const auto is_plain = [](char c) {
-            return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
-        };
-        std::size_t end = begin;
-        while (end < utf8.size() && is_plain(utf8[end])) {
-            ++end;
-        }
-        out_.write(utf8.substr(begin, end - begin));
-        if (end < utf8.size()) {
-            const char c = utf8[end++];
-            if (c == '"' || c == '\\') {
-                out_.print("\\{}", c);
-            } else {
-                out_.print("\\u{:04x}", static_cast<unsigned>(c));
-            }
-        }
-        begin = end;
+    if (utf8.size() <= Out::kMostRoom - 2 && is_plain(utf8)) {
+        char* const to = out_.room(utf8.size() + 2);
+        to[0] = '"';
+        std::memcpy(to + 1, utf8.data(), utf8.size());
+        to[utf8.size() + 1] = '"';
+        out_.take(utf8.size() + 2);
+        return;
     }
     out_.write("\"");
+    while (!utf8.empty()) {
+        const auto* const special = std::find_if_not(utf8.begin(), utf8.end(), is_plain_character);
+        const auto plain = static_cast<std::size_t>(special - utf8.begin());
+        out_.write(utf8.substr(0, plain));
+        utf8.remove_prefix(plain);
+        if (!utf8.empty()) {
+            write_escaped(utf8.front());
+            utf8.remove_prefix(1);
+        }
+    }
+    out_.write("\"");
+}
+
+void JsonWriter::write_escaped(char c) {
+    if (c == '"' || c == '\\') {
+        out_.print("\\{}", c);
+    } else {
+        out_.print("\\u{:04x}", static_cast<unsigned>(c));
+    }
 }
 
 }  // namespace ckpt_lease

@@ -3,7 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <cstddef>
+#include <cstring>
 #include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -22,21 +27,57 @@ class Out {
     enum class Kind : unsigned char { results, messages };
 
     Out(io::File file, Kind kind) : file_(std::move(file)), kind_(kind) {}
+    /// Appends to `text` instead, which must outlive it.
+    explicit Out(std::string& text) : text_(&text) {}
 
     template <typename... Args>
     void print(fmt::format_string<Args...> format, Args&&... args) {
-        fmt::format_to(std::back_inserter(buffer_), format, std::forward<Args>(args)...);
-        flush_if_full();
+        fmt::memory_buffer text;
+        fmt::format_to(std::back_inserter(text), format, std::forward<Args>(args)...);
+        write({text.data(), text.size()});
     }
     void write(std::string_view text) {
-        buffer_.append(text);
-        flush_if_full();
+        if (text.size() > kSize - used_) {
+            write_large(text);
+            return;
+        }
+        std::memcpy(&buffer_[used_], text.data(), text.size());
+        used_ += text.size();
     }
     void flush() {
         // Emptied first: what could not be written once is not tried again.
-        const auto text = std::exchange(buffer_, fmt::memory_buffer());
+        pass_on({buffer_.get(), std::exchange(used_, 0)});
+    }
+
+    /// Room for `count` bytes, at most kMostRoom, to be written to at once; take() says how many of
+    /// them were. For what is printed by the million.
+    static constexpr std::size_t kMostRoom = 4096;
+    [[nodiscard]] char* room(std::size_t count) {
+        if (count > kSize - used_) {
+            flush();
+        }
+        return &buffer_[used_];
+    }
+    void take(std::size_t count) noexcept { used_ += count; }
+
+ private:
+    static constexpr std::size_t kSize = std::size_t{64} * 1024;
+
+    void write_large(std::string_view text) {
+        flush();
+        if (text.size() >= kSize) {
+            pass_on(text);
+        } else {
+            write(text);
+        }
+    }
+    void pass_on(std::string_view text) {
+        if (text_ != nullptr) {
+            text_->append(text);
+            return;
+        }
         try {
-            file_.write(as_bytes({text.data(), text.size()}));
+            file_->write(as_bytes(text));
         } catch (const Error&) {
             if (kind_ == Kind::results) {
                 throw;
@@ -44,17 +85,11 @@ class Out {
         }
     }
 
- private:
-    static constexpr std::size_t kFull = std::size_t{64} * 1024;
-    void flush_if_full() {
-        if (buffer_.size() >= kFull) {
-            flush();
-        }
-    }
-
-    io::File file_;
-    Kind kind_;
-    fmt::memory_buffer buffer_;
+    std::optional<io::File> file_;
+    std::string* text_ = nullptr;
+    Kind kind_ = Kind::results;
+    std::unique_ptr<char[]> buffer_{new char[kSize]};
+    std::size_t used_ = 0;
 };
 
 }  // namespace ckpt_lease

@@ -36,20 +36,20 @@ class ShowJson final : public ShowOutput {
  private:
     bool write_locks(const ShownImage& shown, std::string_view key, bool leases) {
         const LockList& locks = shown.image.locks;
+        LeaseJson lease_json;
         bool any = false;
         json_.key(key).begin_array();
-        for (std::size_t i = 0; i < locks.size(); ++i) {
-            const Lock lock = locks.at(i);
+        locks.for_each([&](const Lock& lock) {
             if ((lock.kind == LockKind::lease) == leases &&
                 shown.filter.matches(lock, locks.ownership())) {
                 any = true;
                 json_.begin_object();
                 write_place(json_, lock, locks.ownership());
-                write_tasks(json_, locks.tasks(lock));
-                leases ? write_state(json_, lock.lease) : write_lock(lock);
+                lease_json.write_tasks(json_, lock.table, locks.tasks(lock));
+                leases ? lease_json.write_state(json_, lock.lease) : write_lock(lock);
                 json_.end_object();
             }
-        }
+        });
         json_.end_array();
         return any;
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "ckpt-lease/base/text.hpp"
@@ -13,7 +14,7 @@ namespace ckpt_lease {
 namespace {
 
 // What one line shows: a lease with all descriptors that it is held through, or one other lock.
-using Group = std::vector<std::size_t>;
+using Group = std::vector<Lock>;
 
 bool is_same_lease(const Lock& a, const Lock& b) {
     return a.kind == LockKind::lease && b.kind == LockKind::lease && a.file == b.file &&
@@ -21,12 +22,93 @@ bool is_same_lease(const Lock& a, const Lock& b) {
 }
 
 // 0 comes first: leases being broken are what one looks for.
+constexpr int kRanks = 3;
 int rank(const Lock& lock) {
     if (lock.kind != LockKind::lease) {
         return 2;
     }
     return lock.lease.breaking ? 0 : 1;
 }
+
+// The locks that match a filter in the order in which they are shown, the records of a lease side
+// by side: they stand where the first of them does.
+//
+// Most leases have one record and stand where they are. So of a lock it is kept only whether it is
+// shown, and of its file whether it has several leases: a bit each. Those of such a file, and no
+// others, have to be put in order.
+class ShownLocks {
+ public:
+    ShownLocks(const LockList& locks, const Filter& filter, bool all)
+        : locks_(locks), shown_(locks.size()), several_(locks.ownership().file_count()) {
+        std::vector<bool> seen(several_.size());
+        locks.for_each([&](const Lock& lock) {
+            const bool is_lease = lock.kind == LockKind::lease;
+            if ((!all && !is_lease) || !filter.matches(lock, locks.ownership())) {
+                return;
+            }
+            shown_[lock.index] = true;
+            any_ = true;
+            if (is_lease) {
+                const auto file = static_cast<std::size_t>(lock.file);
+                several_[file] = seen[file];
+                seen[file] = true;
+            }
+        });
+        collect_moved();
+    }
+
+    [[nodiscard]] bool any() const noexcept { return any_; }
+
+    template <typename Visit>
+    void for_each(Visit visit) const {
+        auto moved = moved_.begin();
+        for (int r = 0; r < kRanks; ++r) {
+            const auto visit_moved_before = [&](std::uint64_t place) {
+                for (; moved != moved_.end() && moved->rank == r && moved->place < place; ++moved) {
+                    visit(locks_.at(moved->index));
+                }
+            };
+            locks_.for_each([&](const Lock& lock) {
+                if (shown_[lock.index] && rank(lock) == r && !is_moved(lock)) {
+                    visit_moved_before(lock.index);
+                    visit(lock);
+                }
+            });
+            visit_moved_before(locks_.size());
+        }
+    }
+
+ private:
+    struct Moved {
+        int rank;
+        std::uint32_t place;  // the index of the first lease of its file
+        std::uint32_t index;
+    };
+
+    [[nodiscard]] bool is_moved(const Lock& lock) const {
+        return lock.kind == LockKind::lease && several_[static_cast<std::size_t>(lock.file)];
+    }
+
+    void collect_moved() {
+        std::unordered_map<FileId, std::uint32_t> places;
+        locks_.for_each([&](const Lock& lock) {
+            if (shown_[lock.index] && is_moved(lock)) {
+                const auto index = static_cast<std::uint32_t>(lock.index);
+                moved_.push_back(
+                    {rank(lock), places.emplace(lock.file, index).first->second, index});
+            }
+        });
+        std::sort(moved_.begin(), moved_.end(), [](const Moved& a, const Moved& b) {
+            return std::tie(a.rank, a.place, a.index) < std::tie(b.rank, b.place, b.index);
+        });
+    }
+
+    const LockList& locks_;
+    std::vector<bool> shown_;    // by index
+    std::vector<bool> several_;  // by FileId: several of its leases are shown
+    std::vector<Moved> moved_;
+    bool any_ = false;
+};
 
 template <typename Item, typename Text>
 std::string join(const std::vector<Item>& items, Text text) {
@@ -50,30 +132,29 @@ class ShowTable final : public ShowOutput {
         }
         first_ = false;
         print_headline(out_, page_, shown.name, describe(shown.image.facts));
-        const std::vector<std::uint32_t> order = sorted(shown);
-        Table table(out_, page_, columns());
         const LockList& locks = shown.image.locks;
-        for (std::size_t begin = 0; begin < order.size();) {
-            std::size_t end = begin + 1;
-            while (end < order.size() &&
-                   is_same_lease(locks.at(order[begin]), locks.at(order[end]))) {
-                ++end;
+        const ShownLocks shown_locks(locks, shown.filter, all_);
+        Table table(out_, page_, columns());
+        Group group;
+        shown_locks.for_each([&](const Lock& lock) {
+            if (!group.empty() && !is_same_lease(group.front(), lock)) {
+                add_row(table, locks, group);
+                group.clear();
             }
-            add_row(table, locks,
-                    Group(order.begin() + offset(begin), order.begin() + offset(end)));
-            begin = end;
+            group.push_back(lock);
+        });
+        if (!group.empty()) {
+            add_row(table, locks, group);
         }
         table.finish();
-        if (order.empty() && !shown.image.damage) {
+        if (!shown_locks.any() && !shown.image.damage) {
             out_.print("no {}{}\n", all_ ? "locks" : "leases",
                        locks.size() > 0 ? " that match" : "");
         }
-        return !order.empty();
+        return shown_locks.any();
     }
 
  private:
-    static std::ptrdiff_t offset(std::size_t index) { return static_cast<std::ptrdiff_t>(index); }
-
     std::vector<Table::Column> columns() const {
         using Kind = Table::Kind;
         std::vector<Table::Column> columns{
@@ -86,49 +167,16 @@ class ShowTable final : public ShowOutput {
         return columns;
     }
 
-    // The indexes of what matches, the records of a lease side by side: they stand where the first
-    // of them does.
-    std::vector<std::uint32_t> sorted(const ShownImage& shown) const {
-        const LockList& locks = shown.image.locks;
-        std::vector<std::uint32_t> order;
-        std::vector<std::uint32_t> first_of_file(locks.ownership().file_count(), UINT32_MAX);
-        for (std::size_t i = 0; i < locks.size(); ++i) {
-            const Lock lock = locks.at(i);
-            if ((all_ || lock.kind == LockKind::lease) &&
-                shown.filter.matches(lock, locks.ownership())) {
-                order.push_back(static_cast<std::uint32_t>(i));
-                std::uint32_t& first = first_of_file[static_cast<std::size_t>(lock.file)];
-                if (lock.kind == LockKind::lease && first == UINT32_MAX) {
-                    first = static_cast<std::uint32_t>(i);
-                }
-            }
-        }
-        const auto key = [&](std::uint32_t index) {
-            const Lock lock = locks.at(index);
-            const std::uint32_t place = lock.kind == LockKind::lease
-                                            ? first_of_file[static_cast<std::size_t>(lock.file)]
-                                            : index;
-            return std::tuple(rank(lock), place, index);
-        };
-        std::sort(order.begin(), order.end(),
-                  [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
-        return order;
-    }
-
     void add_row(Table& table, const LockList& locks, const Group& group) const {
-        const Lock first = locks.at(group.front());
-        std::vector<Lock> records;
-        for (const std::size_t index : group) {
-            records.push_back(locks.at(index));
-        }
+        const Lock& first = group.front();
         std::vector<std::string> cells{
-            join(group, [](std::size_t index) { return fmt::to_string(index); })};
+            join(group, [](const Lock& lock) { return fmt::to_string(lock.index); })};
         append_state(cells, first);
-        cells.push_back(join(records, [](const Lock& lock) { return fmt::to_string(lock.fd); }));
+        cells.push_back(join(group, [](const Lock& lock) { return fmt::to_string(lock.fd); }));
         if (all_) {
             cells.push_back(bytes(first));
         }
-        cells.push_back(holders(locks, records));
+        cells.push_back(holders(locks, group));
         cells.push_back(shown_path(locks.path(first)));
         table.add(std::move(cells),
                   is_breaking(first) ? Table::Style::important : Table::Style::plain);
@@ -157,10 +205,10 @@ class ShowTable final : public ShowOutput {
     }
 
     // Every task once, however many of the records lead to it.
-    static std::string holders(const LockList& locks, const std::vector<Lock>& records) {
+    static std::string holders(const LockList& locks, const Group& group) {
         std::vector<TableId> tables;
         std::vector<Task> tasks;
-        for (const Lock& lock : records) {
+        for (const Lock& lock : group) {
             if (std::find(tables.begin(), tables.end(), lock.table) == tables.end()) {
                 tables.push_back(lock.table);
                 const std::vector<Task>& more = locks.tasks(lock);

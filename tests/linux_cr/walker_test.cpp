@@ -25,6 +25,8 @@ struct Walk {
     std::vector<std::string> problems;
     ByteOrder order = ByteOrder::little;
     bool broken = false;
+    std::uint64_t last = 0;   // offset of the current record when the walk was over
+    std::uint64_t count = 0;  // of all records, wanted or not
 };
 
 Walk walk(std::string_view bytes) {
@@ -39,6 +41,26 @@ Walk walk(std::string_view bytes) {
     EXPECT_FALSE(walker.next()) << "a walk that is over stays over";
     found.order = walker.order();
     found.broken = walker.is_broken();
+    found.last = walker.record().offset;
+    found.count = walker.count();
+    return found;
+}
+
+// As walk(), seeing only the records of wanted types.
+Walk walk_wanted(std::string_view bytes, const WantedTypes& wanted) {
+    Walk found;
+    io::MemorySource source(std::string(kName), as_bytes(bytes));
+    Walker walker(source,
+                  [&](const Problem& problem) { found.problems.push_back(to_string(problem)); });
+    while (walker.next(wanted)) {
+        found.records.emplace_back(walker.record().offset, walker.record().type,
+                                   walker.record().length);
+    }
+    EXPECT_FALSE(walker.next(wanted)) << "a walk that is over stays over";
+    found.order = walker.order();
+    found.broken = walker.is_broken();
+    found.last = walker.record().offset;
+    found.count = walker.count();
     return found;
 }
 
@@ -188,6 +210,71 @@ TEST(Walker, OnlyTheFirstRecordTellsTheOrder) {
     const Walk found = walk("\x01\0\0\0\x08\0\0\0\0\0\0\x01\x08\0\0\0"s);
     EXPECT_EQ(found.records, (Records{{0, 1, 8}, {8, 0x01000000, 8}}));
     EXPECT_EQ(found.order, ByteOrder::little);
+}
+
+TEST(Walker, StopsAtWantedRecordsOnly) {
+    const Walk found = walk_wanted(
+        "\x01\0\0\0\x0c\0\0\0abcd"
+        "\x05\0\0\0\x09\0\0\0x"
+        "\x06\0\0\0\x08\0\0\0"
+        "\x05\0\0\0\x08\0\0\0"
+        "\x06\0\0\0\x0a\0\0\0yz"
+        "\x29\x23\0\0\x08\0\0\0"
+        "\x05\0\0\0\x08\0\0\0"s,
+        {6});
+    EXPECT_EQ(found.records, (Records{{21, 6, 8}, {37, 6, 10}, {47, 9001, 8}}))
+        << "large types are always wanted";
+    EXPECT_EQ(found.problems, Texts{});
+    EXPECT_EQ(found.last, 55U) << "the last record, though it is not wanted";
+    EXPECT_EQ(found.count, 7U);
+}
+
+TEST(Walker, MissesNoProblemBetweenWantedRecords) {
+    for (const ByteOrder order : kBothOrders) {
+        const std::string whole = test_support::small_image(order).bytes();
+        const WantedTypes wanted{kTask, kFileDesc};
+        const auto expect_same = [&](const std::string& bytes) {
+            Walk all = walk(bytes);
+            std::erase_if(all.records, [&](const auto& record) {
+                return !wanted.contains(std::get<1>(record));
+            });
+            const Walk some = walk_wanted(bytes, wanted);
+            EXPECT_EQ(some.records, all.records);
+            EXPECT_EQ(some.problems, all.problems);
+            EXPECT_EQ(some.broken, all.broken);
+            EXPECT_EQ(some.last, all.last);
+            EXPECT_EQ(some.count, all.count);
+        };
+        for (std::size_t size = 0; size <= whole.size(); ++size) {
+            expect_same(whole.substr(0, size));
+        }
+        for (std::size_t at = 0; at < whole.size(); ++at) {
+            for (const char byte : {'\0', '\x07', '\x66', '\xff'}) {
+                std::string damaged = whole;
+                damaged[at] = byte;
+                expect_same(damaged);
+            }
+        }
+    }
+}
+
+TEST(Walker, FindsTheNextWantedRecordBehindWords) {
+    const std::string bytes =
+        "\x01\0\0\0\x08\0\0\0"
+        "\x04\0\0\0\x12\0\0\0abcdefghij"
+        "\x05\0\0\0\x08\0\0\0"
+        "\x06\0\0\0\x08\0\0\0"s;
+    io::MemorySource source(std::string(kName), as_bytes(bytes));
+    Walker walker(source, [](const Problem&) { FAIL(); });
+    const WantedTypes wanted{4, 6};
+    ASSERT_TRUE(walker.next(wanted));
+    ASSERT_EQ(walker.record().type, 4U);
+    int words = 0;
+    EXPECT_TRUE(walker.read_words([&](std::uint32_t) { ++words; }));
+    EXPECT_EQ(words, 2);
+    ASSERT_TRUE(walker.next(wanted));
+    EXPECT_EQ(walker.record().type, 6U);
+    EXPECT_EQ(walker.record().offset, 34U);
 }
 
 TEST(Walker, ShowsTheBytesOfARecordAndNoMore) {

@@ -6,6 +6,7 @@
 
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "lease_support.hpp"
 
@@ -76,6 +77,34 @@ TEST(LockList, KeepsLocksThatAreNoLease) {
         expect_round_trip(lock);
         lock.range = {INT64_MIN, kToEndOfFile};
         expect_round_trip(lock);
+    }
+}
+
+// Rows stand in blocks, and each says only how it differs from the one before it.
+TEST(LockList, KeepsManyLocksOfAllKinds) {
+    LockList list;
+    std::vector<Lock> wanted;
+    for (std::size_t i = 0; i < 20000; ++i) {
+        Lock lock = i % 5 == 3 ? far_out(LockKind::posix) : Lock{};
+        lock.index = i;
+        lock.offset += i * 40;
+        lock.fd -= static_cast<std::int32_t>(i % 7);
+        lock.kind = static_cast<LockKind>(i % 4);
+        if (lock.kind == LockKind::lease) {
+            lock.lease = i % 8 == 0 ? breaking(Remaining(Nanoseconds(i * 12345678))) : LeaseState();
+            lock.file = static_cast<FileId>(i % 3 == 0 ? i : 2 * i);
+        } else {
+            lock.range = {static_cast<std::int64_t>(i) << (i % 40), kToEndOfFile};
+            lock.table = static_cast<TableId>(i / 100);
+        }
+        wanted.push_back(lock);
+        list.add(lock);
+    }
+    std::size_t count = 0;
+    list.for_each([&](const Lock& lock) { expect_same(lock, wanted.at(count++)); });
+    EXPECT_EQ(count, wanted.size());
+    for (std::size_t i = wanted.size(); i-- > 0;) {
+        expect_same(list.at(i), wanted[i]);
     }
 }
 

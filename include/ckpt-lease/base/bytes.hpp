@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -30,18 +34,64 @@ struct Field {
     return field.end() <= length;
 }
 
+/// Throws std::out_of_range: what load() does where a record ends too early.
+[[noreturn]] void throw_past_end();
+/// Throws std::logic_error: what load() does with a field of a width that no integer has.
+[[noreturn]] void throw_no_width();
+
+/// The number that stands at `at`, whatever its alignment.
+template <std::unsigned_integral Number>
+[[nodiscard]] Number load_number(const std::byte* at, ByteOrder order) noexcept {
+    std::array<std::byte, sizeof(Number)> bytes{};
+    std::memcpy(bytes.data(), at, bytes.size());
+    if ((order == ByteOrder::little) != (std::endian::native == std::endian::little)) {
+        std::reverse(bytes.begin(), bytes.end());
+    }
+    return std::bit_cast<Number>(bytes);
+}
+
 /// The unsigned value of `field`. Throws std::out_of_range if `record` ends before the field does:
-/// callers check the record's length first, this is the second line of defence.
-[[nodiscard]] std::uint64_t load(std::span<const std::byte> record, const Field& field,
-                                 ByteOrder order);
+/// callers check the record's length first, this is the second line of defence. These are inline
+/// because they are called for every record of an image, mostly with a field that is a constant.
+[[nodiscard]] inline std::uint64_t load(std::span<const std::byte> record, const Field& field,
+                                        ByteOrder order) {
+    if (!fits(field, record.size())) {
+        throw_past_end();
+    }
+    const std::byte* const at = record.data() + field.offset;
+    switch (field.width) {
+        case 1:
+            return load_number<std::uint8_t>(at, order);
+        case 2:
+            return load_number<std::uint16_t>(at, order);
+        case 4:
+            return load_number<std::uint32_t>(at, order);
+        case 8:
+            return load_number<std::uint64_t>(at, order);
+        default:
+            throw_no_width();
+    }
+}
 
 /// The value of `field`, sign-extended if the field is signed. Throws as load() does.
-[[nodiscard]] std::int64_t load_signed(std::span<const std::byte> record, const Field& field,
-                                       ByteOrder order);
+[[nodiscard]] inline std::int64_t load_signed(std::span<const std::byte> record, const Field& field,
+                                              ByteOrder order) {
+    const std::uint64_t value = load(record, field, order);
+    if (!field.is_signed) {
+        return static_cast<std::int64_t>(value);
+    }
+    const unsigned unused = 64U - field.width * 8U;
+    return static_cast<std::int64_t>(value << unused) >> unused;
+}
 
 /// The 32-bit number that `record` begins with or has at `offset`; the fast path of the walk.
-[[nodiscard]] std::uint32_t load_u32(std::span<const std::byte> record, std::size_t offset,
-                                     ByteOrder order);
+[[nodiscard]] inline std::uint32_t load_u32(std::span<const std::byte> record, std::size_t offset,
+                                            ByteOrder order) {
+    if (record.size() < 4 || offset > record.size() - 4) {
+        throw_past_end();
+    }
+    return load_number<std::uint32_t>(record.data() + offset, order);
+}
 
 /// The bytes that `value` takes in an image; only the first `width` of them are meaningful.
 [[nodiscard]] std::array<std::byte, 8> encode(std::uint64_t value, std::uint8_t width,

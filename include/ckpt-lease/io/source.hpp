@@ -45,6 +45,11 @@ class Source {
         return window_.subspan(cursor_, std::min(count, window_.size() - cursor_));
     }
 
+    /// What of the next bytes lies in the window already, perhaps nothing. Valid as peek()'s are.
+    [[nodiscard]] std::span<const std::byte> at_hand() const noexcept {
+        return window_.subspan(cursor_);
+    }
+
     /// Passes over the next `count` bytes. Returns how many there were: fewer where the input ends.
     std::uint64_t skip(std::uint64_t count) {
         if (count <= window_.size() - cursor_) {

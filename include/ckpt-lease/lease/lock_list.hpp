@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ckpt-lease/base/byte_store.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 
 namespace ckpt_lease {
@@ -19,6 +21,13 @@ struct Task {
 /// Whose a lock is: open files with their paths, and file tables with the tasks that use them.
 class Ownership {
  public:
+    Ownership() = default;
+    Ownership(Ownership&&) = default;
+    Ownership(const Ownership&) = delete;
+    Ownership& operator=(Ownership&&) = default;
+    Ownership& operator=(const Ownership&) = delete;
+    ~Ownership() = default;
+
     /// A struct file whose path is not known (yet).
     FileId add_file();
     /// Names a file. The path is bytes; a later call for the same file is ignored.
@@ -26,7 +35,7 @@ class Ownership {
     TableId add_table();
     void add_task(TableId table, const Task& task);
 
-    [[nodiscard]] std::size_t file_count() const noexcept { return files_.size(); }
+    [[nodiscard]] std::size_t file_count() const noexcept { return paths_.size(); }
     [[nodiscard]] std::size_t table_count() const noexcept { return tables_.size(); }
     /// Empty if the file has no name (a pipe, a socket).
     [[nodiscard]] std::string_view path(FileId file) const;
@@ -34,27 +43,35 @@ class Ownership {
     [[nodiscard]] const std::vector<Task>& tasks(TableId table) const;
 
  private:
-    // Paths lie end to end in chunks that never move: millions of files are common, and a string
+    // A path stands in the store behind its length. Millions of files are common, and a string
     // object for each would take several times the memory of the names.
-    static constexpr std::size_t kChunk = std::size_t{64} * 1024;
-    struct File {
-        const char* path = nullptr;
-        std::uint32_t length = 0;
-    };
-    std::deque<File> files_;
+    std::deque<const std::byte*> paths_;  // null: no name
     std::deque<std::vector<Task>> tables_;
-    std::deque<std::vector<char>> chunks_;
+    ByteStore store_;
 };
 
 /// All locks of one input, in its order. A Lock is put together when it is asked for; what is kept
-/// is 40 bytes each.
+/// is some 10 to 15 bytes each.
 class LockList {
  public:
     /// Appends a lock; its index must be size().
     void add(const Lock& lock);
 
-    [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] Lock at(std::size_t index) const;
+
+    /// Hands every lock to `visit`, in their order: faster than at(), and for millions of them.
+    template <typename Visit>
+    void for_each(Visit visit) const {
+        Lock lock;
+        const std::byte* row = nullptr;
+        for (std::size_t i = 0; i < size_; ++i) {
+            row = i % kRowsOfBlock == 0 ? begin_block(i, lock) : row;
+            row = read_row(row, lock);
+            lock.index = i;
+            visit(static_cast<const Lock&>(lock));
+        }
+    }
 
     [[nodiscard]] Ownership& ownership() noexcept { return ownership_; }
     [[nodiscard]] const Ownership& ownership() const noexcept { return ownership_; }
@@ -67,20 +84,25 @@ class LockList {
     }
 
  private:
-    struct Row {
+    // A row holds how a lock differs from the one before it. Where a block of rows begins, and what
+    // its first row differs from, is kept apart, so that any lock can be found in a few steps.
+    static constexpr std::size_t kRowsOfBlock = 16;
+    struct Block {
+        const std::byte* rows;
         std::uint64_t offset;
-        std::int64_t first;   // remaining nanoseconds of a lease, else start
-        std::int64_t second;  // of locks that are no lease: end
         std::int32_t fd;
         FileId file;
         TableId table;
-        LockKind kind : 2;
-        bool breaking : 1;
-        bool notified : 1;
-        LockType type;
-        LockType previous_type;
     };
-    std::deque<Row> rows_;
+
+    // Both return the row that comes next.
+    [[nodiscard]] const std::byte* begin_block(std::size_t index, Lock& lock) const;
+    [[nodiscard]] static const std::byte* read_row(const std::byte* row, Lock& lock);
+
+    std::deque<Block> blocks_;
+    ByteStore rows_;
+    std::size_t size_ = 0;
+    Lock last_;  // what the next row differs from
     Ownership ownership_;
 };
 

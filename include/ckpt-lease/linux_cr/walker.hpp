@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 
@@ -20,6 +23,30 @@ struct Record {
     std::uint32_t length = 0;  ///< the 8 bytes of the header included, so at least 8
 };
 
+/// The types of records that somebody wants to see.
+class WantedTypes {
+ public:
+    WantedTypes(std::initializer_list<std::uint32_t> types) {
+        for (const std::uint32_t type : types) {
+            add(type);
+        }
+    }
+
+    void add(std::uint32_t type) noexcept {
+        if (type < wanted_.size()) {
+            wanted_[type] = true;
+        }
+    }
+
+    /// Large types are always wanted: few records have them, and a short table is quick to ask.
+    [[nodiscard]] bool contains(std::uint32_t type) const noexcept {
+        return type >= wanted_.size() || wanted_[type];
+    }
+
+ private:
+    std::array<bool, 1024> wanted_{};
+};
+
 /// Walks the records of an image, one after the other. Only this is right: payloads may hold bytes
 /// that look like records. It makes nothing of what the records say but of the first, whose type,
 /// 1, tells the byte order.
@@ -32,7 +59,11 @@ class Walker {
 
     /// Moves on to the next record. False at the end of the input or where the walk breaks.
     bool next();
+    /// As next(), until the record is of a wanted type: the same walk, only faster.
+    bool next(const WantedTypes& wanted);
 
+    /// How many records there were so far, the current one included.
+    [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
     [[nodiscard]] const Record& record() const noexcept { return record_; }
     [[nodiscard]] ByteOrder order() const noexcept { return order_; }
     /// True once the walk broke.
@@ -41,7 +72,15 @@ class Walker {
     /// The first `count` bytes of the record, header included; fewer if the record is shorter. If
     /// the input ends before, the walk breaks and nothing is returned. At most
     /// io::Source::kPeekLimit. Only before read_words().
-    [[nodiscard]] std::span<const std::byte> bytes(std::size_t count);
+    [[nodiscard]] std::span<const std::byte> bytes(std::size_t count) {
+        const std::size_t wanted = std::min<std::size_t>(count, record_.length);
+        const std::span<const std::byte> found = source_.peek(wanted);
+        if (found.size() < wanted) {
+            report_cut_off();
+            return {};
+        }
+        return found;
+    }
 
     /// Reads the payload of the record as 32-bit numbers and hands each to `take`, in bounded
     /// memory. Bytes beyond the last whole number are left. False if the walk broke.
@@ -78,6 +117,7 @@ class Walker {
 
  private:
     bool begin();
+    bool next_in_window(const WantedTypes& wanted);
     bool pass(std::uint64_t count);
     void report_cut_off();
     void report_no_image(std::span<const std::byte> start);
@@ -86,6 +126,7 @@ class Walker {
     io::Source& source_;
     ProblemSink problems_;
     Record record_;
+    std::uint64_t count_ = 0;
     std::uint64_t passed_ = 0;  // bytes of the current record that the source is past
     ByteOrder order_ = ByteOrder::little;
     bool begun_ = false;
