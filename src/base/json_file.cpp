@@ -80,10 +80,15 @@ std::string in_our_words(std::string description) {
         fmt::format("the schema {} says what is allowed; ckpt-lease(1) says where it is", schema));
 }
 
-// Two members of one name: nobody can tell which was meant.
-class DuplicateCheck {
+// The longest path has 4096 bytes. The schemas' patterns are matched by a recursion of the standard
+// library, once a byte: there is no stack for texts of any length.
+constexpr std::size_t kLongestText = 4096;
+
+// What JSON allows, and we do not: two members of one name, as nobody can tell which was meant, and
+// texts without end.
+class StrictCheck {
  public:
-    explicit DuplicateCheck(std::string name) : name_(std::move(name)) {}
+    explicit StrictCheck(std::string name) : name_(std::move(name)) {}
 
     bool operator()(int /*depth*/, nlohmann::json::parse_event_t event,
                     const nlohmann::json& parsed) {
@@ -96,11 +101,21 @@ class DuplicateCheck {
             fail_json(name_, {},
                       fmt::format("the member '{}' stands twice in one object",
                                   parsed.get<std::string>()));
+        } else if (event == Event::value && parsed.is_string()) {
+            check_length(parsed.get_ref<const std::string&>());
         }
         return true;
     }
 
  private:
+    void check_length(const std::string& text) const {
+        if (text.size() > kLongestText) {
+            fail_json(name_, {},
+                      fmt::format("a text of {} bytes: {} are the most that a path can have",
+                                  text.size(), kLongestText));
+        }
+    }
+
     std::string name_;
     std::vector<std::set<std::string>> keys_;
 };
@@ -120,7 +135,10 @@ void fail_json(const std::string& name, const std::string& pointer, std::string 
 nlohmann::json parse_json(const std::string& name, std::string_view text, std::string_view schema) {
     nlohmann::json document;
     try {
-        document = nlohmann::json::parse(text, DuplicateCheck(name));
+        document = nlohmann::json::parse(text, StrictCheck(name));
+    } catch (const nlohmann::json::out_of_range&) {
+        fail_json(name, {}, "a number is larger than any that can be meant",
+                  "floating-point numbers end at 1.8e308");
     } catch (const nlohmann::json::parse_error& error) {
         const std::string_view before = text.substr(0, error.byte == 0 ? 0 : error.byte - 1);
         fail_json(name, fmt::format("line {}", 1 + std::count(before.begin(), before.end(), '\n')),

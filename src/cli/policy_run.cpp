@@ -9,6 +9,7 @@
 #include <deque>
 #include <optional>
 
+#include "ckpt-lease/rewrite/pass_through.hpp"
 #include "ckpt-lease/rewrite/writers.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fcntl.h>
-#include <sys/xattr.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -45,6 +46,12 @@ class PosixSystem final : public System {
         auto to = static_cast<off64_t>(out_offset);
         return checked(::copy_file_range(in, &from, out, &to, length, 0));
     }
+    int clone(int in, int out) override { return checked(::ioctl(out, FICLONE, in)); }
+    ssize_t splice(int in, std::int64_t in_offset, int out, std::size_t length) override {
+        off64_t from = in_offset;
+        return checked(::splice(in, in_offset == kHere ? nullptr : &from, out, nullptr, length,
+                                SPLICE_F_MOVE | SPLICE_F_MORE));
+    }
     int ftruncate(int fd, std::uint64_t length) override {
         return checked(::ftruncate(fd, static_cast<off_t>(length)));
     }
@@ -61,19 +68,6 @@ class PosixSystem final : public System {
         return checked(::fchown(fd, owner, group));
     }
     int fchmod(int fd, mode_t mode) override { return checked(::fchmod(fd, mode)); }
-    int futimens(int fd, const struct timespec& access, const struct timespec& modify) override {
-        const struct timespec times[] = {access, modify};
-        return checked(::futimens(fd, times));
-    }
-    ssize_t flistxattr(int fd, std::span<char> names) override {
-        return checked(::flistxattr(fd, names.data(), names.size()));
-    }
-    ssize_t fgetxattr(int fd, const std::string& name, std::span<std::byte> value) override {
-        return checked(::fgetxattr(fd, name.c_str(), value.data(), value.size()));
-    }
-    int fsetxattr(int fd, const std::string& name, std::span<const std::byte> value) override {
-        return checked(::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0));
-    }
     int rename(const std::string& from, const std::string& to) override {
         return checked(::rename(from.c_str(), to.c_str()));
     }

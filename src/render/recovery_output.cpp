@@ -34,14 +34,14 @@ class RecoverJson final : public RecoverOutput {
     }
     void image(const Recovery& recovery) override {
         json_.begin_object()
-            .bytes_member("image", recovery.image)
+            .bytes_member("path", recovery.image)
             .member("put_back", recovery.put_back)
             .member("edits", recovery.edits)
             .end_object();
     }
     void failed(const std::string& image, const std::string& message) override {
         json_.begin_object()
-            .bytes_member("image", image)
+            .bytes_member("path", image)
             .member("error", to_utf8(message))
             .end_object();
     }
@@ -79,7 +79,7 @@ void print_undo_json(Out& out, const std::string& undo_file, const Recovery& rec
     json.begin_object()
         .member("schema", "ckpt-lease/undo/1")
         .bytes_member("undo_file", undo_file)
-        .bytes_member("image", recovery.image)
+        .bytes_member("path", recovery.image)
         .member("put_back", recovery.put_back)
         .member("edits", recovery.edits)
         .end_object();

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <string_view>
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
@@ -27,6 +26,10 @@ class Copier {
 
     void copy() {
         const std::uint64_t size = in_.size();
+        // Whatever speaks against it: the bytes themselves can be copied everywhere.
+        if (in_.system().clone(in_.fd(), out_.fd()) == 0) {
+            return;
+        }
         std::uint64_t at = 0;
         while (at < size) {
             const auto [begin, end] = next_data(at, size);
@@ -105,72 +108,10 @@ class Copier {
     std::vector<std::byte> buffer_;
 };
 
-void copy_attribute(const io::File& in, io::File& out, const std::string& name) {
-    io::System& system = in.system();
-    const ssize_t size = system.fgetxattr(in.fd(), name, {});
-    if (size < 0) {
-        in.fail("read the extended attribute " + name + " of", size);
-    }
-    std::vector<std::byte> value(static_cast<std::size_t>(size));
-    const ssize_t got = system.fgetxattr(in.fd(), name, value);
-    if (got < 0) {
-        in.fail("read the extended attribute " + name + " of", got);
-    }
-    value.resize(static_cast<std::size_t>(got));
-    const int result = system.fsetxattr(out.fd(), name, value);
-    // Security modules label new files themselves, and often let nobody else do it.
-    if (result < 0 && !name.starts_with("security.")) {
-        in.fail("keep the extended attribute " + name + " of", result);
-    }
-}
-
-void copy_attributes(const io::File& in, io::File& out) {
-    io::System& system = in.system();
-    const ssize_t size = system.flistxattr(in.fd(), {});
-    if (size == 0 || size == -ENOTSUP || size == -ENOSYS) {
-        return;  // none, or a file system without any
-    }
-    if (size < 0) {
-        in.fail("list the extended attributes of", size);
-    }
-    std::vector<char> names(static_cast<std::size_t>(size));
-    const ssize_t got = system.flistxattr(in.fd(), names);
-    if (got < 0) {
-        in.fail("list the extended attributes of", got);
-    }
-    std::string_view rest(names.data(), static_cast<std::size_t>(got));
-    while (!rest.empty()) {
-        const std::string_view name = rest.substr(0, rest.find('\0'));
-        copy_attribute(in, out, std::string(name));
-        rest.remove_prefix(std::min(rest.size(), name.size() + 1));
-    }
-}
-
 }  // namespace
 
 void copy_contents(const io::File& in, io::File& out, const io::Progress& progress) {
     Copier(in, out, progress).copy();
-}
-
-void copy_metadata(const io::File& in, io::File& out) {
-    constexpr mode_t kPermissions = 07777;
-    const struct stat wanted = in.status();
-    const struct stat found = out.status();
-    io::System& system = in.system();
-    if (wanted.st_uid != found.st_uid || wanted.st_gid != found.st_gid) {
-        if (const int result = system.fchown(out.fd(), wanted.st_uid, wanted.st_gid); result < 0) {
-            in.fail("keep the owner of", result);
-        }
-    }
-    copy_attributes(in, out);
-    // After fchown(2), which takes set-user-ID bits away.
-    if (const int result = system.fchmod(out.fd(), wanted.st_mode & kPermissions); result < 0) {
-        in.fail("keep the mode of", result);
-    }
-    const struct timespec now { 0, UTIME_NOW };
-    if (const int result = system.futimens(out.fd(), wanted.st_atim, now); result < 0) {
-        in.fail("keep the access time of", result);
-    }
 }
 
 }  // namespace ckpt_lease

@@ -92,58 +92,44 @@ void write_copy(const ImageFile& image, const EditList& edits, const std::string
 
 void write_stream(const io::File& image, const EditList& edits, io::File& out,
                   const io::Progress& progress) {
+    constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
     std::vector<std::byte> buffer(kBufferSize);
     std::size_t next = 0;
     std::uint64_t at = 0;
+    // What goes wrong with splice() is left to read() and write(), which tell the two ends apart.
+    bool can_splice = !image.is_patched();
     while (true) {
-        const std::span<std::byte> window = std::span(buffer).first(image.read_at(buffer, at));
-        if (window.empty()) {
-            if (next < edits.size()) {
-                fail_cut_off(image.name(), edits.at(next).offset);
+        const std::uint64_t edited = next < edits.size() ? edits.at(next).offset : UINT64_MAX;
+        if (can_splice && edited > at && edited - at >= kBufferSize) {
+            const ssize_t moved = io::uninterrupted([&] {
+                return out.system().splice(image.fd(), static_cast<std::int64_t>(at), out.fd(),
+                                           static_cast<std::size_t>(std::min(edited - at, kStep)));
+            });
+            can_splice = moved > 0;
+            at += static_cast<std::uint64_t>(std::max<ssize_t>(moved, 0));
+        } else {
+            const std::span<std::byte> window = std::span(buffer).first(image.read_at(buffer, at));
+            if (window.empty()) {
+                break;
             }
-            return;
-        }
-        const std::uint64_t end = at + window.size();
-        for (; next < edits.size() && edits.at(next).offset < end; ++next) {
-            const Edit edit = edits.at(next);
-            apply_edit(edit, window, at, image.name());
-            if (edit.offset + edit.old_bytes.size() > end) {
-                break;  // goes on in the next window
+            const std::uint64_t end = at + window.size();
+            for (; next < edits.size() && edits.at(next).offset < end; ++next) {
+                const Edit edit = edits.at(next);
+                apply_edit(edit, window, at, image.name());
+                if (edit.offset + edit.old_bytes.size() > end) {
+                    break;  // goes on in the next window
+                }
             }
+            out.write(window);
+            at = end;
         }
-        out.write(window);
-        at = end;
         if (progress) {
             progress(at);
         }
     }
-}
-
-void PassThrough::add(const EditList& edits) {
-    for (std::size_t i = 0; i < edits.size(); ++i) {
-        const Edit edit = edits.at(i);
-        pending_.add(edit.offset, edit.old_bytes, edit.new_bytes);
+    if (next < edits.size()) {
+        fail_cut_off(image.name(), edits.at(next).offset);
     }
-}
-
-void PassThrough::leaving(std::span<std::byte> passed, std::uint64_t offset) {
-    const std::uint64_t end = offset + passed.size();
-    for (; next_ < pending_.size() && pending_.at(next_).offset < end; ++next_) {
-        const Edit edit = pending_.at(next_);
-        apply_edit(edit, passed, offset, name());
-        if (edit.offset + edit.old_bytes.size() > end) {
-            break;
-        }
-    }
-    if (next_ == pending_.size()) {
-        pending_.clear();
-        next_ = 0;
-    }
-    out_.write(passed);
-}
-
-void PassThrough::finish() {
-    release_passed();
 }
 
 }  // namespace ckpt_lease

@@ -308,6 +308,31 @@ ssize_t ModelSystem::copy_file_range(int in, std::uint64_t in_offset, int out,
     });
 }
 
+int ModelSystem::clone(int /*in*/, int /*out*/) {
+    return run("clone", [] { return -ENOTSUP; });
+}
+
+ssize_t ModelSystem::splice(int in, std::int64_t in_offset, int out, std::size_t length) {
+    return run("splice", [&]() -> ssize_t {
+        Open* const from = find(in);
+        Open* const to = find(out);
+        if (from == nullptr || to == nullptr || !from->is_pipe) {
+            return -EINVAL;
+        }
+        std::vector<std::byte> bytes(std::min<std::size_t>(length, 64));
+        const ssize_t got = get(*from, bytes, from->at);
+        if (got <= 0) {
+            return got;
+        }
+        const auto moved = std::span(bytes).first(static_cast<std::size_t>(got));
+        const ssize_t written = put(*to, moved, to->at);
+        from->at += static_cast<std::uint64_t>(written);
+        to->at += static_cast<std::uint64_t>(written);
+        static_cast<void>(in_offset);
+        return written;
+    });
+}
+
 int ModelSystem::ftruncate(int fd, std::uint64_t length) {
     return run("ftruncate", [&] {
         disk_.change({.inode = find(fd)->inode, .offset = length, .is_truncation = true});
@@ -364,25 +389,6 @@ int ModelSystem::fchown(int /*fd*/, uid_t /*owner*/, gid_t /*group*/) {
 
 int ModelSystem::fchmod(int /*fd*/, mode_t /*mode*/) {
     return run("fchmod", [] { return 0; });
-}
-
-int ModelSystem::futimens(int /*fd*/, const struct timespec& /*access*/,
-                          const struct timespec& /*modify*/) {
-    return run("futimens", [] { return 0; });
-}
-
-ssize_t ModelSystem::flistxattr(int /*fd*/, std::span<char> /*names*/) {
-    return run("flistxattr", []() -> ssize_t { return 0; });
-}
-
-ssize_t ModelSystem::fgetxattr(int /*fd*/, const std::string& /*name*/,
-                               std::span<std::byte> /*value*/) {
-    return run("fgetxattr", []() -> ssize_t { return -ENODATA; });
-}
-
-int ModelSystem::fsetxattr(int /*fd*/, const std::string& /*name*/,
-                           std::span<const std::byte> /*value*/) {
-    return run("fsetxattr", [] { return 0; });
 }
 
 int ModelSystem::rename(const std::string& from, const std::string& to) {

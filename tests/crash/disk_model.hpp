@@ -101,6 +101,8 @@ class ModelSystem final : public ckpt_lease::io::System {
     std::int64_t lseek(int fd, std::int64_t offset, int whence) override;
     ssize_t copy_file_range(int in, std::uint64_t in_offset, int out, std::uint64_t out_offset,
                             std::size_t length) override;
+    int clone(int in, int out) override;
+    ssize_t splice(int in, std::int64_t in_offset, int out, std::size_t length) override;
     int ftruncate(int fd, std::uint64_t length) override;
     int fsync(int fd) override;
     int fdatasync(int fd) override;
@@ -108,10 +110,6 @@ class ModelSystem final : public ckpt_lease::io::System {
     int fstat(int fd, struct stat& into) override;
     int fchown(int fd, uid_t owner, gid_t group) override;
     int fchmod(int fd, mode_t mode) override;
-    int futimens(int fd, const struct timespec& access, const struct timespec& modify) override;
-    ssize_t flistxattr(int fd, std::span<char> names) override;
-    ssize_t fgetxattr(int fd, const std::string& name, std::span<std::byte> value) override;
-    int fsetxattr(int fd, const std::string& name, std::span<const std::byte> value) override;
     int rename(const std::string& from, const std::string& to) override;
     int unlink(const std::string& path) override;
     int realpath(const std::string& path, std::string& into) override;

@@ -7,8 +7,8 @@ namespace {
 class Usage : public Test {};
 
 const std::vector<std::string>& commands() {
-    static const std::vector<std::string> names{"show",    "policy", "edit",   "verify",
-                                                "records", "diff",   "layouts"};
+    static const std::vector<std::string> names{"show", "policy",  "edit", "verify", "records",
+                                                "diff", "recover", "undo", "layouts"};
     return names;
 }
 

@@ -18,11 +18,14 @@ share/bash-completion/completions/ckpt-lease
 share/zsh/site-functions/_ckpt-lease
 share/fish/vendor_completions.d/ckpt-lease.fish
 share/ckpt-lease/schemas/layouts/lease-1.json
+share/ckpt-lease/schemas/recover.json
 share/ckpt-lease/schemas/rules.json
 share/ckpt-lease/schemas/show.json
 share/man/man1/ckpt-lease.1
 share/man/man1/ckpt-lease-policy.1
+share/man/man1/ckpt-lease-recover.1
 share/man/man5/ckpt-image.5
+share/man/man5/ckpt-lease-journal.5
 """.split()
 
 CONSUMER = r"""

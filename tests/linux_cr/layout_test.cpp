@@ -247,6 +247,16 @@ TEST(Layout, ErrorsAreOfTheKindThatWrongUsageIs) {
     }
 }
 
+// Names are matched against a pattern, which used to take a stack that grows with them.
+TEST(Layout, AnEndlessNameIsRefused) {
+    const auto named = [](std::size_t length) {
+        return parse_changed([&](Json& json) { json["name"] = std::string(length, 'a'); });
+    };
+    EXPECT_EQ(error_of([&] { static_cast<void>(named(300'000)); }),
+              "my.json: top level: a text of 300000 bytes: 4096 are the most that a path can have");
+    EXPECT_EQ(named(4096).name.size(), 4096U);
+}
+
 TEST(Layout, NanosecondsNeedRoomForABillion) {
     // A written time would lose its upper bits without a word.
     for (const char* const type : {"u8", "u16", "s16"}) {

@@ -63,6 +63,13 @@ class FakeSystem final : public io::System {
             return real_.copy_file_range(in, in_offset, out, out_offset, std::min(length, most_));
         });
     }
+    int clone(int in, int out) override {
+        return run("clone", [&] { return real_.clone(in, out); });
+    }
+    ssize_t splice(int in, std::int64_t in_offset, int out, std::size_t length) override {
+        return run("splice",
+                   [&] { return real_.splice(in, in_offset, out, std::min(length, most_)); });
+    }
     int ftruncate(int fd, std::uint64_t length) override {
         return run("ftruncate", [&] { return real_.ftruncate(fd, length); });
     }
@@ -83,18 +90,6 @@ class FakeSystem final : public io::System {
     }
     int fchmod(int fd, mode_t mode) override {
         return run("fchmod", [&] { return real_.fchmod(fd, mode); });
-    }
-    int futimens(int fd, const struct timespec& access, const struct timespec& modify) override {
-        return run("futimens", [&] { return real_.futimens(fd, access, modify); });
-    }
-    ssize_t flistxattr(int fd, std::span<char> names) override {
-        return run("flistxattr", [&] { return real_.flistxattr(fd, names); });
-    }
-    ssize_t fgetxattr(int fd, const std::string& name, std::span<std::byte> value) override {
-        return run("fgetxattr", [&] { return real_.fgetxattr(fd, name, value); });
-    }
-    int fsetxattr(int fd, const std::string& name, std::span<const std::byte> value) override {
-        return run("fsetxattr", [&] { return real_.fsetxattr(fd, name, value); });
     }
     int rename(const std::string& from, const std::string& to) override {
         return run("rename", [&] { return real_.rename(from, to); });

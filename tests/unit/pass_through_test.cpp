@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Streams that are edited while they are read.
+#include "ckpt-lease/rewrite/pass_through.hpp"
+
 #include <gtest/gtest.h>
 
 #include <functional>

@@ -163,6 +163,22 @@ TEST(RulesErrors, WhatIsNoJsonIsToldByItsLine) {
     EXPECT_EQ(fault("{\"rules\": []} x"), "r.json: line 1: this is not JSON (jq . FILE says more)");
 }
 
+TEST(RulesErrors, ANumberBeyondAllNumbersIsRefused) {
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {"add": 1e400}}]})"),
+              "r.json: top level: a number is larger than any that can be meant (floating-point "
+              "numbers end at 1.8e308)");
+}
+
+TEST(RulesErrors, ATextLongerThanAnyPathIsRefused) {
+    const auto with_path = [](std::size_t length) {
+        return R"({"rules": [{"policy": {"keep": true}, "match": {"path": ")" +
+               std::string(length, 'a') + R"("}}]})";
+    };
+    EXPECT_EQ(fault(with_path(4097)),
+              "r.json: top level: a text of 4097 bytes: 4096 are the most that a path can have");
+    EXPECT_EQ(rules(with_path(4096)).rules.size(), 1U);
+}
+
 TEST(RulesErrors, AMemberThatStandsTwiceIsRefused) {
     EXPECT_EQ(fault(R"({"rules": [{"policy": {"set": 1, "set": 2}}]})"),
               "r.json: top level: the member 'set' stands twice in one object");

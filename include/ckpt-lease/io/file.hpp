@@ -57,6 +57,7 @@ class File {
     /// Has `patch` change whatever read_at() reads, before the reader sees it.
     using Patch = std::function<void(std::span<std::byte> window, std::uint64_t offset)>;
     void patch_reads(Patch patch) { patch_ = std::move(patch); }
+    [[nodiscard]] bool is_patched() const noexcept { return patch_ != nullptr; }
 
     /// Throws Error(io): "cannot `action`: " and what `error`, a negative errno, means.
     [[noreturn]] void fail(std::string_view action, std::int64_t error) const;

@@ -33,16 +33,18 @@ class System {
     virtual std::int64_t lseek(int fd, std::int64_t offset, int whence) = 0;
     virtual ssize_t copy_file_range(int in, std::uint64_t in_offset, int out,
                                     std::uint64_t out_offset, std::size_t length) = 0;
+    /// ioctl(2), FICLONE: `out` becomes what `in` is, sharing its blocks.
+    virtual int clone(int in, int out) = 0;
+    /// splice(2): moves bytes from where `in` stands, or from `in_offset` of it unless that is
+    /// kHere, to where `out` stands; one of them is a pipe.
+    virtual ssize_t splice(int in, std::int64_t in_offset, int out, std::size_t length) = 0;
+    static constexpr std::int64_t kHere = -1;
     virtual int ftruncate(int fd, std::uint64_t length) = 0;
     virtual int fsync(int fd) = 0;
     virtual int fdatasync(int fd) = 0;
     virtual int fstat(int fd, struct stat& into) = 0;
     virtual int fchown(int fd, uid_t owner, gid_t group) = 0;
     virtual int fchmod(int fd, mode_t mode) = 0;
-    virtual int futimens(int fd, const struct timespec& access, const struct timespec& modify) = 0;
-    virtual ssize_t flistxattr(int fd, std::span<char> names) = 0;
-    virtual ssize_t fgetxattr(int fd, const std::string& name, std::span<std::byte> value) = 0;
-    virtual int fsetxattr(int fd, const std::string& name, std::span<const std::byte> value) = 0;
     virtual int rename(const std::string& from, const std::string& to) = 0;
     virtual int unlink(const std::string& path) = 0;
     /// fcntl(2), F_OFD_SETLK, or F_OFD_SETLKW if `wait`: a lock of `type` (F_RDLCK, F_WRLCK) on the

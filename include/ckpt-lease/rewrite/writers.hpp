@@ -56,27 +56,6 @@ void write_copy(const ImageFile& image, const EditList& edits, const std::string
 void write_stream(const io::File& image, const EditList& edits, io::File& out,
                   const io::Progress& progress);
 
-/// A stream that is copied to `out` while it is read: what has been passed over is written before
-/// more is read. Edits can be added as long as their place has not been passed.
-class PassThrough final : public io::StreamSource {
- public:
-    PassThrough(io::File& in, io::File& out) : StreamSource(in), out_(out) {}
-
-    /// Takes over all edits of `edits`, at or behind offset(), in order.
-    void add(const EditList& edits);
-
-    /// Writes what has been passed over and not yet written.
-    void finish();
-
- protected:
-    void leaving(std::span<std::byte> passed, std::uint64_t offset) override;
-
- private:
-    io::File& out_;
-    EditList pending_;
-    std::size_t next_ = 0;
-};
-
 /// A path at which a new file can take the place of what is there.
 struct FreePlace {
     std::string path;            ///< with symbolic links followed

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/rewrite/pass_through.hpp"
+
+#include <cerrno>
+
+namespace ckpt_lease {
+
+void PassThrough::add(const EditList& edits) {
+    for (std::size_t i = 0; i < edits.size(); ++i) {
+        const Edit edit = edits.at(i);
+        pending_.add(edit.offset, edit.old_bytes, edit.new_bytes);
+    }
+}
+
+void PassThrough::leaving(std::span<std::byte> passed, std::uint64_t offset) {
+    const std::uint64_t end = offset + passed.size();
+    for (; next_ < pending_.size() && pending_.at(next_).offset < end; ++next_) {
+        const Edit edit = pending_.at(next_);
+        apply_edit(edit, passed, offset, name());
+        if (edit.offset + edit.old_bytes.size() > end) {
+            break;
+        }
+    }
+    if (next_ == pending_.size()) {
+        pending_.clear();
+        next_ = 0;
+    }
+    out_.write(passed);
+}
+
+void PassThrough::finish() {
+    release_passed();
+}
+
+std::uint64_t PassThrough::skip_beyond_window(std::uint64_t count) {
+    constexpr std::uint64_t kWorthIt = std::uint64_t{64} * 1024;
+    const std::uint64_t at_hand = window_.size() - cursor_;
+    std::uint64_t skipped = 0;
+    if (next_ == pending_.size() && count >= at_hand + kWorthIt) {
+        cursor_ = window_.size();
+        release_passed();
+        skipped = at_hand + splice_on(count - at_hand);
+    }
+    return skipped < count ? skipped + StreamSource::skip_beyond_window(count - skipped) : skipped;
+}
+
+// Moves as much as it can. What goes wrong is left to read() and write(), which tell the two ends
+// apart.
+std::uint64_t PassThrough::splice_on(std::uint64_t count) {
+    // Small enough that progress can be told and the user be heard every now and then.
+    constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
+    std::uint64_t moved = 0;
+    while (can_splice_ && moved < count) {
+        const ssize_t result =
+            in_.system().splice(in_.fd(), io::System::kHere, out_.fd(),
+                                static_cast<std::size_t>(std::min(count - moved, kStep)));
+        if (result == 0) {
+            break;
+        }
+        if (result > 0) {
+            moved += static_cast<std::uint64_t>(result);
+            window_offset_ += static_cast<std::uint64_t>(result);
+        } else if (result != -EINTR) {
+            can_splice_ = false;
+        }
+        report_progress();
+    }
+    return moved;
+}
+
+}  // namespace ckpt_lease

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Writes what fuzzing begins with: seeds FOLDER, which gets a folder for each target. Small images
+// of all that the format has, in both byte orders, and layouts and rules files.
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "ckpt-lease/base/bytes.hpp"
+#include "ckpt-lease/linux_cr/layout.hpp"
+#include "support/image_builder.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using ckpt_lease::ByteOrder;
+using test_support::breaking;
+using test_support::held;
+using test_support::ImageBuilder;
+
+constexpr std::size_t kPolicyPrefix = 16;
+constexpr std::size_t kLockPrefix = 32;
+
+class Folder {
+ public:
+    explicit Folder(const fs::path& path) : path_(path) { fs::create_directories(path); }
+
+    void write(const std::string& bytes) {
+        std::ofstream file(path_ / ("seed-" + std::to_string(count_++)), std::ios::binary);
+        file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    }
+
+ private:
+    fs::path path_;
+    int count_ = 0;
+};
+
+// Threads that share a table, a lease through two descriptors, credentials inside a file, a task's
+// folders, a dead task.
+ImageBuilder large_image(ByteOrder order) {
+    ImageBuilder image(order);
+    image.header().pids({{7}, {8, 3}, {9}}).tree({1, 2, 3});
+    image.task("holder").table(1, 3).objref(4, 2).objref(14, 9).record(115, std::string(24, '\1'));
+    image.file().file_name("/srv/a").file_desc(2, 3).locks({breaking(5, 250'000'000)});
+    image.file_desc(2, 4).locks({breaking(5, 250'000'000)});
+    image.open_file(3, "/srv/b").file_desc(3, 5).locks({held(1), test_support::posix_lock(1, 9)});
+    image.fs(6, "/", "/srv").task_objs(1);
+    image.task("thread").task_objs(1).task("dead").tail();
+    return image;
+}
+
+ImageBuilder old_image(ByteOrder order) {
+    ImageBuilder image(order);
+    image.header({.constants = 4, .time = 0}).tree({7});
+    image.task("t").table(1, 1).open_file(2, "/f").file_desc(2, 0);
+    image.locks({breaking(0xffffffff), breaking(0, 1), held(0)}).task_objs(1).tail();
+    return image;
+}
+
+std::vector<std::string> images() {
+    std::vector<std::string> all;
+    for (const ByteOrder order : {ByteOrder::little, ByteOrder::big}) {
+        all.push_back(ImageBuilder(order).header_record().bytes());
+        all.push_back(ImageBuilder(order).header().error("no").bytes());
+        all.push_back(test_support::small_image(order).bytes());
+        all.push_back(large_image(order).bytes());
+        all.push_back(old_image(order).bytes());
+        all.push_back(test_support::small_image(order).bytes() + "rest");
+    }
+    return all;
+}
+
+const char* const kRules[] = {
+    R"({"rules":[{"match":{"path":"/srv/*","fd":3,"target":"F_RDLCK"},"policy":{"add":-5,"max":"1m30s"}},)"
+    R"({"match":{"comm":"backup*","pid":7,"index":0},"policy":{"scale":0.5,"min":"250ms"}}],)"
+    R"("default":{"keep":true,"renotify":true}})",
+    R"({"rules":[{"policy":{"favor-holder":true}},{"policy":{"elapsed":true}}]})",
+    R"({"rules":[{"policy":{"set":"1h"}},{"policy":{"favour-breaker":true}},{"policy":{"scale":1e-5}}]})",
+    "1m30s",
+    "-2147483648.5",
+    "1d2h3m4s5ms6us7ns",
+    "0.000000001",
+    "2026-11-22T19:33:00.5+01:00",
+    "@1795375980"};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) {
+        return 2;
+    }
+    const fs::path to = argv[1];
+    Folder walker(to / "walker");
+    Folder policy(to / "policy");
+    for (const std::string& image : images()) {
+        walker.write(image);
+        for (char kind = 0; kind < 7; ++kind) {
+            policy.write(kind + std::string(kPolicyPrefix - 1, '\x05') + image);
+        }
+    }
+    Folder lock_record(to / "lock_record");
+    for (char layout = 0; layout < 10; ++layout) {
+        const std::string image = test_support::small_image(ByteOrder::little).bytes();
+        const std::size_t at = test_support::small_image(ByteOrder::little).offset_of(310);
+        lock_record.write(layout + std::string(kLockPrefix - 1, '\1') + image.substr(at, 40));
+    }
+    Folder layout(to / "layout");
+    for (const auto& built_in : ckpt_lease::linux_cr::built_in_layouts()) {
+        layout.write(std::string(built_in.json));
+    }
+    Folder rules(to / "rules");
+    for (const char* const text : kRules) {
+        rules.write(text);
+    }
+}
