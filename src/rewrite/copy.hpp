@@ -12,7 +12,8 @@ namespace ckpt_lease {
 constexpr std::size_t kBufferSize = std::size_t{256} * 1024;
 
 /// Makes `out`, an empty regular file, hold what `in` holds; holes stay holes. They share their
-/// blocks where the file system can do that (reflink), and else the kernel moves the bytes where it can.
+/// blocks where the file system can do that (reflink), and else the kernel moves the bytes where it
+/// can.
 void copy_contents(const io::File& in, io::File& out, const io::Progress& progress);
 
 }  // namespace ckpt_lease
