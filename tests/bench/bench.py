@@ -20,7 +20,7 @@ def parse(arguments):
     names = "\n".join(
         f"  {name.replace('_', '-'):<12} {inspect.getdoc(getattr(rows.Bench, name))}" for name in rows.ROWS)
     parser = argparse.ArgumentParser(
-        prog="bench", formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="scripts/bench [OPTION...] [NAME...]", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Prints what ckpt-lease takes beside its floor. Exit status 1: something is over its limit.",
         epilog="names:\n" + names)
     known = [name.replace("_", "-") for name in rows.ROWS]
