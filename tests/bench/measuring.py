@@ -68,15 +68,17 @@ class Machine:
         self._measure = measure
         self.folder = folder
 
-    def run(self, command, stdout=subprocess.DEVNULL):
-        """Runs `command` with its output in `stdout`, a file or a path that is made anew."""
+    def run(self, command, stdout=subprocess.DEVNULL, complaint=None):
+        """Runs `command` with its output in `stdout`, a file or a path that is made anew. It must succeed,
+        or fail with `complaint`."""
         if isinstance(stdout, str):
             remove(stdout)
             with open(stdout, "wb") as file:
-                return self.run(command, file)
+                return self.run(command, file, complaint)
         with tempfile.NamedTemporaryFile(dir=self.folder) as result, tempfile.TemporaryFile() as errors:
             subprocess.run([self._measure, result.name, *command], stdout=stdout, stderr=errors, check=False)
-            return self._sample(command, result, errors)
+            errors.seek(0)
+            return self._sample(command, result, errors.read(), complaint)
 
     def pipe(self, image, command):
         """Runs `command` between cat and cat. The time is that of the whole, the memory the command's."""
@@ -85,12 +87,12 @@ class Machine:
             whole = self.run(["sh", "-c", script, "sh", image, middle.name, self._measure, *command])
             return Sample(whole.seconds, self._sample(command, middle).rss)
 
-    def _sample(self, command, result, errors=None):
+    @staticmethod
+    def _sample(command, result, errors=b"", complaint=None):
         words = result.read().split()
-        if len(words) != 3 or words[2] != b"0":
-            if errors is not None:
-                errors.seek(0)
-                sys.stderr.buffer.write(errors.read())
+        expected = complaint is not None and complaint.encode() in errors
+        if len(words) != 3 or words[2] not in ((b"0", b"1") if expected else (b"0",)):
+            sys.stderr.buffer.write(errors)
             raise Failed("failed: " + " ".join(command))
         return Sample(float(words[0]), int(words[1]))
 
