@@ -15,7 +15,8 @@ def cells(row):
     if row.seconds_over is not None:
         distance, allowed = f"{row.distance * 1e3:+.1f} ms", f"{row.seconds_over * 1e3:+.0f} ms"
     else:
-        distance, allowed = f"{row.distance:.2f}x", "-" if row.ratio is None else f"{row.ratio:.2f}x"
+        digits = 2 if row.distance >= 0.1 else 4
+        distance, allowed = f"{row.distance:.{digits}f}x", "-" if row.ratio is None else f"{row.ratio:.2f}x"
     return (
         row.work,
         row.floor,
@@ -50,7 +51,7 @@ def line(values):
 def markdown(rows, program, folder):
     lines = [
         f"Taken on {machine()}, file system {file_system(folder)}, with {versions(program)}.",
-        "Times are medians, the best in brackets.",
+        f"The load average was {os.getloadavg()[0]:.1f} at the end. Times are medians, the best in brackets.",
         "",
         "| " + " | ".join(HEAD) + " |",
         "|" + "---|" * len(HEAD),
