@@ -201,21 +201,35 @@ Nanoseconds parse_duration(std::string_view text) {
     return Nanoseconds(negative ? -span : span);
 }
 
-std::string format_seconds(Nanoseconds span) {
+char* write_seconds(char* to, Nanoseconds span) noexcept {
     constexpr std::uint64_t kSecond = 1'000'000'000;
     const bool negative = span.count() < 0;
     const auto magnitude = negative ? ~static_cast<std::uint64_t>(span.count()) + 1
                                     : static_cast<std::uint64_t>(span.count());
-    std::string text(negative ? "-" : "");
-    text += fmt::format_int(magnitude / kSecond).c_str();
-    if (magnitude % kSecond != 0) {
-        // Nine digits behind the point, without the zeros at the end.
-        std::string fraction = fmt::format_int(kSecond + magnitude % kSecond).str();
-        fraction.front() = '.';
-        fraction.erase(fraction.find_last_not_of('0') + 1);
-        text += fraction;
+    if (negative) {
+        *to++ = '-';
     }
-    return text;
+    constexpr std::ptrdiff_t kMostDigits = 20;
+    to = std::to_chars(to, to + kMostDigits, magnitude / kSecond).ptr;
+    std::uint64_t fraction = magnitude % kSecond;
+    if (fraction == 0) {
+        return to;
+    }
+    // Nine digits behind the point, without the zeros at the end.
+    std::size_t digits = 9;
+    for (; fraction % 10 == 0; fraction /= 10) {
+        --digits;
+    }
+    *to++ = '.';
+    for (std::size_t i = digits; i > 0; --i, fraction /= 10) {
+        to[i - 1] = static_cast<char>('0' + fraction % 10);
+    }
+    return to + digits;
+}
+
+std::string format_seconds(Nanoseconds span) {
+    std::array<char, kLongestSeconds> text{};
+    return {text.data(), write_seconds(text.data(), span)};
 }
 
 Factor Factor::parse(std::string_view text) {

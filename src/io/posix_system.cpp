@@ -52,6 +52,9 @@ class PosixSystem final : public System {
         return checked(::splice(in, in_offset == kHere ? nullptr : &from, out, nullptr, length,
                                 SPLICE_F_MOVE | SPLICE_F_MORE));
     }
+    int set_pipe_size(int fd, int size) override {
+        return checked(::fcntl(fd, F_SETPIPE_SZ, size));
+    }
     int ftruncate(int fd, std::uint64_t length) override {
         return checked(::ftruncate(fd, static_cast<off_t>(length)));
     }

@@ -54,9 +54,9 @@ bool Filter::matches(const Lock& lock, const Ownership& ownership) const {
     if (!targets.empty() && !(is_breaking(lock) && all_equal(targets, lock.lease.type))) {
         return false;
     }
-    const std::string_view path = ownership.path(lock.file);
-    if (!std::all_of(paths.begin(), paths.end(),
-                     [&](const std::string& p) { return matches_glob(p, path); })) {
+    if (!std::all_of(paths.begin(), paths.end(), [&](const std::string& p) {
+            return matches_glob(p, ownership.path(lock.file));
+        })) {
         return false;
     }
     if (!needs_tasks()) {

@@ -143,29 +143,40 @@ bool Walker::next_in_window(const WantedTypes& wanted) {
     if (!begun_ || broken_) {
         return false;
     }
+    return order_ == ByteOrder::little ? next_in_window<ByteOrder::little>(wanted)
+                                       : next_in_window<ByteOrder::big>(wanted);
+}
+
+// The byte order is known when this is compiled: asking each record for it takes as long as
+// walking.
+template <ByteOrder order>
+bool Walker::next_in_window(const WantedTypes& wanted) {
     const std::span<const std::byte> window = source_.at_hand();
-    const ByteOrder order = order_;
-    Record record = record_;
-    std::uint64_t begin = 0;  // of `record`, in the window; of its rest, where a part was passed
-    std::uint64_t end = record.length - passed_;
+    const std::uint64_t left = record_.length - passed_;
+    if (left > window.size()) {
+        return false;
+    }
+    std::span<const std::byte> rest = window.subspan(left);
+    std::size_t begin = 0;  // of the last record, in the window
+    std::uint32_t type = 0;
+    std::uint32_t length = 0;
     std::uint64_t count = 0;
     bool found = false;
-    while (!found && end + kRecordHeader <= window.size()) {
-        const std::uint32_t length = load_u32(window, end + 4, order);
-        if (length < kRecordHeader) {
+    while (!found && rest.size() >= kRecordHeader) {
+        const std::uint32_t next_length = load_u32(rest, 4, order);
+        if (next_length < kRecordHeader) {
             break;
         }
-        record.type = load_u32(window, end, order);
-        record.length = length;
-        found = wanted.contains(record.type);
-        begin = end;
-        end += length;
+        length = next_length;
+        type = load_u32(rest, 0, order);
+        found = wanted.contains(type);
+        begin = window.size() - rest.size();
         ++count;
+        rest = rest.subspan(std::min<std::size_t>(length, rest.size()));
     }
     if (count > 0) {
-        record.offset = source_.offset() + begin;
+        record_ = {source_.offset() + begin, type, length};
         source_.skip(begin);
-        record_ = record;
         count_ += count;
         passed_ = 0;
     }

@@ -2,7 +2,6 @@
 #include "render/json_writer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <string>
 
@@ -11,46 +10,23 @@
 namespace ckpt_lease {
 namespace {
 
-// What stands for itself in a string.
+// What stands for itself in a string. Without branches, so that compilers look at 16 at a time.
 constexpr bool is_plain_character(char c) {
-    return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
+    return static_cast<bool>(static_cast<unsigned>(c != '"') & static_cast<unsigned>(c != '\\') &
+                             static_cast<unsigned>(static_cast<unsigned char>(c) >= 0x20) &
+                             static_cast<unsigned>(c != 0x7f));
 }
 
-constexpr auto kIsPlain = [] {
-    std::array<bool, 256> plain{};
-    for (std::size_t c = 0; c < plain.size(); ++c) {
-        plain.at(c) = is_plain_character(static_cast<char>(c));
-    }
-    return plain;
-}();
-
-// Most strings are, and this is the fast way to know.
+// Most strings are.
 bool is_plain(std::string_view text) {
     bool plain = true;
     for (const char c : text) {
-        plain &= kIsPlain[static_cast<unsigned char>(c)];
+        plain &= is_plain_character(c);
     }
     return plain;
 }
 
 }  // namespace
-
-void JsonWriter::before_value() {
-    if (after_key_) {
-        after_key_ = false;
-        return;
-    }
-    if (levels_.empty()) {
-        return;
-    }
-    Level& level = levels_.back();
-    if (level.is_array) {
-        out_.write(level.empty ? "\n" : ",\n");
-    } else if (!level.empty) {
-        out_.write(",");
-    }
-    level.empty = false;
-}
 
 JsonWriter& JsonWriter::open(char bracket) {
     before_value();
@@ -62,14 +38,6 @@ JsonWriter& JsonWriter::open(char bracket) {
 JsonWriter& JsonWriter::close(char bracket) {
     levels_.pop_back();
     out_.write({&bracket, 1});
-    return *this;
-}
-
-JsonWriter& JsonWriter::key(std::string_view name) {
-    before_value();
-    write_string(name);
-    out_.write(":");
-    after_key_ = true;
     return *this;
 }
 
@@ -100,7 +68,8 @@ JsonWriter& JsonWriter::repeat(std::string_view text) {
 
 JsonWriter& JsonWriter::seconds(Nanoseconds span) {
     before_value();
-    out_.write(format_seconds(span));
+    char* const begin = out_.room(kLongestSeconds);
+    out_.take(static_cast<std::size_t>(write_seconds(begin, span) - begin));
     return *this;
 }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <charconv>
 #include <concepts>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ckpt-lease/base/time.hpp"
@@ -24,8 +27,24 @@ class JsonWriter {
     JsonWriter& begin_array() { return open('['); }
     JsonWriter& end_array() { return close(']'); }
 
-    /// The name of the next value in an object.
-    JsonWriter& key(std::string_view name);
+    /// The name of the next value in an object: at most kLongestKey characters, none of which JSON
+    /// escapes. Inline, so that the length of a literal is known.
+    JsonWriter& key(std::string_view name) {
+        char* const begin = out_.room(name.size() + 4);
+        char* to = begin;
+        if (!std::exchange(levels_.back().empty, false)) {
+            *to++ = ',';
+        }
+        *to++ = '"';
+        std::memcpy(to, name.data(), name.size());
+        to += name.size();
+        *to++ = '"';
+        *to++ = ':';
+        out_.take(static_cast<std::size_t>(to - begin));
+        after_key_ = true;
+        return *this;
+    }
+    static constexpr std::size_t kLongestKey = Out::kMostRoom - 4;
 
     JsonWriter& value(bool value);
     JsonWriter& value(std::string_view utf8);
@@ -34,8 +53,10 @@ class JsonWriter {
     template <std::integral Number>
     JsonWriter& value(Number number) {
         before_value();
-        const fmt::format_int digits(number);
-        out_.write({digits.data(), digits.size()});
+        constexpr std::size_t kMostDigits = 24;
+        char* const begin = out_.room(kMostDigits);
+        const char* const end = std::to_chars(begin, begin + kMostDigits, number).ptr;
+        out_.take(static_cast<std::size_t>(end - begin));
         return *this;
     }
     /// A decimal number of seconds, exact to the nanosecond.
@@ -80,7 +101,22 @@ class JsonWriter {
 
     JsonWriter& open(char bracket);
     JsonWriter& close(char bracket);
-    void before_value();
+    void before_value() {
+        if (after_key_) {
+            after_key_ = false;
+            return;
+        }
+        if (levels_.empty()) {
+            return;
+        }
+        Level& level = levels_.back();
+        if (level.is_array) {
+            out_.write(level.empty ? "\n" : ",\n");
+        } else if (!level.empty) {
+            out_.write(",");
+        }
+        level.empty = false;
+    }
     void write_string(std::string_view utf8);
     void write_escaped(char c);
 

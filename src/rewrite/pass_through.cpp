@@ -2,6 +2,7 @@
 #include "ckpt-lease/rewrite/pass_through.hpp"
 
 #include <cerrno>
+#include <utility>
 
 namespace ckpt_lease {
 
@@ -49,6 +50,13 @@ std::uint64_t PassThrough::skip_beyond_window(std::uint64_t count) {
 std::uint64_t PassThrough::splice_on(std::uint64_t count) {
     // Small enough that progress can be told and the user be heard every now and then.
     constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
+    constexpr int kPipeSize = 1 << 20;  // as wide as everybody may make one
+    if (!std::exchange(pipes_are_wide_, true)) {
+        // Those that take turns here sleep less often then. What speaks against it (one is no pipe,
+        // the user has too many) does not matter.
+        static_cast<void>(in_.system().set_pipe_size(in_.fd(), kPipeSize));
+        static_cast<void>(in_.system().set_pipe_size(out_.fd(), kPipeSize));
+    }
     std::uint64_t moved = 0;
     while (can_splice_ && moved < count) {
         const ssize_t result =

@@ -312,6 +312,13 @@ int ModelSystem::clone(int /*in*/, int /*out*/) {
     return run("clone", [] { return -ENOTSUP; });
 }
 
+int ModelSystem::set_pipe_size(int fd, int size) {
+    return run("set_pipe_size", [&] {
+        const Open* const open = find(fd);
+        return open != nullptr && open->is_pipe ? size : -EBADF;
+    });
+}
+
 ssize_t ModelSystem::splice(int in, std::int64_t in_offset, int out, std::size_t length) {
     return run("splice", [&]() -> ssize_t {
         Open* const from = find(in);

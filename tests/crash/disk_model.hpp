@@ -103,6 +103,7 @@ class ModelSystem final : public ckpt_lease::io::System {
                             std::size_t length) override;
     int clone(int in, int out) override;
     ssize_t splice(int in, std::int64_t in_offset, int out, std::size_t length) override;
+    int set_pipe_size(int fd, int size) override;
     int ftruncate(int fd, std::uint64_t length) override;
     int fsync(int fd) override;
     int fdatasync(int fd) override;

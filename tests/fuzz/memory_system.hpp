@@ -69,6 +69,7 @@ class MemorySystem final : public ckpt_lease::io::System {
                    std::size_t /*length*/) override {
         return -EINVAL;
     }
+    int set_pipe_size(int /*fd*/, int /*size*/) override { return -EBADF; }
     int ftruncate(int /*fd*/, std::uint64_t /*length*/) override { return -ENOSYS; }
     int fsync(int /*fd*/) override { return -ENOSYS; }
     int fdatasync(int /*fd*/) override { return -ENOSYS; }

@@ -70,6 +70,9 @@ class FakeSystem final : public io::System {
         return run("splice",
                    [&] { return real_.splice(in, in_offset, out, std::min(length, most_)); });
     }
+    int set_pipe_size(int fd, int size) override {
+        return run("set_pipe_size", [&] { return real_.set_pipe_size(fd, size); });
+    }
     int ftruncate(int fd, std::uint64_t length) override {
         return run("ftruncate", [&] { return real_.ftruncate(fd, length); });
     }

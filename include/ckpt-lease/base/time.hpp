@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,6 +22,11 @@ inline constexpr Nanoseconds kMaxRemaining = std::chrono::seconds(2147483647);
 
 /// Seconds as a decimal number without needless digits: "5.25", "0", "0.000000001", "-3".
 [[nodiscard]] std::string format_seconds(Nanoseconds span);
+
+/// Writes what format_seconds() says to `to`, where there is room for kLongestSeconds bytes, and
+/// returns where it ends: for times that are printed by the million.
+char* write_seconds(char* to, Nanoseconds span) noexcept;
+constexpr std::size_t kLongestSeconds = 32;
 
 /// A number that times are multiplied by, held exactly: digits / 10^decimals.
 class Factor {

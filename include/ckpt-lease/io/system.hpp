@@ -39,6 +39,8 @@ class System {
     /// kHere, to where `out` stands; one of them is a pipe.
     virtual ssize_t splice(int in, std::int64_t in_offset, int out, std::size_t length) = 0;
     static constexpr std::int64_t kHere = -1;
+    /// fcntl(2), F_SETPIPE_SZ: the pipe `fd` can hold `size` bytes. Returns how many it can.
+    virtual int set_pipe_size(int fd, int size) = 0;
     virtual int ftruncate(int fd, std::uint64_t length) = 0;
     virtual int fsync(int fd) = 0;
     virtual int fdatasync(int fd) = 0;

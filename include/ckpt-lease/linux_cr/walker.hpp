@@ -118,6 +118,8 @@ class Walker {
  private:
     bool begin();
     bool next_in_window(const WantedTypes& wanted);
+    template <ByteOrder order>
+    bool next_in_window(const WantedTypes& wanted);
     bool pass(std::uint64_t count);
     void report_cut_off();
     void report_no_image(std::span<const std::byte> start);

@@ -35,6 +35,7 @@ class PassThrough final : public io::StreamSource {
     EditList pending_;
     std::size_t next_ = 0;
     bool can_splice_ = true;
+    bool pipes_are_wide_ = false;
 };
 
 }  // namespace ckpt_lease
