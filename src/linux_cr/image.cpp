@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <vector>
+#include <deque>
 
 namespace ckpt_lease::linux_cr {
 namespace {
@@ -54,7 +54,7 @@ class Verifier final : public ScanVisitor {
  private:
     struct Seen {
         LeaseState state;
-        std::uint64_t index = 0;
+        std::uint32_t index = 0;
         bool any = false;
     };
 
@@ -76,7 +76,7 @@ class Verifier final : public ScanVisitor {
         }
         Seen& first = seen_.at(file);
         if (!first.any) {
-            first = {lock.lease, lock.index, true};
+            first = {lock.lease, static_cast<std::uint32_t>(lock.index), true};
         } else if (first.state != lock.lease) {
             report(lock,
                    fmt::format("locks {} and {} are one lease, held through two descriptors, and "
@@ -99,7 +99,7 @@ class Verifier final : public ScanVisitor {
     std::string file_;
     const Ownership& ownership_;
     const ProblemSink& problems_;
-    std::vector<Seen> seen_;  // by FileId
+    std::deque<Seen> seen_;  // by FileId; it grows, and does so in place
 };
 
 }  // namespace

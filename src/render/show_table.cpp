@@ -54,7 +54,9 @@ class ShownLocks {
                 seen[file] = true;
             }
         });
-        collect_moved();
+        if (any_) {
+            collect_moved();
+        }
     }
 
     [[nodiscard]] bool any() const noexcept { return any_; }
@@ -62,7 +64,7 @@ class ShownLocks {
     template <typename Visit>
     void for_each(Visit visit) const {
         auto moved = moved_.begin();
-        for (int r = 0; r < kRanks; ++r) {
+        for (int r = 0; any_ && r < kRanks; ++r) {
             const auto visit_moved_before = [&](std::uint64_t place) {
                 for (; moved != moved_.end() && moved->rank == r && moved->place < place; ++moved) {
                     visit(locks_.at(moved->index));
@@ -206,6 +208,10 @@ class ShowTable final : public ShowOutput {
 
     // Every task once, however many of the records lead to it.
     static std::string holders(const LockList& locks, const Group& group) {
+        if (std::all_of(group.begin(), group.end(),
+                        [&](const Lock& lock) { return lock.table == group.front().table; })) {
+            return shown_tasks(locks.tasks(group.front()));
+        }
         std::vector<TableId> tables;
         std::vector<Task> tasks;
         for (const Lock& lock : group) {

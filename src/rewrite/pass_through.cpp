@@ -37,7 +37,9 @@ std::uint64_t PassThrough::skip_beyond_window(std::uint64_t count) {
     constexpr std::uint64_t kWorthIt = std::uint64_t{64} * 1024;
     const std::uint64_t at_hand = window_.size() - cursor_;
     std::uint64_t skipped = 0;
-    if (next_ == pending_.size() && count >= at_hand + kWorthIt) {
+    const bool edits_are_at_hand =
+        pending_.first_beyond(window_offset_ + window_.size()) == pending_.size();
+    if (edits_are_at_hand && count >= at_hand + kWorthIt) {
         cursor_ = window_.size();
         release_passed();
         skipped = at_hand + splice_on(count - at_hand);

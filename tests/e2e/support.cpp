@@ -85,6 +85,9 @@ Running start(const std::vector<std::string>& args, const char* out_path, bool w
         argv.push_back(word.data());
     }
     argv.push_back(nullptr);
+    // The program may end without having read all: that must not end the tests. A handler, unlike
+    // SIG_IGN, is not handed on to the program.
+    signal(SIGPIPE, [](int) {});
     const auto in = make_pipe();
     const auto out = make_pipe();
     const auto err = make_pipe();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <functional>
 #include <map>
@@ -24,6 +25,8 @@ class FakeSystem final : public io::System {
     void fail_all(const std::string& name, int error) { always_[name] = error; }
     /// Reading and writing calls move no more than `most` bytes each.
     void limit_counts(std::size_t most) { most_ = most; }
+    /// Files can be cloned, as on XFS and Btrfs.
+    void let_clone() { can_clone_ = true; }
     /// Is called before each call, with its name.
     void before_calls(std::function<void(const std::string&)> hook) { hook_ = std::move(hook); }
 
@@ -64,7 +67,7 @@ class FakeSystem final : public io::System {
         });
     }
     int clone(int in, int out) override {
-        return run("clone", [&] { return real_.clone(in, out); });
+        return run("clone", [&] { return can_clone_ ? copy(in, out) : real_.clone(in, out); });
     }
     ssize_t splice(int in, std::int64_t in_offset, int out, std::size_t length) override {
         return run("splice",
@@ -129,6 +132,18 @@ class FakeSystem final : public io::System {
         return call();
     }
 
+    // What a clone is, to those who read it.
+    int copy(int in, int out) {
+        std::array<std::byte, 4096> bytes{};
+        std::uint64_t at = 0;
+        ssize_t got = 0;
+        while ((got = real_.pread(in, bytes, at)) > 0) {
+            const auto piece = std::span(bytes).first(static_cast<std::size_t>(got));
+            at += static_cast<std::uint64_t>(real_.pwrite(out, piece, at));
+        }
+        return 0;
+    }
+
     template <typename Byte>
     [[nodiscard]] std::span<Byte> limited(std::span<Byte> bytes) const {
         return bytes.first(std::min(bytes.size(), most_));
@@ -138,6 +153,7 @@ class FakeSystem final : public io::System {
     Planned planned_;
     std::map<std::string, int> always_;
     std::size_t most_ = SIZE_MAX;
+    bool can_clone_ = false;
     std::function<void(const std::string&)> hook_;
     std::map<std::string, int> counts_;
     int total_ = 0;

@@ -2,11 +2,16 @@
 // Streams that are edited while they are read.
 #include "ckpt-lease/rewrite/pass_through.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <functional>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "writers_support.hpp"
 
@@ -177,6 +182,102 @@ TEST_F(PassThroughTest, InterruptedAndShortCallsAreCarriedOn) {
     });
     EXPECT_TRUE(out == bytes);
     EXPECT_EQ(system_.failed(), "write");
+}
+
+// From pipe to pipe, with somebody who writes at one end and somebody who reads at the other.
+class PipesTest : public testing::Test {
+ protected:
+    // One lock record in front of a payload, one behind it.
+    PipesTest() {
+        replace(edits_, after_, 8, "FRONT");
+        replace(edits_, after_, before_.size() - 9, "BEHIND");
+    }
+
+    std::string passed() { return passed(system_); }
+    std::string passed(io::System& system) {
+        std::array<int, 2> in{};
+        std::array<int, 2> out{};
+        EXPECT_EQ(pipe(in.data()), 0);
+        EXPECT_EQ(pipe(out.data()), 0);
+        std::thread writer([&] {
+            io::File end = io::File::adopt(io::posix_system(), "the writer", in[1]);
+            end.write(as_bytes(before_));
+        });
+        std::string received;
+        std::thread reader([&] {
+            std::array<char, 4096> bytes{};
+            ssize_t got = 0;
+            while ((got = read(out[0], bytes.data(), bytes.size())) > 0) {
+                received.append(bytes.data(), static_cast<std::size_t>(got));
+            }
+        });
+        {
+            io::File from = io::File::adopt(system, "in", in[0]);
+            io::File to = io::File::adopt(system, "out", out[1]);
+            PassThrough stream(from, to);
+            EditList front;
+            front.add(8, as_bytes(before_.substr(8, 5)), as_bytes("FRONT"));
+            stream.add(front);
+            stream.skip(40);
+            stream.skip(before_.size() - 80);
+            EXPECT_EQ(stream.peek(100).size(), 40U);
+            EditList behind;
+            const std::size_t at = before_.size() - 9;
+            behind.add(at, as_bytes(before_.substr(at, 6)), as_bytes("BEHIND"));
+            stream.add(behind);
+            stream.skip(40);
+            stream.finish();
+            sizes_ = {fcntl(in[0], F_GETPIPE_SZ), fcntl(out[1], F_GETPIPE_SZ)};
+        }
+        writer.join();
+        reader.join();
+        close(out[0]);
+        return received;
+    }
+
+    FakeSystem system_;
+    std::string before_ = patterned(5 * kWindow + 7);
+    std::string after_ = before_;
+    EditList edits_;
+    std::array<int, 2> sizes_{};
+};
+
+TEST_F(PipesTest, PayloadsAreNotReadAndNotWritten) {
+    EXPECT_TRUE(passed() == after_);
+    EXPECT_GT(system_.count("splice"), 0);
+    EXPECT_LT(system_.count("read"), 10);
+}
+
+TEST_F(PipesTest, BothAreMadeAsWideAsEverybodyMay) {
+    EXPECT_TRUE(passed() == after_);
+    EXPECT_EQ(system_.count("set_pipe_size"), 2);
+    EXPECT_EQ(sizes_, (std::array<int, 2>{1 << 20, 1 << 20}));
+}
+
+TEST_F(PipesTest, NarrowOnesDoAsWell) {
+    system_.fail_all("set_pipe_size", EPERM);
+    EXPECT_TRUE(passed() == after_);
+    EXPECT_GT(system_.count("splice"), 0);
+}
+
+TEST_F(PipesTest, WhatTheKernelDoesNotMoveIsReadAndWritten) {
+    for (const int error : {EINVAL, ENOSYS, EPERM}) {
+        for (const int n : {1, 2}) {
+            FakeSystem system;
+            system.fail_call("splice", n, error);
+            EXPECT_TRUE(passed(system) == after_) << error << ' ' << n;
+            EXPECT_EQ(system.failed(), "splice");
+            EXPECT_EQ(system.count("splice"), n) << "it is not asked again";
+        }
+    }
+}
+
+TEST_F(PipesTest, InterruptedAndShortMovesAreCarriedOn) {
+    system_.limit_counts(3001);
+    system_.fail_call("splice", 3, EINTR);
+    EXPECT_TRUE(passed() == after_);
+    EXPECT_EQ(system_.failed(), "splice");
+    EXPECT_GT(system_.count("splice"), 100);
 }
 
 }  // namespace

@@ -59,6 +59,24 @@ TEST_F(LargeImage, IsCopiedWhereTheKernelDoesNotHelp) {
     }
 }
 
+TEST_F(LargeImage, IsClonedWhereTheFileSystemCan) {
+    system_.let_clone();
+    write_copy(open(), edits_, folder_ / "out", {});
+    EXPECT_TRUE(read_whole(folder_ / "out") == after_);
+    EXPECT_TRUE(read_whole(path_) == before_);
+    EXPECT_EQ(system_.count("clone"), 1);
+    EXPECT_EQ(system_.count("copy_file_range"), 0);
+}
+
+TEST_F(LargeImage, IsCopiedWhateverSpeaksAgainstCloning) {
+    for (const int error : {EOPNOTSUPP, EXDEV, EINVAL, EPERM, ENOTTY}) {
+        system_.fail_all("clone", error);
+        write_copy(open(), edits_, folder_ / "out", {});
+        EXPECT_TRUE(read_whole(folder_ / "out") == after_) << error;
+    }
+    EXPECT_EQ(system_.count("clone"), 5);
+}
+
 TEST_F(LargeImage, IsCopiedByShortCountsToo) {
     system_.limit_counts(50000);
     write_copy(open(), edits_, folder_ / "out", {});

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
-#include <vector>
 
 #include "ckpt-lease/lease/rules.hpp"
 
@@ -66,7 +66,7 @@ class Planner {
     const RuleSet& rules_;
     PolicyContext context_;
     const Ownership& ownership_;
-    std::vector<Seen> seen_;  // by FileId
+    std::deque<Seen> seen_;  // by FileId; it grows in a stream, and does so in place
     Counts counts_;
 };
 
