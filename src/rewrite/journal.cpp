@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <vector>
@@ -199,8 +200,15 @@ void read_edit(const io::File& in, Reader& reader, std::uint64_t size, EditList&
         fail_damaged(in, fmt::format("an edit of {} bytes at {} can't be", length, offset), at);
     }
     const auto count = static_cast<std::size_t>(length);
-    edits.add(offset, bytes.subspan(field::kOldBytes, count),
-              bytes.subspan(field::kNewBytes, count));
+    const auto old_bytes = bytes.subspan(field::kOldBytes, count);
+    const auto new_bytes = bytes.subspan(field::kNewBytes, count);
+    // An EditList would leave it out, and with it the bytes that the image must hold there and the
+    // place that the next edit must not overlap.
+    if (std::equal(old_bytes.begin(), old_bytes.end(), new_bytes.begin())) {
+        fail_damaged(in, fmt::format("an edit of {} bytes at {} changes nothing", length, offset),
+                     at);
+    }
+    edits.add(offset, old_bytes, new_bytes);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Writes what fuzzing begins with: seeds FOLDER, which gets a folder for each target. Small images
-// of all that the format has, in both byte orders, and layouts and rules files.
+// of all that the format has, in both byte orders, layouts and rules files, and journals.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/linux_cr/layout.hpp"
+#include "fuzz/journal_input.hpp"
 #include "support/image_builder.hpp"
 
 namespace {
@@ -83,6 +85,71 @@ const char* const kRules[] = {
     "2026-11-22T19:33:00.5+01:00",
     "@1795375980"};
 
+// The path of the image is followed by zeros, or not.
+constexpr std::string_view kPaths[] = {"/d/image", "/srv/checkpoints/job.img"};
+
+// Edits of `image`, as far apart as it has room, of one to eight bytes.
+std::string edits_of(const std::string& image, std::size_t first, std::size_t count) {
+    using test_support::Payload;
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t room = (image.size() - first) / count;
+        const std::size_t offset = first + i * room;
+        const std::size_t length = std::min(8 - i % 8, room);
+        std::string old_bytes = image.substr(offset, length);
+        std::string new_bytes = old_bytes;
+        for (char& byte : new_bytes) {
+            byte = static_cast<char>(~byte);
+        }
+        old_bytes.resize(8, '\0');
+        new_bytes.resize(8, '\0');
+        Payload edit(ByteOrder::little);
+        all += edit.u64(offset).u64(length).text(old_bytes).text(new_bytes).bytes();
+    }
+    return all;
+}
+
+// A whole one that belongs to its image.
+std::string journal(std::uint64_t purpose, std::string image, std::size_t first,
+                    std::size_t count) {
+    namespace input = fuzz::journal_input;
+    const std::string_view path = kPaths[count % std::size(kPaths)];
+    test_support::Payload bytes(ByteOrder::little);
+    bytes.text(input::kMagic).u32(1).u32(purpose).zeros(4 * 8);
+    bytes.u64(std::min<std::uint64_t>(first, input::kMostHead)).u64(path.size()).u64(count);
+    bytes.text(path).zeros(input::padded(path.size()) - path.size());
+    bytes.text(count > 0 ? edits_of(image, first, count) : "").zeros(input::kChecksum);
+    std::string all = bytes.bytes();
+    input::repair(all, image, input::kRepairAll, 0);
+    return all;
+}
+
+// Beside images whose edits hold the old bytes, the new ones, or some of each. With and without
+// repairs: those that need none are seen to be whole.
+void write_journals(const fs::path& to) {
+    namespace input = fuzz::journal_input;
+    struct Shape {
+        char image;
+        std::size_t first;
+        std::size_t edits;
+    };
+    constexpr Shape kShapes[] = {{0, 300, 0}, {0, 24, 1},    {0, 292, 1}, {0, 24, 2}, {0, 0, 48},
+                                 {1, 600, 3}, {1, 4200, 20}, {2, 0, 1},   {3, 0, 0}};
+    Folder folder(to);
+    for (const Shape& shape : kShapes) {
+        const std::string image = input::make_image(static_cast<std::uint8_t>(shape.image));
+        for (const std::uint64_t purpose : {1U, 2U}) {
+            for (const char written : {'\0', '\x5a', '\xff'}) {
+                for (const char repairs : {char{input::kRepairPlaces}, char{input::kRepairAll}}) {
+                    std::string prefix{repairs, shape.image, written, '\0', '\x18', '\0', '\x09'};
+                    prefix.resize(input::kPrefix, '\0');
+                    folder.write(prefix + journal(purpose, image, shape.first, shape.edits));
+                }
+            }
+        }
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -112,4 +179,5 @@ int main(int argc, char** argv) {
     for (const char* const text : kRules) {
         rules.write(text);
     }
+    write_journals(to / "journal");
 }

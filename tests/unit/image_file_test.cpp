@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <chrono>
 #include <thread>
@@ -228,6 +229,20 @@ TEST_F(Interrupted, ADamagedJournalIsNeitherUsedNorRemoved) {
                    ": offset 0: the journal has 100 bytes, which its header does not explain (it "
                    "was not used and not removed: if this is not the copy of a better one, look "
                    "at the image and remove it)");
+}
+
+// Nothing that was interrupted has such an edit, and the bytes that it expects are not there.
+TEST_F(Interrupted, AnEditThatChangesNothingIsNotPassedOver) {
+    std::string journal = read_whole(journal_);
+    const std::size_t edit = journal.size() - 8 - 2 * 32;
+    journal.replace(edit + 16, 16, "????\0\0\0\0????\0\0\0\0", 16);
+    const std::uint64_t sum = XXH3_64bits(journal.data(), journal.size() - 8);
+    const auto bytes = encode(sum, 8, ByteOrder::little);
+    journal.replace(journal.size() - 8, 8, as_text(bytes));
+    write_whole(journal_, journal);
+    expect_refused(journal_ + ": offset " + std::to_string(edit) +
+                   ": an edit of 4 bytes at 24 changes nothing (it was not used and not removed: "
+                   "if this is not the copy of a better one, look at the image and remove it)");
 }
 
 TEST_F(Interrupted, ALinkIsNoJournal) {

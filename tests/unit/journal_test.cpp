@@ -165,6 +165,8 @@ TEST_F(JournalTest, EachFaultHasItsMessage) {
                    "offset 112: an edit of 8 bytes at 44 can't be");
     expect_damaged(changed(kSecondEdit, little(UINT64_MAX - 3, 8)),
                    "offset 112: an edit of 8 bytes at 18446744073709551612 can't be");
+    expect_damaged(changed(kFirstEdit + 24, "OLD!"),
+                   "offset 80: an edit of 4 bytes at 24 changes nothing");
     expect_damaged(with(whole, kFirstEdit + 16, "old!"),
                    "offset 144: the checksum of the journal is wrong");
 }
