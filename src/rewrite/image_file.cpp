@@ -184,6 +184,12 @@ void ImageFile::find_journal(const Options& options) {
     }
     check_origin(*found, file_);
     auto journal = std::make_shared<Journal>(read_journal(*found));
+    if (journal->purpose != Journal::Purpose::rollback) {
+        fail_at(
+            Error::Kind::damaged, found->name(), "this is an undo file, in the place of a journal",
+            "nothing was changed; give it another name, and 'ckpt-lease undo' puts back what it "
+            "keeps");
+    }
     check_identity(file_, *journal, found->name(), !options.copied);
     check_places(file_, journal->edits, found->name());
     interrupted_ = std::move(journal);

@@ -98,6 +98,14 @@ void make_undo_file(const ImageFile& image, const EditList& edits, const std::st
         refuse_file(path, "this file is there already, and an undo file does not replace it",
                     "give the undo file another name");
     }
+    const std::string journal = journal_path(image.path());
+    const auto folder = status_if_there(image.file().system(), folder_of(path));
+    const auto journals = status_if_there(image.file().system(), folder_of(journal));
+    if (name_of(path) == name_of(journal) && folder && journals &&
+        is_same_file(*folder, *journals)) {
+        refuse_file(path, "this is where the journal of the change stands while it is made",
+                    "give the undo file another name");
+    }
     make_journal(image, edits, Journal::Purpose::undo, path, NewFile::Name::unique);
 }
 

@@ -171,7 +171,7 @@ std::string with_old_bytes(const PlainJournal& journal, std::string image) {
 
 /// What the image is to be after an interrupted change; nothing if the journal is not to be used.
 std::optional<std::string> recovered(const std::optional<PlainJournal>& journal, const Case& test) {
-    if (!journal || !is_for(*journal, test) ||
+    if (!journal || journal->purpose != 1 || !is_for(*journal, test) ||
         !std::all_of(journal->edits.begin(), journal->edits.end(),
                      [&](const PlainEdit& edit) { return holds_old_or_new(edit, test.image); })) {
         return std::nullopt;

@@ -245,6 +245,20 @@ TEST_F(Interrupted, AnEditThatChangesNothingIsNotPassedOver) {
                    "if this is not the copy of a better one, look at the image and remove it)");
 }
 
+// Its bytes are those of a journal but for the purpose, and it is somebody's way back.
+TEST_F(Interrupted, AnUndoFileInItsPlaceIsNotUsedUp) {
+    const std::string undo_file = x_.folder() / "undo";
+    {
+        ImageFile image(kernel(), x_.path(), kForWriting);  // takes the change back
+        write_in_place(image, x_.edits(), undo_file, {});
+    }
+    ASSERT_EQ(rename(undo_file.c_str(), journal_.c_str()), 0);
+    expect_refused(
+        journal_ +
+        ": this is an undo file, in the place of a journal (nothing was changed; give it "
+        "another name, and 'ckpt-lease undo' puts back what it keeps)");
+}
+
 TEST_F(Interrupted, ALinkIsNoJournal) {
     std::filesystem::rename(journal_, x_.folder() / "elsewhere");
     ASSERT_EQ(symlink("elsewhere", journal_.c_str()), 0);

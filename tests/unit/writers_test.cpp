@@ -184,6 +184,22 @@ TEST(WriteInPlace, AnUndoFileReplacesNothing) {
     EXPECT_TRUE(read_whole(x.path()) == x.before());
 }
 
+TEST(WriteInPlace, AnUndoFileCannotBeTheJournal) {
+    ImageFolder x;
+    const std::string journal = "x.img.ckpt-lease-journal";
+    std::filesystem::create_directory_symlink(".", x.folder() / "here");
+    ImageFile image(kernel(), x.path(), kForWriting);
+    for (const std::string& undo_file : {x.folder() / journal, x.folder() / ("here/" + journal)}) {
+        EXPECT_EQ(
+            message_of(Error::Kind::io, [&] { write_in_place(image, x.edits(), undo_file, {}); }),
+            undo_file +
+                ": this is where the journal of the change stands while it is made (give the undo "
+                "file another name)");
+    }
+    EXPECT_EQ(x.folder().names(), (Names{"here", "x.img"}));
+    EXPECT_TRUE(read_whole(x.path()) == x.before());
+}
+
 TEST(WriteInPlace, AnUndoFileOfAFailedChangeGoesAway) {
     ImageFolder x;
     FakeSystem system;
