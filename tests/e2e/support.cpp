@@ -85,12 +85,18 @@ Running start(const std::vector<std::string>& args, const char* out_path, bool w
         argv.push_back(word.data());
     }
     argv.push_back(nullptr);
-    // The program may end without having read all: that must not end the tests. A handler, unlike
-    // SIG_IGN, is not handed on to the program.
-    signal(SIGPIPE, [](int) {});
+    // The program may end without having read all: that must not end the tests.
+    signal(SIGPIPE, SIG_IGN);
     const auto in = make_pipe();
     const auto out = make_pipe();
     const auto err = make_pipe();
+    // Whoever started the tests, with nohup(1) perhaps: signals do to the program what they do.
+    posix_spawnattr_t attributes{};
+    posix_spawnattr_init(&attributes);
+    sigset_t all{};
+    sigfillset(&all);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     posix_spawn_file_actions_t actions{};
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
@@ -107,7 +113,8 @@ Running start(const std::vector<std::string>& args, const char* out_path, bool w
     }
     Running running{0, in[1], out[0], err[0]};
     const int failed =
-        posix_spawn(&running.pid, CKPT_LEASE_PROGRAM, &actions, nullptr, argv.data(), environ);
+        posix_spawn(&running.pid, CKPT_LEASE_PROGRAM, &actions, &attributes, argv.data(), environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     close(in[0]);
     close(out[1]);
