@@ -12,8 +12,8 @@
 namespace ckpt_lease {
 namespace {
 
-constexpr int kTries = 100;
-constexpr std::size_t kLongestName = 200;  // leaves room for what is added, up to NAME_MAX
+constexpr int kNameTries = 100;
+constexpr std::size_t kLongestTemporaryName = 200;  // leaves room for what is added, up to NAME_MAX
 
 // Nobody else may look into it before it has the mode it should have, nor put a link in its way.
 int create(io::System& system, const std::string& path) {
@@ -25,8 +25,9 @@ int create(io::System& system, const std::string& path) {
 io::File create_beside(io::System& system, const std::string& path, NewFile::Name name,
                        std::string& temporary) {
     const bool is_fixed = name == NewFile::Name::fixed;
-    const std::string start = folder_of(path) + "/." +
-                              name_of(path).substr(0, is_fixed ? std::string::npos : kLongestName);
+    const std::string start =
+        folder_of(path) + "/." +
+        name_of(path).substr(0, is_fixed ? std::string::npos : kLongestTemporaryName);
     for (int attempt = 0;; ++attempt) {
         temporary = is_fixed ? start + ".new"
                              : fmt::format("{}.ckpt-lease-{}-{}", start, getpid(), attempt);
@@ -35,7 +36,7 @@ io::File create_beside(io::System& system, const std::string& path, NewFile::Nam
             // Messages name the file that the user asked for.
             return io::File::adopt(system, path, fd);
         }
-        if (fd != -EEXIST || attempt == kTries) {
+        if (fd != -EEXIST || attempt == kNameTries) {
             io::fail(path, is_fixed ? "create" : "create a file beside it", fd);
         }
         if (is_fixed) {
