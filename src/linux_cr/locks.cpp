@@ -113,10 +113,7 @@ void Locks::read_file_lock() {
     visitor_.on_lock(lock, fields, bytes, codec_);
 }
 
-void Locks::end_list() {
-    if (!list_) {
-        return;
-    }
+void Locks::finish_list() {
     const List list = *list_;
     list_.reset();
     if (counted_ == nullptr) {

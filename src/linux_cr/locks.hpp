@@ -24,7 +24,11 @@ class Locks {
     /// Reads the current record if its type is one of the layout's; false if it is not.
     bool read(const Record& record);
     /// At any other record that we know: a list of locks is over.
-    void end_list();
+    void end_list() {
+        if (list_) {
+            finish_list();
+        }
+    }
 
  private:
     struct List {
@@ -33,6 +37,7 @@ class Locks {
         std::uint32_t seen = 0;
     };
 
+    void finish_list();
     void read_file_locks();
     void read_file_lock();
     void report(std::string_view record, std::string message, std::string hint) const;

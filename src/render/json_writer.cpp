@@ -66,6 +66,18 @@ JsonWriter& JsonWriter::repeat(std::string_view text) {
     return *this;
 }
 
+bool JsonWriter::elements(std::string_view text) {
+    text.remove_prefix(1);  // the bracket
+    if (text.empty()) {
+        return false;
+    }
+    if (!std::exchange(levels_.back().empty, false)) {
+        out_.write(",");
+    }
+    out_.write(text);
+    return true;
+}
+
 JsonWriter& JsonWriter::seconds(Nanoseconds span) {
     before_value();
     char* const begin = out_.room(kLongestSeconds);

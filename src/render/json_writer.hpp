@@ -90,6 +90,20 @@ class JsonWriter {
     }
     JsonWriter& repeat(std::string_view text);
 
+    /// Makes `text` what elements() takes: the elements that `write` writes into an array. So parts
+    /// of a long array can be written apart from each other.
+    template <typename Write>
+    static void elements_of(std::string& text, Write write) {
+        text.clear();
+        Out out(text);
+        JsonWriter json(out);
+        json.begin_array();
+        write(json);
+        out.flush();
+    }
+    /// Returns whether there are any.
+    bool elements(std::string_view text);
+
     /// Ends the output with a newline.
     void finish() { out_.write("\n"); }
 

@@ -177,6 +177,26 @@ TEST(LeaseJson, WritesWhatIsWrittenWithoutIt) {
     EXPECT_TRUE(nlohmann::json::accept(plain));
 }
 
+TEST(JsonWriter, ElementsAreWrittenInParts) {
+    const auto part = [](int first, int last) {
+        std::string text = "used before";
+        JsonWriter::elements_of(text, [&](JsonWriter& j) {
+            for (int i = first; i <= last; ++i) {
+                j.value(i);
+            }
+        });
+        return text;
+    };
+    EXPECT_EQ(written([&](JsonWriter& j) {
+                  j.begin_array();
+                  EXPECT_TRUE(j.elements(part(1, 2)));
+                  EXPECT_FALSE(j.elements(part(1, 0)));
+                  EXPECT_TRUE(j.elements(part(3, 3)));
+                  j.value(4).end_array();
+              }),
+              "[\n1,\n2,\n3,\n4]");
+}
+
 TEST(JsonWriter, LargeOutputsAreWrittenInPieces) {
     const std::string text = written([](JsonWriter& j) {
         j.begin_array();
