@@ -53,6 +53,9 @@ Remaining rounded_up(const Remaining& remaining, Nanoseconds resolution) {
 }
 
 std::string to_string(const Remaining& remaining) {
+    if (!remaining.is_known()) {
+        return "not known";
+    }
     return remaining.has_deadline() ? format_seconds(remaining.time()) + "s" : "no deadline";
 }
 

@@ -44,6 +44,13 @@ bool is_next_file(FileId file, FileId before) {
     return static_cast<std::uint64_t>(file) == static_cast<std::uint64_t>(before) + 1;
 }
 
+Remaining to_remaining(std::int64_t time) {
+    if (Remaining::not_known() == Remaining(Nanoseconds(time))) {
+        return Remaining::not_known();
+    }
+    return time < 0 ? Remaining::no_deadline() : Remaining(Nanoseconds(time));
+}
+
 std::uint8_t first_byte(const Lock& lock, const Lock& before) {
     unsigned byte = static_cast<std::uint8_t>(lock.kind);
     byte |= lock.lease.breaking ? kBreaking : 0U;
@@ -157,8 +164,7 @@ const std::byte* LockList::read_row(const std::byte* row, Lock& lock) {
     lock.range = {};
     lock.lease.remaining = {};
     if (lock.kind == LockKind::lease) {
-        const std::int64_t time = get_signed(row);
-        lock.lease.remaining = time < 0 ? Remaining::no_deadline() : Remaining(Nanoseconds(time));
+        lock.lease.remaining = to_remaining(get_signed(row));
     } else {
         lock.range.start = get_signed(row);
         lock.range.end = get_signed(row);

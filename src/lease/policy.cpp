@@ -96,16 +96,21 @@ void check_fits(const Remaining& before, const Remaining& after, const RecordLim
            "--max D bounds it");
 }
 
+[[noreturn]] void refuse_unknown() {
+    refuse("the remaining lease is not known: it could not be read when the leases were captured",
+           "--set D says what is to be left, and filters leave the lease out");
+}
+
 constexpr std::array<PolicyKind, 7> kKinds{{
     {"favor-holder", "favour-holder", "",
      "the whole lease-break-time, or what is left if that is more", favor_holder},
     {"favor-breaker", "favour-breaker", "", "nothing: the breaker gets in at once", favor_breaker},
     {"add", "", "D", "what is left plus D (--add=-5: minus), never below 0", add},
-    {"set", "", "D", "D", set},
+    {"set", "", "D", "D", set, false, true},
     {"scale", "", "F", "what is left times F", scale},
     {"elapsed", "", "", "what is left less the time since the checkpoint was taken, never below 0",
      elapsed, true},
-    {"keep", "", "", "what is left (to use modifiers alone)", keep},
+    {"keep", "", "", "what is left (to use modifiers alone)", keep, false, true},
 }};
 
 }  // namespace
@@ -123,7 +128,13 @@ const PolicyKind* find_policy(std::string_view name) {
 
 LeaseState Treatment::apply(const LeaseState& before, const PolicyContext& context) const {
     LeaseState after = before;
+    if (!before.remaining.is_known() && !takes_unknown) {
+        refuse_unknown();
+    }
     after.remaining = policy(before.remaining, context);
+    if (!after.remaining.is_known() && (min || max)) {
+        refuse_unknown();
+    }
     if (min && after.remaining.has_deadline()) {
         after.remaining = Remaining(std::max(after.remaining.time(), *min));
     }

@@ -81,6 +81,7 @@ class RulesReader {
                 } else if (const PolicyKind* const kind = find_policy(key)) {
                     treatment.policy = kind->make(argument);
                     treatment.uses_elapsed = kind->uses_elapsed;
+                    treatment.takes_unknown = kind->takes_unknown;
                 }
             } catch (const Error& error) {
                 fail_json(name_, fmt::format("{}/{}", place, key), error.problem().message,

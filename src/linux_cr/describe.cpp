@@ -69,6 +69,9 @@ std::string meaning(const Field& field, std::uint64_t value, const Layout* layou
     if (field.name == layout->fl_rem_lease.name && value == layout->no_deadline) {
         return "no deadline";
     }
+    if (field.name == layout->fl_rem_lease.name && value == layout->not_known) {
+        return "not known";
+    }
     if (field.name == layout->fl_end.name && value == static_cast<std::uint64_t>(kToEndOfFile)) {
         return "to the end";
     }

@@ -22,6 +22,11 @@ class Collector final : public ScanVisitor {
                  std::span<const std::byte> /*record*/, const LockCodec& /*codec*/) override {
         image_.locks.add(lock);
     }
+    void on_owner(const LeaseOwner& owner) override {
+        if (image_.locks.size() > 0) {
+            image_.owners.insert_or_assign(image_.locks.size() - 1, owner);
+        }
+    }
 
  private:
     Image& image_;

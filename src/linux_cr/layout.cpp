@@ -59,7 +59,7 @@ class LayoutReader {
         check_type("/file_lock/type", layout.type);
         read_fields(layout, lock);
         check_no_overlap(layout);
-        read_no_deadline(layout, lock);
+        read_no_times(layout, lock);
         read_list_end(layout, json.at("list_end"));
         return layout;
     }
@@ -91,28 +91,39 @@ class LayoutReader {
         }
     }
 
-    void read_no_deadline(Layout& layout, const Json& lock) {
-        const Json value = lock.value("no_deadline", Json());
+    // A value of fl_rem_lease that is no time.
+    std::optional<std::uint64_t> read_no_time(const Layout& layout, const Json& lock,
+                                              const std::string& name) {
+        const Json value = lock.value(name, Json());
         if (value.is_null()) {
-            return;
+            return std::nullopt;
         }
+        const std::string place = "/file_lock/" + name;
         // 0 seconds are a time, and so are those that a restart takes.
         if (!value.is_number_unsigned() || value == 0) {
-            fail_json(file_, "/file_lock/no_deadline",
+            fail_json(file_, place,
                       "give a whole number above 0, of seconds that no lease ever has left");
         }
-        layout.no_deadline = value.get<std::uint64_t>();
-        if (*layout.no_deadline < max_value(layout.fl_rem_lease) &&
-            *layout.no_deadline <= kMostSeconds) {
-            fail_json(file_, "/file_lock/no_deadline",
+        const auto seconds = value.get<std::uint64_t>();
+        if (seconds < max_value(layout.fl_rem_lease) && seconds <= kMostSeconds) {
+            fail_json(file_, place,
                       fmt::format("{} s are a time that a lease can have left; give the largest "
                                   "number that the field holds, or one above {}",
-                                  *layout.no_deadline, kMostSeconds));
+                                  seconds, kMostSeconds));
         }
-        if (*layout.no_deadline > max_value(layout.fl_rem_lease)) {
-            fail_json(file_, "/file_lock/no_deadline",
+        if (seconds > max_value(layout.fl_rem_lease)) {
+            fail_json(file_, place,
                       fmt::format("{} does not fit into fl_rem_lease, which holds at most {}",
-                                  *layout.no_deadline, max_value(layout.fl_rem_lease)));
+                                  seconds, max_value(layout.fl_rem_lease)));
+        }
+        return seconds;
+    }
+
+    void read_no_times(Layout& layout, const Json& lock) {
+        layout.no_deadline = read_no_time(layout, lock, "no_deadline");
+        layout.not_known = read_no_time(layout, lock, "not_known");
+        if (layout.not_known && layout.not_known == layout.no_deadline) {
+            fail_json(file_, "/file_lock/not_known", "no_deadline has this value already");
         }
     }
 
@@ -197,10 +208,10 @@ RecordLimits Layout::limits() const noexcept {
     RecordLimits limits;
     limits.resolution = fl_rem_lease_nsec ? Nanoseconds(1) : std::chrono::seconds(1);
     limits.no_deadline = no_deadline.has_value();
-    // Times end where the field does, or before the number that means something else.
+    // Times end where the field does, or before the numbers that mean something else.
     std::uint64_t most = max_value(fl_rem_lease);
-    if (no_deadline) {
-        most = std::min(most, *no_deadline - 1);
+    for (const auto& no_time : {no_deadline, not_known}) {
+        most = std::min(most, no_time.value_or(UINT64_MAX) - 1);
     }
     limits.most = std::min(
         limits.most, Nanoseconds(std::chrono::seconds(std::min<std::uint64_t>(most, UINT32_MAX))));

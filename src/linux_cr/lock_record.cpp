@@ -59,9 +59,13 @@ void check_break(const LockFields& fields, const Layout& layout, std::vector<std
     }
     constexpr auto kMost =
         static_cast<std::uint64_t>(kMaxRemaining.count()) / kNanosecondsPerSecond;
-    if (fields.fl_rem_lease != layout.no_deadline &&
-        (fields.fl_rem_lease > kMost ||
-         (fields.fl_rem_lease == kMost && fields.fl_rem_lease_nsec > 0))) {
+    if (fields.fl_rem_lease == layout.not_known) {
+        faults.emplace_back(
+            "the remaining lease is not known: no restart takes it; ckpt-lease policy --set D says "
+            "what it is to be");
+    } else if (fields.fl_rem_lease != layout.no_deadline &&
+               (fields.fl_rem_lease > kMost ||
+                (fields.fl_rem_lease == kMost && fields.fl_rem_lease_nsec > 0))) {
         faults.push_back(fmt::format("fl_rem_lease is {}: a restart takes at most 2147483647 s",
                                      fields.fl_rem_lease));
     }
@@ -107,6 +111,9 @@ Remaining LockCodec::remaining(const LockFields& fields) const {
     if (fields.fl_rem_lease == layout_->no_deadline) {
         return Remaining::no_deadline();
     }
+    if (fields.fl_rem_lease == layout_->not_known) {
+        return Remaining::not_known();
+    }
     const std::uint64_t seconds = std::min(fields.fl_rem_lease, kMostMeantSeconds);
     const std::uint64_t fraction =
         std::min<std::uint64_t>(fields.fl_rem_lease_nsec, std::uint64_t{UINT32_MAX});
@@ -128,6 +135,68 @@ void LockCodec::interpret(const LockFields& fields, Lock& lock) const {
     }
 }
 
+LockFields LockCodec::fields_of(const Lock& lock) const {
+    LockFields fields;
+    fields.fl_start = lock.range.start;
+    fields.fl_end = lock.range.end;
+    fields.fl_type = static_cast<std::uint64_t>(lock.lease.type);
+    switch (lock.kind) {
+        case LockKind::lease:
+            fields.fl_flags = kFlLease;
+            fields.fl_end = kToEndOfFile;
+            break;
+        case LockKind::posix:
+            fields.fl_flags = kFlPosix;
+            break;
+        case LockKind::flock:
+            fields.fl_flags = kFlFlock;
+            break;
+        case LockKind::other:
+            break;
+    }
+    if (is_breaking(lock)) {
+        fields.fl_type |= kFInProgress;
+        return with_state(fields, lock.lease,
+                          StateParts{.remaining = true, .notified = true, .previous_type = true});
+    }
+    return fields;
+}
+
+std::vector<std::byte> LockCodec::encode(const LockFields& fields) const {
+    std::vector<std::byte> record(layout_->length);
+    const auto put = [&](const Field& field, std::uint64_t value) {
+        const auto bytes = ckpt_lease::encode(value, field.width, order_);
+        std::copy_n(bytes.begin(), field.width, record.begin() + field.offset);
+    };
+    put({"type", 0, 4, false}, layout_->type);
+    put({"len", 4, 4, false}, layout_->length);
+    put(layout_->fl_start, static_cast<std::uint64_t>(fields.fl_start));
+    put(layout_->fl_end, static_cast<std::uint64_t>(fields.fl_end));
+    put(layout_->fl_rem_lease, fields.fl_rem_lease);
+    if (layout_->fl_rem_lease_nsec) {
+        put(*layout_->fl_rem_lease_nsec, fields.fl_rem_lease_nsec);
+    }
+    put(layout_->fl_flags, fields.fl_flags);
+    put(layout_->fl_type, fields.fl_type);
+    put(layout_->fl_type_prev, fields.fl_type_prev);
+    put(layout_->fl_break_notified, fields.fl_break_notified);
+    return record;
+}
+
+// What the layout has no value for does not get here: RecordLimits tells.
+void LockCodec::set_remaining(LockFields& fields, const Remaining& remaining) const {
+    fields.fl_rem_lease_nsec = 0;
+    if (!remaining.is_known()) {
+        fields.fl_rem_lease = layout_->not_known.value();
+    } else if (!remaining.has_deadline()) {
+        fields.fl_rem_lease = layout_->no_deadline.value();
+    } else {
+        const auto time = static_cast<std::uint64_t>(remaining.time().count());
+        fields.fl_rem_lease = time / kNanosecondsPerSecond;
+        fields.fl_rem_lease_nsec = time % kNanosecondsPerSecond;
+    }
+}
+
 LockFields LockCodec::with_state(LockFields fields, const LeaseState& before,
                                  const LeaseState& after) const {
     return with_state(fields, after,
@@ -140,11 +209,7 @@ LockFields LockCodec::with_state(LockFields fields, const LeaseState& before,
 LockFields LockCodec::with_state(LockFields fields, const LeaseState& state,
                                  const StateParts& parts) const {
     if (parts.remaining) {
-        const auto time = static_cast<std::uint64_t>(state.remaining.time().count());
-        const bool deadline = state.remaining.has_deadline();
-        fields.fl_rem_lease =
-            deadline ? time / kNanosecondsPerSecond : layout_->no_deadline.value();
-        fields.fl_rem_lease_nsec = deadline ? time % kNanosecondsPerSecond : 0;
+        set_remaining(fields, state.remaining);
     }
     if (parts.notified) {
         fields.fl_break_notified = state.notified ? 1 : 0;

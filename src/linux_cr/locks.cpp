@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "linux_cr/structure_fault.hpp"
@@ -111,6 +112,23 @@ void Locks::read_file_lock() {
     const LockFields fields = codec_.decode(bytes);
     codec_.interpret(fields, lock);
     visitor_.on_lock(lock, fields, bytes, codec_);
+}
+
+void Locks::read_owner() {
+    const auto bytes = walker_.bytes(field::kOwnerSignal.end());
+    if (bytes.empty()) {
+        return;
+    }
+    const ByteOrder order = walker_.order();
+    const auto number = [&](const Field& field) { return load_signed(bytes, field, order); };
+    LeaseOwner owner;
+    owner.kind =
+        static_cast<LeaseOwner::Kind>(std::min<std::int64_t>(number(field::kOwnerKind), 255));
+    owner.id = static_cast<std::int32_t>(number(field::kOwnerId));
+    owner.uid = static_cast<std::uint32_t>(number(field::kOwnerUid));
+    owner.euid = static_cast<std::uint32_t>(number(field::kOwnerEuid));
+    owner.signal = static_cast<std::int32_t>(number(field::kOwnerSignal));
+    visitor_.on_owner(owner);
 }
 
 void Locks::finish_list() {

@@ -23,6 +23,8 @@ class Locks {
 
     /// Reads the current record if its type is one of the layout's; false if it is not.
     bool read(const Record& record);
+    /// At LEASE_OWNER: who is signalled when the lease before it is broken.
+    void read_owner();
     /// At any other record that we know: a list of locks is over.
     void end_list() {
         if (list_) {

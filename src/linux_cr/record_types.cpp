@@ -21,6 +21,8 @@ constexpr std::array kFileFields{field::kFileType, field::kFileMode, field::kFil
                                  field::kFileCredref, field::kFilePos};
 constexpr std::array kPgarrFields{field::kNrPages};
 constexpr std::array kTailFields{field::kMagic};
+constexpr std::array kLeaseOwnerFields{field::kOwnerKind, field::kOwnerId, field::kOwnerUid,
+                                       field::kOwnerEuid, field::kOwnerSignal};
 
 // Sorted by type.
 constexpr RecordKind kKinds[] = {
@@ -88,6 +90,7 @@ constexpr RecordKind kKinds[] = {
     {709, "NETDEV_ADDR"},
     {kTail, "TAIL", 16, kTailFields},
     {kError, "ERROR"},
+    {kLeaseOwner, "LEASE_OWNER", 32, kLeaseOwnerFields},
 };
 
 // From a type to its line, or to none: the types that a kernel writes by the million are below

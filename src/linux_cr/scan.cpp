@@ -92,6 +92,11 @@ class Scanner {
                     read_known(record);
                 }
                 break;
+            case kLeaseOwner:
+                if (has_least_length(record)) {
+                    locks_.read_owner();
+                }
+                break;
             case kError:
                 // Whatever was going on breaks off here, and that is no news.
                 follower_ = Follower::message;

@@ -90,6 +90,21 @@ void write_copy(const ImageFile& image, const EditList& edits, const std::string
     copy.commit();
 }
 
+void write_whole(io::System& system, std::span<const std::byte> bytes, const std::string& out,
+                 mode_t mode) {
+    const std::optional<FreePlace> place = find_place(system, out);
+    if (!place) {
+        io::File file(system, out, O_WRONLY);
+        file.write(bytes);
+        file.close();
+        return;
+    }
+    NewFile file(system, place->path);
+    file.file().write(bytes);
+    file.set_mode(place->mode.value_or(mode));
+    file.commit();
+}
+
 void write_stream(const io::File& image, const EditList& edits, io::File& out,
                   const io::Progress& progress) {
     constexpr std::uint64_t kStep = std::uint64_t{1} << 20;

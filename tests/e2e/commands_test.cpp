@@ -118,7 +118,7 @@ TEST_F(Edit, RefusesWhatMakesNoSense) {
          "holder_breaker.img: offset 1157: lock 0: fl_rem_lease is 3000000000: a restart takes at "
          "most 2147483647 s (a restart refuses that; --force writes it all the same)"},
         {{"--index", "0", "--remaining", "4294967295", "--force"},
-         "holder_breaker.img: offset 1157: lock 0: 4294967294 s is the most that the record can "
+         "holder_breaker.img: offset 1157: lock 0: 4294967293 s is the most that the record can "
          "hold (--remaining none is for no deadline)"},
         {{"--index", "x", "--remaining", "1"},
          "--index x: give a whole number from 0 to 9223372036854775807"},

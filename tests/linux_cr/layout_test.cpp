@@ -159,6 +159,12 @@ const BadLayout kBadLayouts[] = {
      [](Json& j) { j["file_lock"]["fields"]["fl_rem_lease"]["type"] = "s32"; },
      "/file_lock/no_deadline: 4294967295 does not fit into fl_rem_lease, which holds at most "
      "2147483647"},
+    {"NotKnownIsATime", [](Json& j) { j["file_lock"]["not_known"] = 45; },
+     "/file_lock/not_known: 45 s are a time that a lease can have left; give the largest number "
+     "that "
+     "the field holds, or one above 2147483647"},
+    {"NotKnownIsNoDeadline", [](Json& j) { j["file_lock"]["not_known"] = 4294967295; },
+     "/file_lock/not_known: no_deadline has this value already"},
     {"MarkerOfNoField",
      [](Json& j) {
          j["list_end"] = {{"marker", {{"fl_pid", 0}}}};
@@ -273,6 +279,7 @@ RecordLimits limits_of(const char* type, const Json& no_deadline, bool nanosecon
                json["file_lock"]["length"] = 48;
                json["file_lock"]["fields"]["fl_rem_lease"] = {{"offset", 40}, {"type", type}};
                json["file_lock"]["no_deadline"] = no_deadline;
+               json["file_lock"]["not_known"] = nullptr;
                if (!nanoseconds) {
                    json["file_lock"]["fields"].erase("fl_rem_lease_nsec");
                }
@@ -283,7 +290,8 @@ RecordLimits limits_of(const char* type, const Json& no_deadline, bool nanosecon
 TEST(Layout, LimitsOfLease1) {
     const RecordLimits limits = default_layout().limits();
     EXPECT_EQ(limits.resolution, 1ns);
-    EXPECT_EQ(limits.most, 4294967294s) << "the value above says that there is no deadline";
+    EXPECT_EQ(limits.most, 4294967293s)
+        << "the two values above say that there is no deadline, and that nobody knows";
     EXPECT_TRUE(limits.no_deadline);
 }
 

@@ -111,8 +111,14 @@ TEST(LockCodec, ALeaseWithoutDeadline) {
     LockFields fields = breaking_fields();
     fields.fl_rem_lease = 0xffffffff;
     EXPECT_EQ(interpreted(fields).lease.remaining, Remaining::no_deadline());
+    fields.fl_rem_lease = 0xfffffffd;
+    EXPECT_EQ(interpreted(fields).lease.remaining, Remaining(4294967293s + 250ms));
+}
+
+TEST(LockCodec, ALeaseOfWhichNobodyKnowsWhatIsLeft) {
+    LockFields fields = breaking_fields();
     fields.fl_rem_lease = 0xfffffffe;
-    EXPECT_EQ(interpreted(fields).lease.remaining, Remaining(4294967294s + 250ms));
+    EXPECT_EQ(interpreted(fields).lease.remaining, Remaining::not_known());
 }
 
 TEST(LockCodec, InProgressMeansNothingOnOtherLocks) {

@@ -56,8 +56,9 @@ TEST(LockList, KeepsALeaseThatIsHeld) {
 }
 
 TEST(LockList, KeepsALeaseThatIsBeingBroken) {
-    for (const Remaining remaining : {Remaining(0s), Remaining(1ns), Remaining(5250ms),
-                                      Remaining(9000000000s), Remaining::no_deadline()}) {
+    for (const Remaining remaining :
+         {Remaining(0s), Remaining(1ns), Remaining(5250ms), Remaining(9000000000s),
+          Remaining::no_deadline(), Remaining::not_known()}) {
         Lock lock = far_out(LockKind::lease);
         lock.lease = breaking(remaining);
         expect_round_trip(lock);

@@ -54,11 +54,20 @@ TEST(RemainingTest, IsATimeOrHasNoDeadline) {
     EXPECT_NE(Remaining::no_deadline(), Remaining(0s));
 }
 
+TEST(RemainingTest, MayNotBeKnown) {
+    EXPECT_FALSE(Remaining::not_known().is_known());
+    EXPECT_FALSE(Remaining::not_known().has_deadline());
+    EXPECT_NE(Remaining::not_known(), Remaining::no_deadline());
+    EXPECT_TRUE(Remaining(0s).is_known());
+    EXPECT_TRUE(Remaining::no_deadline().is_known());
+}
+
 TEST(RemainingTest, InWords) {
     EXPECT_EQ(to_string(Remaining(5250ms)), "5.25s");
     EXPECT_EQ(to_string(Remaining(0s)), "0s");
     EXPECT_EQ(to_string(Remaining(1ns)), "0.000000001s");
     EXPECT_EQ(to_string(Remaining::no_deadline()), "no deadline");
+    EXPECT_EQ(to_string(Remaining::not_known()), "not known");
 }
 
 TEST(RemainingTest, RoundsUpToAMultiple) {

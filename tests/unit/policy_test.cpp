@@ -27,6 +27,7 @@ Treatment treatment(const std::string& name, const std::string& argument = {}) {
     Treatment made;
     made.policy = kind->make(argument);
     made.uses_elapsed = kind->uses_elapsed;
+    made.takes_unknown = kind->takes_unknown;
     return made;
 }
 
@@ -67,6 +68,34 @@ const std::vector<Row> kTable{
     {"elapsed", "", Remaining(0s), Remaining(0s), Remaining(37999999999ns), kNever},
     {"keep", "", Remaining(0s), Remaining(5250ms), Remaining(kAlmost45), kNever},
 };
+
+constexpr const char* kNotKnown =
+    "the remaining lease is not known: it could not be read when the leases were captured (--set D "
+    "says what is to be left, and filters leave the lease out)";
+
+TEST(PolicyTable, WhatIsNotKnownIsOnlySetOrKept) {
+    for (const Row& row : kTable) {
+        SCOPED_TRACE(row.name + " " + row.argument);
+        const Treatment how = treatment(row.name, row.argument);
+        const PolicyContext context = context_with_elapsed(7s);
+        if (row.name == "set") {
+            EXPECT_EQ(result(how, Remaining::not_known(), context), row.of_never);
+        } else if (row.name == "keep") {
+            EXPECT_EQ(result(how, Remaining::not_known(), context), Remaining::not_known());
+        } else {
+            EXPECT_EQ(
+                refusal([&] { static_cast<void>(result(how, Remaining::not_known(), context)); }),
+                kNotKnown);
+        }
+    }
+}
+
+TEST(PolicyTable, BoundsDoNotApplyToWhatIsNotKnown) {
+    Treatment how = treatment("keep", "");
+    how.min = 5s;
+    EXPECT_EQ(refusal([&] { static_cast<void>(result(how, Remaining::not_known(), {})); }),
+              kNotKnown);
+}
 
 TEST(PolicyTable, EachPolicyMakesThisOfEachTime) {
     for (const Row& row : kTable) {

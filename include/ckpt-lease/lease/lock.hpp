@@ -42,6 +42,15 @@ class Remaining {
         return remaining;
     }
 
+    /// Nobody could tell: leases of live processes cannot always be looked into.
+    [[nodiscard]] static constexpr Remaining not_known() {
+        Remaining remaining;
+        remaining.time_ = Nanoseconds(-2);
+        return remaining;
+    }
+
+    [[nodiscard]] constexpr bool is_known() const { return *this != not_known(); }
+    /// False also if the remaining time is not known.
     [[nodiscard]] constexpr bool has_deadline() const { return time_.count() >= 0; }
     /// From 0 on; only if has_deadline().
     [[nodiscard]] constexpr Nanoseconds time() const { return time_; }
@@ -55,7 +64,7 @@ class Remaining {
 /// `remaining` rounded up to a multiple of `resolution`.
 [[nodiscard]] Remaining rounded_up(const Remaining& remaining, Nanoseconds resolution);
 
-/// "5.25s", or "no deadline".
+/// "5.25s", "no deadline" or "not known".
 [[nodiscard]] std::string to_string(const Remaining& remaining);
 
 /// What a lease is, and where the lease break stands.

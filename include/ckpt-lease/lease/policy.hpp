@@ -40,7 +40,8 @@ struct PolicyKind {
     std::string_view help;
     /// Makes the policy from the text of its argument. Throws Error(refused).
     Policy (*make)(std::string_view argument);
-    bool uses_elapsed = false;  ///< needs PolicyContext::elapsed
+    bool uses_elapsed = false;   ///< needs PolicyContext::elapsed
+    bool takes_unknown = false;  ///< does not need to know what is left
 };
 
 [[nodiscard]] std::span<const PolicyKind> policy_kinds();
@@ -53,11 +54,13 @@ struct Treatment {
     Policy policy;
     std::optional<Nanoseconds> min;
     std::optional<Nanoseconds> max;
-    bool renotify = false;      ///< have the holder signalled again
-    bool uses_elapsed = false;  ///< as the policy's kind says
+    bool renotify = false;       ///< have the holder signalled again
+    bool uses_elapsed = false;   ///< as the policy's kind says
+    bool takes_unknown = false;  ///< as the policy's kind says
 
     /// What becomes of a lease that is being broken. Throws Error(refused) if the remaining time
-    /// would be more than kMaxRemaining, or more than the records can hold.
+    /// would be more than kMaxRemaining, or more than the records can hold, or if it is not known
+    /// and would have to be.
     [[nodiscard]] LeaseState apply(const LeaseState& before, const PolicyContext& context) const;
 
     /// Takes over the bounds of `other` where they are narrower, and its renotify.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/source.hpp"
 #include "ckpt-lease/lease/lock_list.hpp"
+#include "ckpt-lease/lease/owner.hpp"
 #include "ckpt-lease/linux_cr/lock_record.hpp"
 #include "ckpt-lease/linux_cr/walker.hpp"
 
@@ -42,6 +44,8 @@ class ScanVisitor {
     /// A lock, its owner's file and table known already, its tasks perhaps not yet.
     virtual void on_lock(const Lock& lock, const LockFields& fields,
                          std::span<const std::byte> record, const LockCodec& codec) = 0;
+    /// Who is signalled when the lease is broken that on_lock() told of last.
+    virtual void on_owner(const LeaseOwner& /*owner*/) {}
 };
 
 /// Reads a whole image and tells `visitor` about its locks. Files, tables and tasks go into
@@ -56,6 +60,9 @@ void scan(io::Source& source, const Layout& layout, ImageFacts& facts, Ownership
 struct Image {
     ImageFacts facts;
     LockList locks;
+    /// Who is signalled when leases are broken, by their indexes: of those for which the image says
+    /// it, which only images of `ckpt-lease capture` do.
+    std::map<std::uint64_t, LeaseOwner> owners;
     std::optional<Problem> damage;  ///< the first problem; what stands behind it was not read
 };
 

@@ -44,6 +44,7 @@ struct Layout {
     Field fl_break_notified;
     std::vector<Field> padding;
     std::optional<std::uint64_t> no_deadline;  ///< value of fl_rem_lease
+    std::optional<std::uint64_t> not_known;    ///< value of fl_rem_lease; no restart takes it
     std::variant<CountedList, MarkedList> list_end;
 
     /// What a time has to be like to be written.

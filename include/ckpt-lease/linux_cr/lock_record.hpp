@@ -53,6 +53,11 @@ class LockCodec {
     /// Kind, state and range of a lock; the rest of `lock` is left alone.
     void interpret(const LockFields& fields, Lock& lock) const;
 
+    /// What decode() and interpret() make that lock of, and the record that holds it. For images
+    /// that are made, not rewritten.
+    [[nodiscard]] LockFields fields_of(const Lock& lock) const;
+    [[nodiscard]] std::vector<std::byte> encode(const LockFields& fields) const;
+
     /// `fields` with what differs between the two states of the lease put in.
     [[nodiscard]] LockFields with_state(LockFields fields, const LeaseState& before,
                                         const LeaseState& after) const;
@@ -72,6 +77,7 @@ class LockCodec {
 
  private:
     [[nodiscard]] Remaining remaining(const LockFields& fields) const;
+    void set_remaining(LockFields& fields, const Remaining& remaining) const;
 
     const Layout* layout_;
     ByteOrder order_;

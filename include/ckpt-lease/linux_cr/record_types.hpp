@@ -34,6 +34,8 @@ enum RecordType : std::uint32_t {
     kFs = 451,
     kTail = 9001,
     kError = 9999,
+    /// Ours, behind a FILE_LOCK of an image that `ckpt-lease capture` made: no kernel writes it.
+    kLeaseOwner = 20310,
 };
 
 /// enum obj_type: what an OBJREF announces.
@@ -71,6 +73,11 @@ inline constexpr Field kFileFlags{"f_flags", 16, 4, false};
 inline constexpr Field kFileCredref{"f_credref", 20, 4, true};
 inline constexpr Field kFilePos{"f_pos", 24, 8, false};
 inline constexpr Field kNrPages{"nr_pages", 8, 8, false};
+inline constexpr Field kOwnerKind{"owner_kind", 8, 4, false};
+inline constexpr Field kOwnerId{"owner_id", 12, 4, true};
+inline constexpr Field kOwnerUid{"owner_uid", 16, 4, false};
+inline constexpr Field kOwnerEuid{"owner_euid", 20, 4, false};
+inline constexpr Field kOwnerSignal{"signal", 24, 4, true};
 }  // namespace field
 
 /// One line of the table of types.

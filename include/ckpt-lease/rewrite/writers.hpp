@@ -52,6 +52,10 @@ enum class Undone : std::uint8_t {
 void write_copy(const ImageFile& image, const EditList& edits, const std::string& out,
                 const io::Progress& progress);
 
+/// Writes `bytes` to `out` as write_copy() would write an image. A new file has `mode`.
+void write_whole(io::System& system, std::span<const std::byte> bytes, const std::string& out,
+                 mode_t mode);
+
 /// Writes the edited image to an open file, from the first byte to the last.
 void write_stream(const io::File& image, const EditList& edits, io::File& out,
                   const io::Progress& progress);
