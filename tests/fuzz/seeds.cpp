@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/linux_cr/layout.hpp"
 #include "fuzz/journal_input.hpp"
+#include "support/criu_images.hpp"
 #include "support/image_builder.hpp"
 
 namespace {
@@ -150,6 +152,56 @@ void write_journals(const fs::path& to) {
     }
 }
 
+// A member of a tar archive as POSIX.1 has it.
+std::string tar_member(const std::string& path, const std::string& bytes) {
+    std::string header(512, '\0');
+    const auto put = [&](std::size_t at, const std::string& text) {
+        header.replace(at, text.size(), text);
+    };
+    std::string size = "00000000000";
+    for (std::size_t left = bytes.size(), at = 11; left > 0; left /= 8) {
+        size[--at] = static_cast<char>('0' + left % 8);
+    }
+    put(0, path);
+    put(100, "0000600");
+    put(124, size);
+    put(148, "        0");
+    put(257, std::string("ustar\00000", 8));
+    unsigned sum = 0;
+    for (const char byte : header) {
+        sum += static_cast<unsigned char>(byte);
+    }
+    std::string digits = "000000";
+    for (std::size_t at = 6; sum > 0; sum /= 8) {
+        digits[--at] = static_cast<char>('0' + sum % 8);
+    }
+    put(148, digits + std::string("\0 ", 2));
+    return header + bytes + std::string((512 - bytes.size() % 512) % 512, '\0');
+}
+
+// Each image by itself, and archives with them at the top and in their folder.
+void write_checkpoints(const fs::path& to) {
+    namespace criu = test_support::criu;
+    Folder folder(to);
+    constexpr const char* kImages[] = {"filelocks.img", "files.img", "fdinfo-2.img", "pstree.img",
+                                       "core-7.img",    "ids-7.img", "inventory.img"};
+    std::map<std::string, std::string> images = criu::small_checkpoint();
+    images["filelocks.img"] += criu::lock_entry(1, 1, 7, 3, 100, 8) + criu::lock_entry(8, 4, 7, 3);
+    for (char which = 0; which < 7; ++which) {
+        folder.write(which + std::string(1, '\x1b') + images.at(kImages[+which]));
+    }
+    for (const char* const place : {"", "checkpoint/"}) {
+        for (const bool is_captured : {false, true}) {
+            std::string archive(is_captured ? "\7\3" : "\17\3");
+            for (const auto& [name, bytes] : images) {
+                archive += tar_member(place + name, bytes);
+            }
+            archive += is_captured ? tar_member(place + std::string("ckpt-lease.img"), "c") : "";
+            folder.write(archive + std::string(1024, '\0'));
+        }
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -180,4 +232,5 @@ int main(int argc, char** argv) {
         rules.write(text);
     }
     write_journals(to / "journal");
+    write_checkpoints(to / "criu");
 }

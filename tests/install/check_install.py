@@ -13,6 +13,7 @@ import tempfile
 
 EXPECTED = """
 bin/ckpt-lease
+bin/ckpt-lease-criu-hook
 include/ckpt-lease/linux_cr/image.hpp
 share/bash-completion/completions/ckpt-lease
 share/zsh/site-functions/_ckpt-lease
@@ -20,8 +21,10 @@ share/fish/vendor_completions.d/ckpt-lease.fish
 share/ckpt-lease/schemas/layouts/lease-1.json
 share/ckpt-lease/schemas/recover.json
 share/ckpt-lease/schemas/rules.json
+share/ckpt-lease/schemas/apply.json
 share/ckpt-lease/schemas/show.json
 share/man/man1/ckpt-lease.1
+share/man/man1/ckpt-lease-apply.1
 share/man/man1/ckpt-lease-policy.1
 share/man/man1/ckpt-lease-recover.1
 share/man/man5/ckpt-image.5
@@ -61,9 +64,10 @@ def main():
         run("bash", "-n", prefix / "share/bash-completion/completions/ckpt-lease")
 
         [description] = prefix.glob("lib/**/pkgconfig/ckpt-lease.pc")
+        # Not --static: libarchive-dev does not bring all that libarchive.a would need.
         flags = run(
-            "pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", "--static",
-            "ckpt-lease", env={"PKG_CONFIG_PATH": str(description.parent), "PATH": "/usr/bin:/bin"},
+            "pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", "ckpt-lease",
+            env={"PKG_CONFIG_PATH": str(description.parent), "PATH": "/usr/bin:/bin"},
         ).split()
         consumer = pathlib.Path(folder) / "consumer.cpp"
         consumer.write_text(CONSUMER)
