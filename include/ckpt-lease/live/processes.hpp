@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ckpt-lease/lease/lock.hpp"
+
+namespace ckpt_lease::live {
+
+/// What proc(5) says of running processes and of the leases that they hold.
+
+/// A lease as a line of /proc/PID/fdinfo/FD shows it: the time that is left does not stand there,
+/// and of a lease that is being broken only the type that it is to become.
+struct FdinfoLease {
+    bool breaking = false;
+    LockType type = LockType::rdlck;  ///< being broken: what it is to become
+    dev_t device = 0;
+    std::uint64_t inode = 0;
+
+    friend bool operator==(const FdinfoLease&, const FdinfoLease&) = default;
+};
+
+/// Reads a line of fdinfo; nothing if it is not about a lease (delegations are none).
+[[nodiscard]] std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line);
+
+/// A descriptor through which leases are held.
+struct Descriptor {
+    std::int32_t fd = 0;
+    std::string path;  ///< where /proc/PID/fd/FD leads: bytes
+    FdinfoLease lease;
+};
+
+/// A process, or a thread that has a file table of its own.
+struct Process {
+    pid_t pid = 0;                   ///< of the thread, as this process sees it
+    pid_t leader = 0;                ///< of its process
+    pid_t parent = 0;                ///< of its process
+    std::vector<std::int32_t> pids;  ///< `pid` in its own namespace first, then in those around it
+    std::string comm;                ///< bytes
+    std::vector<Descriptor> descriptors;
+};
+
+/// Where proc(5) is mounted.
+inline constexpr const char* kProc = "/proc";
+
+/// The process `pid`, and its threads that do not share its file table. Throws Error(io) if there
+/// is none, or if it may not be looked at.
+[[nodiscard]] std::vector<Process> read_process(pid_t pid, const std::string& proc = kProc);
+
+/// As read_process(), with all descendants behind it, parents before their children. Processes that
+/// end meanwhile are left out.
+[[nodiscard]] std::vector<Process> read_tree(pid_t root, const std::string& proc = kProc);
+
+/// kcmp(2): true if two descriptors are one open file, and if two threads share their file table.
+[[nodiscard]] bool is_same_open_file(pid_t a, std::int32_t fd_of_a, pid_t b, std::int32_t fd_of_b);
+[[nodiscard]] bool share_file_table(pid_t a, pid_t b);
+
+}  // namespace ckpt_lease::live

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "live/break_time.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <ctime>
+#include <limits>
+#include <string>
+
+#include "live/lease_calls.hpp"
+
+namespace ckpt_lease::live {
+namespace {
+
+constexpr std::int64_t kSecondInNs = 1'000'000'000;
+
+std::optional<int> read_number(int fd) {
+    std::array<char, 32> text{};
+    if (pread(fd, text.data(), text.size() - 1, 0) <= 0) {
+        return std::nullopt;
+    }
+    return static_cast<int>(std::strtol(text.data(), nullptr, 10));
+}
+
+int write_number(int fd, int number) {
+    const std::string text = std::to_string(number);
+    return pwrite(fd, text.data(), text.size(), 0) < 0 ? errno : 0;
+}
+
+// The number that gives 1 when multiplied by `odd`, modulo 2^64: each round doubles the bits.
+std::uint64_t inverse(std::uint64_t odd) {
+    std::uint64_t inverse = odd;
+    for (int i = 0; i < 6; ++i) {
+        inverse *= 2 - odd * inverse;
+    }
+    return inverse;
+}
+
+}  // namespace
+
+void put_back(BreakTimeRecord& record) {
+    if (!record.changed) {
+        return;
+    }
+    const int fd = open(kBreakTimePath, O_RDWR | O_CLOEXEC);
+    // If somebody has set it in between, that is what is meant to count.
+    if (fd >= 0 && read_number(fd) == record.written) {
+        static_cast<void>(write_number(fd, record.original));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    record.changed = false;
+}
+
+BreakClock::BreakClock(std::uint32_t hz, bool wraps)
+    : hz_(hz), step_(wraps ? hz & (0U - hz) : hz) {}
+
+Nanoseconds BreakClock::resolution() const {
+    return Nanoseconds((step_ * kSecondInNs + hz_ - 1) / hz_);
+}
+
+std::optional<int> BreakClock::value_of_ticks(std::int64_t ticks) const {
+    if (step_ == hz_) {
+        return static_cast<int>(ticks / hz_);
+    }
+    const auto step = static_cast<std::uint64_t>(step_);
+    const auto odd = static_cast<std::uint64_t>(hz_ / step_);
+    // ticks / step = value * odd, modulo 2^32 / step; division of a negative number is exact too.
+    const std::uint64_t modulus = (std::uint64_t{1} << 32) / step;
+    const std::uint64_t value =
+        (static_cast<std::uint64_t>(ticks / step_) * inverse(odd)) % modulus;
+    if (value > static_cast<std::uint64_t>(std::numeric_limits<int>::max())) {
+        return std::nullopt;  // the kernel takes it for negative: no deadline
+    }
+    return static_cast<int>(value);
+}
+
+Nanoseconds BreakClock::longest() const {
+    return std::chrono::seconds(std::numeric_limits<int>::max() / hz_);
+}
+
+std::optional<int> BreakClock::value_for(Nanoseconds time) const {
+    if (time > longest()) {
+        return std::nullopt;
+    }
+    const std::int64_t seconds = time.count() / kSecondInNs;
+    const std::int64_t rest = time.count() % kSecondInNs;
+    std::int64_t ticks = seconds * hz_ + (rest * hz_ + kSecondInNs - 1) / kSecondInNs;
+    ticks += (step_ - ticks % step_) % step_;
+    return value_of_ticks(ticks);
+}
+
+std::optional<int> BreakClock::value_for_past() const {
+    return step_ == hz_ ? std::nullopt : value_of_ticks(-step_);
+}
+
+std::uint32_t ticks_per_second() {
+    timespec tick{};
+    if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0 || tick.tv_sec != 0 || tick.tv_nsec == 0) {
+        return 1;
+    }
+    return static_cast<std::uint32_t>((kSecondInNs + tick.tv_nsec / 2) / tick.tv_nsec);
+}
+
+void BreakTime::step(std::string_view name) const {
+    if (*hook_) {
+        (*hook_)(name);
+    }
+}
+
+int BreakTime::change_to(int value) const {
+    const std::optional<int> original = read_number(fd_);
+    if (!original) {
+        return EIO;
+    }
+    record_->original = *original;
+    record_->written = value;
+    record_->changed = true;
+    step("armed");
+    const int error = write_number(fd_, value);
+    if (error != 0) {
+        record_->changed = false;
+    }
+    step("written");
+    return error;
+}
+
+bool BreakTime::wraps(std::uint32_t hz) const {
+    const std::optional<int> past = BreakClock(hz, true).value_for_past();
+    const int file = memfd_create("ckpt-lease", MFD_CLOEXEC);
+    if (!past || file < 0) {
+        return false;
+    }
+    // F_RDLCK is for files that nobody has open for writing.
+    const int fd = open(("/proc/self/fd/" + std::to_string(file)).c_str(), O_RDONLY | O_CLOEXEC);
+    close(file);
+    bool over = false;
+    if (fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0 && clear_owner(fd) == 0) {
+        const auto breaks = [fd] { return begin_break(fd, LockType::unlck); };
+        // A break whose deadline is over is in nobody's way.
+        over = during(*past, breaks) == 0 && breaks() == ENOLCK;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return over;
+}
+
+}  // namespace ckpt_lease::live

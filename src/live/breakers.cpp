@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/live/breakers.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <string_view>
+
+#include "live/parse.hpp"
+
+namespace ckpt_lease::live {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The kernel's function that a breaker sleeps in.
+constexpr std::string_view kSleepsIn = "__break_lease";
+
+// The system calls that break leases, and which of their arguments is the path. Those with a folder
+// have its descriptor before that.
+struct PathArgument {
+    long call;
+    std::size_t place;
+};
+constexpr PathArgument kCalls[] = {
+#ifdef SYS_open
+    {SYS_open, 0},     {SYS_creat, 0},
+#endif
+    {SYS_truncate, 0}, {SYS_openat, 1}, {SYS_openat2, 1},
+};
+
+std::string read_all(const fs::path& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The string at `address` in the memory of `pid`: up to PATH_MAX, and not beyond the page that
+// could be read last.
+std::string read_string(pid_t pid, std::uint64_t address) {
+    constexpr std::size_t kPage = 4096;
+    std::string text;
+    while (text.size() < kPage) {
+        std::array<char, kPage> page{};
+        const std::size_t count = kPage - (address + text.size()) % kPage;
+        const iovec into{page.data(), count};
+        const iovec from{reinterpret_cast<void*>(address + text.size()), count};
+        const ssize_t got = process_vm_readv(pid, &into, 1, &from, 1, 0);
+        if (got <= 0) {
+            return {};
+        }
+        const std::string_view piece(page.data(), static_cast<std::size_t>(got));
+        const std::size_t end = piece.find('\0');
+        text += piece.substr(0, end);
+        if (end != std::string_view::npos) {
+            return text;
+        }
+    }
+    return {};
+}
+
+// "257 0xffffff9c 0x7ffd1234 0x80000 ...": the number of the call, and its arguments.
+std::vector<std::uint64_t> numbers_of(std::string_view line) {
+    std::vector<std::uint64_t> numbers;
+    while (!line.empty()) {
+        const std::size_t length = std::min(line.find_first_of(" \n"), line.size());
+        std::string_view word = line.substr(0, length);
+        const bool hexadecimal = word.starts_with("0x");
+        word.remove_prefix(hexadecimal ? 2 : 0);
+        const auto number = parse_number<std::uint64_t>(word, hexadecimal ? 16 : 10);
+        if (!number) {
+            break;
+        }
+        numbers.push_back(*number);
+        line.remove_prefix(std::min(length + 1, line.size()));
+    }
+    return numbers;
+}
+
+std::optional<Inode> file_waited_for(pid_t pid, const fs::path& thread) {
+    const std::vector<std::uint64_t> call = numbers_of(read_all(thread / "syscall"));
+    const auto* const known =
+        call.empty() ? std::end(kCalls)
+                     : std::find_if(std::begin(kCalls), std::end(kCalls), [&](const auto& k) {
+                           return static_cast<std::uint64_t>(k.call) == call.front();
+                       });
+    if (known == std::end(kCalls) || call.size() < known->place + 2) {
+        return std::nullopt;
+    }
+    const std::string path = read_string(pid, call[known->place + 1]);
+    fs::path file = thread / "root";
+    if (!path.starts_with('/')) {
+        const auto folder = static_cast<int>(known->place == 0 ? AT_FDCWD : call[1]);
+        file = folder == AT_FDCWD ? thread / "cwd" : thread / "fd" / std::to_string(folder);
+    }
+    file += "/" + path;
+    struct stat status {};
+    if (path.empty() || stat(file.c_str(), &status) != 0) {
+        return std::nullopt;
+    }
+    return Inode{status.st_dev, status.st_ino};
+}
+
+void add_breaker(std::vector<Breaker>& found, const fs::path& thread) {
+    const auto pid = parse_number<pid_t>(thread.filename().native());
+    if (!pid || read_all(thread / "wchan") != kSleepsIn) {
+        return;
+    }
+    if (const auto inode = file_waited_for(*pid, thread)) {
+        std::string comm = read_all(thread / "comm");
+        comm.resize(std::min(comm.find('\n'), comm.size()));
+        found.push_back({*pid, std::move(comm), *inode});
+    }
+}
+
+}  // namespace
+
+std::vector<Breaker> find_breakers() {
+    std::vector<Breaker> found;
+    std::error_code error;
+    for (fs::directory_iterator at("/proc", error), end; !error && at != end; at.increment(error)) {
+        if (!parse_number<pid_t>(at->path().filename().native())) {
+            continue;
+        }
+        std::error_code gone;
+        for (fs::directory_iterator thread(at->path() / "task", gone), last;
+             !gone && thread != last; thread.increment(gone)) {
+            add_breaker(found, thread->path());
+        }
+    }
+    std::sort(found.begin(), found.end(),
+              [](const Breaker& a, const Breaker& b) { return a.pid < b.pid; });
+    return found;
+}
+
+}  // namespace ckpt_lease::live

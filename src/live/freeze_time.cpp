@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/live/freeze_time.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "live/parse.hpp"
+
+namespace ckpt_lease::live {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kBillion = 1'000'000'000;
+
+Nanoseconds now(clockid_t clock) {
+    timespec time{};
+    clock_gettime(clock, &time);
+    return Nanoseconds(time.tv_sec * kBillion + time.tv_nsec);
+}
+
+Nanoseconds to_nanoseconds(const statx_timestamp& time) {
+    return Nanoseconds(time.tv_sec * kBillion + time.tv_nsec);
+}
+
+// The wall-clock time at which a process was started, rounded down to a hundredth of a second:
+// field 22 of /proc/PID/stat, of which the second may hold anything, but is in parentheses.
+std::optional<Nanoseconds> start_of(pid_t pid) {
+    constexpr int kBehindName = 19;
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::size_t name = text.rfind(')');
+    if (name == std::string::npos) {
+        return std::nullopt;
+    }
+    std::string_view rest = std::string_view(text).substr(name + 1);
+    for (int i = 0; i <= kBehindName; ++i) {
+        rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+        if (i < kBehindName) {
+            rest.remove_prefix(std::min(rest.find(' '), rest.size()));
+        }
+    }
+    const auto ticks = parse_number<std::int64_t>(rest.substr(0, rest.find(' ')));
+    if (!ticks) {
+        return std::nullopt;
+    }
+    const Nanoseconds since_boot(*ticks * (kBillion / sysconf(_SC_CLK_TCK)));
+    return now(CLOCK_REALTIME) - (now(CLOCK_BOOTTIME) - since_boot);
+}
+
+// When an image was created; if that is long ago, or the file system does not say, it was written
+// over, and the last write is all that is known.
+std::optional<Nanoseconds> written_since(const fs::path& image, Nanoseconds start) {
+    struct statx status {};
+    if (statx(AT_FDCWD, image.c_str(), 0, STATX_BTIME | STATX_MTIME, &status) != 0) {
+        return std::nullopt;
+    }
+    const bool has_birth = (status.stx_mask & STATX_BTIME) != 0;
+    const Nanoseconds birth = has_birth ? to_nanoseconds(status.stx_btime) : Nanoseconds(0);
+    const Nanoseconds time = birth >= start ? birth : to_nanoseconds(status.stx_mtime);
+    return time >= start ? std::optional(time) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Nanoseconds> since_frozen(const std::string& folder, pid_t criu) {
+    const std::optional<Nanoseconds> start = start_of(criu);
+    std::optional<Nanoseconds> first;
+    std::error_code error;
+    for (fs::directory_iterator at(folder, error), end; start && !error && at != end;
+         at.increment(error)) {
+        if (at->path().extension() == ".img") {
+            const auto time = written_since(at->path(), *start);
+            first = time && (!first || *time < *first) ? time : first;
+        }
+    }
+    if (!first) {
+        return std::nullopt;
+    }
+    return std::max(now(CLOCK_REALTIME) - *first, Nanoseconds(0));
+}
+
+}  // namespace ckpt_lease::live

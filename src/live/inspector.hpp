@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/io/file.hpp"
+#include "ckpt-lease/lease/lock.hpp"
+#include "ckpt-lease/live/lease_trace.hpp"
+#include "ckpt-lease/live/processes.hpp"
+
+namespace ckpt_lease::live {
+
+/// Finds out what a lease is and where its break stands, by the best means that the kernel has.
+class Inspector {
+ public:
+    /// `ago`: when the processes were stopped.
+    explicit Inspector(Nanoseconds ago) : ago_(ago) {}
+
+    /// The lease that is held through `file`; `shown` is what fdinfo says of it.
+    [[nodiscard]] LeaseState inspect(const io::File& file, const FdinfoLease& shown);
+
+    /// Why a lease could not be looked into, if one could not.
+    [[nodiscard]] const std::optional<Problem>& obstacle() const noexcept { return obstacle_; }
+
+ private:
+    [[nodiscard]] std::optional<LeaseState> ask_kernel(const io::File& file);
+    [[nodiscard]] std::optional<LeaseState> ask_trace(const io::File& file,
+                                                      const FdinfoLease& shown);
+    void open_trace();
+
+    Nanoseconds ago_;
+    bool asks_kernel_ = true;
+    std::unique_ptr<LeaseTrace> trace_;
+    std::optional<Problem> obstacle_;
+};
+
+}  // namespace ckpt_lease::live

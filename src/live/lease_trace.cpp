@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/live/lease_trace.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <csignal>
+#include <span>
+
+#include "ckpt-lease/base/bytes.hpp"
+#include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/io/file.hpp"
+#include "live/parse.hpp"
+
+namespace ckpt_lease::live {
+namespace {
+
+constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
+
+// What stands between `before` and the next blank.
+std::optional<std::string_view> value_behind(std::string_view text, std::string_view before) {
+    const std::size_t at = text.find(before);
+    if (at == std::string_view::npos) {
+        return std::nullopt;
+    }
+    text.remove_prefix(at + before.size());
+    return text.substr(0, text.find_first_of(" \n"));
+}
+
+template <typename Number>
+std::optional<Number> number_behind(std::string_view text, std::string_view before, int base = 10) {
+    const auto value = value_behind(text, before);
+    return value ? parse_number<Number>(*value, base) : std::nullopt;
+}
+
+// "dev=0xfe:0x1"
+std::optional<dev_t> parse_device(std::string_view line) {
+    const auto both = value_behind(line, " dev=0x");
+    const std::size_t colon = both ? both->find(":0x") : std::string_view::npos;
+    if (colon == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const auto major = parse_number<unsigned>(both->substr(0, colon), 16);
+    const auto minor = parse_number<unsigned>(both->substr(colon + 3), 16);
+    return major && minor ? std::optional(makedev(*major, *minor)) : std::nullopt;
+}
+
+[[noreturn]] void fail_without_trace(std::string_view action, int error) {
+    throw Error(
+        Error::Kind::io,
+        {.file = "tracefs",
+         .message = fmt::format("cannot {}: {}", action, std::generic_category().message(error)),
+         .hint = error == EPERM || error == EACCES
+                     ? "only root can see the time that is left, on a kernel without the "
+                       "ckpt-lease patch"
+                     : "the kernel needs CONFIG_FTRACE, or the ckpt-lease patch"});
+}
+
+int checked(int result, std::string_view action) {
+    if (result < 0) {
+        fail_without_trace(action, errno);
+    }
+    return result;
+}
+
+// A mount of tracefs that nobody else sees, and that ends with the descriptor.
+io::File mount_tracefs() {
+    const io::File context = io::File::adopt(io::posix_system(), "tracefs",
+                                             checked(fsopen("tracefs", FSOPEN_CLOEXEC), "open"));
+    checked(fsconfig(context.fd(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0), "set up");
+    return io::File::adopt(io::posix_system(), "tracefs",
+                           checked(fsmount(context.fd(), FSMOUNT_CLOEXEC, 0), "mount"));
+}
+
+std::string read_timer_list() {
+    io::File file(io::posix_system(), "/proc/timer_list", O_RDONLY);
+    std::string text;
+    std::array<char, 4096> piece{};
+    std::size_t got = 0;
+    // The first processor's lines tell: with many of them the rest is long.
+    while (text.find("jiffies: ") == std::string::npos || text.back() != '\n') {
+        got = file.read_some(std::as_writable_bytes(std::span(piece)));
+        if (got == 0) {
+            break;
+        }
+        text.append(piece.data(), got);
+    }
+    return text;
+}
+
+Jiffies read_jiffies() {
+    const auto jiffies = parse_timer_list(read_timer_list());
+    if (!jiffies) {
+        fail_without_trace("tell the time of /proc/timer_list", ENODATA);
+    }
+    return *jiffies;
+}
+
+}  // namespace
+
+std::uint64_t Jiffies::ticks(Nanoseconds span) const noexcept {
+    const auto time = static_cast<std::uint64_t>(span.count());
+    return time / kNanosecondsPerSecond * per_second +
+           time % kNanosecondsPerSecond * per_second / kNanosecondsPerSecond;
+}
+
+Nanoseconds Jiffies::until(std::uint64_t deadline) const noexcept {
+    const auto left = static_cast<std::int64_t>(deadline - now);
+    if (left <= 0) {
+        return Nanoseconds(0);
+    }
+    const auto ticks = static_cast<std::uint64_t>(left);
+    return Nanoseconds(
+        static_cast<std::int64_t>(ticks / per_second * kNanosecondsPerSecond +
+                                  ticks % per_second * kNanosecondsPerSecond / per_second));
+}
+
+std::optional<Jiffies> parse_timer_list(std::string_view text) {
+    constexpr double kStart = 300;  // seconds before the wrap, and after
+    constexpr double kFarEnough = 1;
+    // Jiffies begin a little apart from the clock, and ticks get lost on emulated machines.
+    constexpr double kMostOff = 0.08;
+    constexpr std::array kRates{100., 250., 300.,
+                                1000.};  // what CONFIG_HZ may be, but on museum pieces
+    const auto now = number_behind<std::uint64_t>(text, "now at ");
+    const auto jiffies = number_behind<std::uint64_t>(text, "jiffies: ");
+    if (!now || !jiffies) {
+        return std::nullopt;
+    }
+    constexpr std::uint64_t kWrap = sizeof(long) == 8 ? std::uint64_t{1} << 32U : 0;
+    const double seconds = static_cast<double>(*now) / 1e9 - kStart;
+    const double ticks = static_cast<double>(static_cast<std::int64_t>(*jiffies - kWrap));
+    if (std::abs(seconds) < kFarEnough) {
+        return std::nullopt;
+    }
+    const double rate = ticks / seconds;
+    const auto* const near = std::find_if(kRates.begin(), kRates.end(), [&](double known) {
+        return std::abs(rate - known) < known * kMostOff;
+    });
+    if (near == kRates.end()) {
+        return std::nullopt;
+    }
+    return Jiffies{*jiffies, static_cast<std::uint64_t>(*near)};
+}
+
+std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies& jiffies) {
+    if (line.find(": time_out_leases: ") == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const auto device = parse_device(line);
+    const auto inode = number_behind<std::uint64_t>(line, " ino=0x", 16);
+    const auto flags = value_behind(line, " fl_flags=");
+    const auto type = value_behind(line, " fl_type=");
+    const auto break_time = number_behind<std::uint64_t>(line, " fl_break_time=");
+    const auto downgrade_time = number_behind<std::uint64_t>(line, " fl_downgrade_time=");
+    if (!device || !inode || !flags || !type || !break_time || !downgrade_time) {
+        return std::nullopt;
+    }
+    const auto lock_type = parse_lock_type(*type);
+    if (!lock_type) {
+        return std::nullopt;
+    }
+    TracedLease lease;
+    lease.device = *device;
+    lease.inode = *inode;
+    lease.state.type = *lock_type;
+    const bool unlocks = flags->find("FL_UNLOCK_PENDING") != std::string_view::npos;
+    if (!unlocks && flags->find("FL_DOWNGRADE_PENDING") == std::string_view::npos) {
+        return lease;
+    }
+    lease.state.breaking = true;
+    lease.state.previous_type = *lock_type;
+    lease.state.type = unlocks ? LockType::unlck : LockType::rdlck;
+    lease.state.notified = true;  // a break begins with the signal
+    const std::uint64_t deadline = unlocks ? *break_time : *downgrade_time;
+    lease.state.remaining =
+        deadline == 0 ? Remaining::no_deadline() : Remaining(jiffies.until(deadline));
+    return lease;
+}
+
+// Tracing instances are the kernel's, not the process's: one stays behind when its maker is killed.
+// So another process makes it and removes it: when the pipe between them is closed, by whatever
+// end.
+struct LeaseTrace::Instance {
+    Instance() : tracefs_(mount_tracefs()) {
+        folder_ = fmt::format("/proc/self/fd/{}/instances/ckpt-lease-{}", tracefs_.fd(), getpid());
+        std::array<int, 2> ends{};
+        checked(pipe2(ends.data(), O_CLOEXEC), "make a pipe");
+        std::array<int, 2> answer{};
+        checked(pipe2(answer.data(), O_CLOEXEC), "make a pipe");
+        alive_ = ends[1];
+        keeper_ = fork();
+        if (keeper_ == 0) {
+            close(ends[1]);
+            close(answer[0]);
+            keep(ends[0], answer[1]);
+        }
+        close(ends[0]);
+        close(answer[1]);
+        int error = keeper_ < 0 ? errno : ECHILD;
+        if (::read(answer[0], &error, sizeof(error)) < 0) {
+            error = errno;
+        }
+        close(answer[0]);
+        if (error != 0) {
+            end();
+            fail_without_trace("make a tracing instance", error);
+        }
+    }
+    Instance(const Instance&) = delete;
+    Instance& operator=(const Instance&) = delete;
+    ~Instance() { end(); }
+
+    // Sees the event of the leases in this thread only.
+    void begin() {
+        write("set_event_pid", std::to_string(gettid()));
+        write("events/filelock/time_out_leases/enable", "1");
+        trace_.emplace(io::posix_system(), folder_ + "/trace_pipe", O_RDONLY | O_NONBLOCK);
+    }
+
+    // What was traced since it was asked last.
+    [[nodiscard]] std::string take() const {
+        std::string text;
+        std::array<char, 4096> piece{};
+        ssize_t got = 0;
+        while ((got = ::read(trace_->fd(), piece.data(), piece.size())) > 0) {
+            text.append(piece.data(), static_cast<std::size_t>(got));
+        }
+        return text;
+    }
+
+ private:
+    void write(const char* name, std::string_view text) const {
+        try {
+            io::File file(io::posix_system(), fmt::format("{}/{}", folder_, name), O_WRONLY);
+            file.write(ckpt_lease::as_bytes(text));
+        } catch (const Error& error) {
+            throw Error(Error::Kind::io,
+                        {.file = "tracefs",
+                         .message = fmt::format("cannot set {}: {}", name, error.problem().message),
+                         .hint = "the kernel needs CONFIG_FTRACE, or the ckpt-lease patch"});
+        }
+    }
+
+    void end() {
+        trace_.reset();
+        close(alive_);
+        if (keeper_ > 0) {
+            waitpid(keeper_, nullptr, 0);
+        }
+    }
+
+    [[noreturn]] void keep(int end, int answer) const {
+        setsid();  // out of reach of Ctrl-C
+        sigset_t all{};
+        sigfillset(&all);
+        sigprocmask(SIG_BLOCK, &all, nullptr);
+        const int error = mkdir(folder_.c_str(), 0700) == 0 ? 0 : errno;
+        if (::write(answer, &error, sizeof(error)) < 0) {
+            // Nobody listens any more, and then the pipe is closed too.
+        }
+        close(answer);
+        char byte = 0;
+        while (::read(end, &byte, 1) < 0 && errno == EINTR) {
+        }
+        if (error == 0) {
+            rmdir(folder_.c_str());
+        }
+        _exit(0);
+    }
+
+    io::File tracefs_;
+    std::string folder_;
+    int alive_ = -1;
+    pid_t keeper_ = -1;
+    std::optional<io::File> trace_;
+};
+
+LeaseTrace::LeaseTrace() : instance_(std::make_unique<Instance>()) {
+    instance_->begin();
+    read_jiffies();
+}
+
+LeaseTrace::~LeaseTrace() = default;
+
+std::vector<TracedLease> LeaseTrace::read(int fd, Nanoseconds ago) {
+    struct stat status {};
+    if (fstat(fd, &status) < 0) {
+        fail_without_trace("look at the leased file", errno);
+    }
+    Jiffies jiffies = read_jiffies();
+    jiffies.now -= jiffies.ticks(ago);
+    (void)instance_->take();  // of somebody else's look
+    if (fcntl(fd, F_GETLEASE) < 0) {
+        fail_without_trace("ask for the lease", errno);
+    }
+    const std::string text = instance_->take();
+    std::vector<TracedLease> leases;
+    for_each_line(text, [&](std::string_view line) {
+        const auto lease = parse_trace_line(line, jiffies);
+        if (lease && lease->inode == status.st_ino) {
+            leases.push_back(*lease);
+        }
+    });
+    return leases;
+}
+
+}  // namespace ckpt_lease::live

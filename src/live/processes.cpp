@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/live/processes.hpp"
+
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+
+#include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/base/text.hpp"
+#include "ckpt-lease/io/file.hpp"
+#include "live/parse.hpp"
+
+namespace ckpt_lease::live {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The word in front, taken off `text`; empty at its end.
+std::string_view take_word(std::string_view& text) {
+    constexpr std::string_view kBlanks = " \t\n";
+    text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+    const std::string_view word = text.substr(0, text.find_first_of(kBlanks));
+    text.remove_prefix(word.size());
+    return word;
+}
+
+// "READ", "WRITE" and "UNLCK", as fs/locks.c prints them.
+std::optional<LockType> parse_type(std::string_view text) {
+    if (text == "READ") {
+        return LockType::rdlck;
+    }
+    if (text == "WRITE") {
+        return LockType::wrlck;
+    }
+    return text == "UNLCK" ? std::optional(LockType::unlck) : std::nullopt;
+}
+
+// "fe:00:12985598": major and minor in hexadecimal, the inode in decimal digits.
+bool parse_inode(std::string_view text, FdinfoLease& lease) {
+    const std::size_t first = text.find(':');
+    const std::size_t second = text.find(':', first + 1);
+    if (first == std::string_view::npos || second == std::string_view::npos) {
+        return false;
+    }
+    const auto major = parse_number<unsigned>(text.substr(0, first), 16);
+    const auto minor = parse_number<unsigned>(text.substr(first + 1, second - first - 1), 16);
+    const auto inode = parse_number<std::uint64_t>(text.substr(second + 1));
+    if (!major || !minor || !inode) {
+        return false;
+    }
+    lease.device = makedev(*major, *minor);
+    lease.inode = *inode;
+    return true;
+}
+
+// Files of proc(5) have no size. None of those that are read here is long, but that of a process
+// with very many locks.
+std::string read_text(const std::string& path) {
+    constexpr std::size_t kMost = std::size_t{1} << 20;
+    io::File file(io::posix_system(), path, O_RDONLY);
+    std::string text;
+    std::array<char, 4096> piece{};
+    std::size_t got = 0;
+    do {
+        got = file.read_some(std::as_writable_bytes(std::span(piece)));
+        text.append(piece.data(), got);
+    } while (got > 0 && text.size() < kMost);
+    return text;
+}
+
+// The numbers that a folder's entries are named by, in order.
+std::vector<std::int32_t> numbers_in(const std::string& folder) {
+    std::vector<std::int32_t> numbers;
+    std::error_code error;
+    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+        if (const auto number = parse_number<std::int32_t>(at->path().filename().native())) {
+            numbers.push_back(*number);
+        }
+    }
+    if (error) {
+        io::fail(folder, "list", -error.value());
+    }
+    std::sort(numbers.begin(), numbers.end());
+    return numbers;
+}
+
+void read_status(const std::string& text, Process& process) {
+    for_each_line(text, [&](std::string_view line) {
+        const std::string_view name = take_word(line);
+        if (name == "Tgid:") {
+            process.leader = parse_number<pid_t>(take_word(line)).value_or(0);
+        } else if (name == "PPid:") {
+            process.parent = parse_number<pid_t>(take_word(line)).value_or(0);
+        } else if (name == "NSpid:") {
+            while (const auto pid = parse_number<std::int32_t>(take_word(line))) {
+                process.pids.push_back(*pid);
+            }
+            std::reverse(process.pids.begin(), process.pids.end());
+        }
+    });
+    if (process.pids.empty()) {
+        process.pids.push_back(process.pid);
+    }
+}
+
+std::string link_target(const std::string& path) {
+    std::error_code error;
+    return fs::read_symlink(path, error).native();
+}
+
+std::vector<Descriptor> read_descriptors(const std::string& folder) {
+    std::vector<Descriptor> found;
+    for (const std::int32_t fd : numbers_in(folder + "/fdinfo")) {
+        const std::string name = std::to_string(fd);
+        std::string text;
+        try {
+            text = read_text(folder + "/fdinfo/" + name);
+        } catch (const Error&) {
+            continue;  // closed meanwhile
+        }
+        for_each_line(text, [&](std::string_view line) {
+            if (const auto lease = parse_fdinfo_line(line)) {
+                found.push_back({fd, link_target(folder + "/fd/" + name), *lease});
+            }
+        });
+    }
+    return found;
+}
+
+Process read_thread(pid_t pid, pid_t thread, const std::string& proc) {
+    const std::string folder = proc + "/" + std::to_string(pid) + "/task/" + std::to_string(thread);
+    Process process;
+    process.pid = thread;
+    read_status(read_text(folder + "/status"), process);
+    process.comm = read_text(folder + "/comm");
+    process.comm.resize(std::min(process.comm.find('\n'), process.comm.size()));
+    process.descriptors = read_descriptors(folder);
+    return process;
+}
+
+std::vector<pid_t> children_of(pid_t pid, const std::string& proc) {
+    const std::string folder = proc + "/" + std::to_string(pid) + "/task";
+    std::vector<pid_t> children;
+    for (const pid_t thread : numbers_in(folder)) {
+        const std::string text = read_text(folder + "/" + std::to_string(thread) + "/children");
+        std::string_view rest = text;
+        while (const auto child = parse_number<pid_t>(take_word(rest))) {
+            children.push_back(*child);
+        }
+    }
+    return children;
+}
+
+long kcmp(pid_t a, pid_t b, int type, unsigned long of_a, unsigned long of_b) {
+    return syscall(SYS_kcmp, a, b, type, of_a, of_b);
+}
+
+}  // namespace
+
+std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line) {
+    if (take_word(line) != "lock:") {
+        return std::nullopt;
+    }
+    take_word(line);  // the number of the lock
+    if (take_word(line) != "LEASE") {
+        return std::nullopt;
+    }
+    FdinfoLease lease;
+    const std::string_view state = take_word(line);
+    lease.breaking = state == "BREAKING";
+    const auto type = parse_type(take_word(line));
+    take_word(line);  // who set it
+    if ((!lease.breaking && state != "ACTIVE") || !type || !parse_inode(take_word(line), lease)) {
+        return std::nullopt;
+    }
+    lease.type = *type;
+    return lease;
+}
+
+std::vector<Process> read_process(pid_t pid, const std::string& proc) {
+    std::vector<Process> found{read_thread(pid, pid, proc)};
+    for (const pid_t thread : numbers_in(proc + "/" + std::to_string(pid) + "/task")) {
+        if (thread != pid && !share_file_table(pid, thread)) {
+            found.push_back(read_thread(pid, thread, proc));
+        }
+    }
+    return found;
+}
+
+std::vector<Process> read_tree(pid_t root, const std::string& proc) {
+    std::vector<Process> found = read_process(root, proc);
+    std::vector<pid_t> next = children_of(root, proc);
+    for (std::size_t i = 0; i < next.size(); ++i) {
+        const pid_t pid = next[i];
+        try {
+            std::vector<Process> more = read_process(pid, proc);
+            const std::vector<pid_t> children = children_of(pid, proc);
+            found.insert(found.end(), std::make_move_iterator(more.begin()),
+                         std::make_move_iterator(more.end()));
+            next.insert(next.end(), children.begin(), children.end());
+        } catch (const Error&) {
+            if (fs::exists(proc + "/" + std::to_string(pid))) {
+                throw;
+            }
+        }
+    }
+    return found;
+}
+
+bool is_same_open_file(pid_t a, std::int32_t fd_of_a, pid_t b, std::int32_t fd_of_b) {
+    return kcmp(a, b, KCMP_FILE, static_cast<unsigned long>(fd_of_a),
+                static_cast<unsigned long>(fd_of_b)) == 0;
+}
+
+bool share_file_table(pid_t a, pid_t b) {
+    return kcmp(a, b, KCMP_FILES, 0, 0) == 0;
+}
+
+}  // namespace ckpt_lease::live

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is refused, and what is left when a process is killed.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <new>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ckpt-lease/base/problem.hpp"
+#include "live/apply_run.hpp"
+#include "live/lease_calls.hpp"
+#include "processes.hpp"
+
+namespace ckpt_lease::live::test {
+namespace {
+
+constexpr const char* kInUse = "another process has the file open, or waits in open() for it";
+
+LeaseState ten_seconds(bool notified = true) {
+    return breaking(LockType::wrlck, LockType::unlck, in_seconds(10), notified);
+}
+
+// Memory that the processes of a run share with the test.
+struct Shared {
+    std::atomic<int> count{0};
+    std::atomic<bool> done{false};
+};
+class SharedState {
+ public:
+    SharedState()
+        : state_(new (mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared) {}
+    SharedState(const SharedState&) = delete;
+    SharedState& operator=(const SharedState&) = delete;
+    ~SharedState() { munmap(state_, sizeof(Shared)); }
+    Shared* operator->() const { return state_; }
+
+ private:
+    Shared* state_;
+};
+
+using ApplyRefuses = ApplyTest;
+
+TEST_F(ApplyRefuses, WhatIsNotThere) {
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
+    WantedLease lease = wanted(holder, ten_seconds(), 76);
+    const std::string pid = std::to_string(holder.pid());
+    EXPECT_EQ(apply_one(lease),
+              (AppliedLease{Outcome::skipped, "process " + pid + " has no descriptor 76"}));
+    lease.pid = 1 << 22;
+    EXPECT_EQ(apply_one(lease), (AppliedLease{Outcome::skipped, "process 4194304 is not there"}));
+    lease = wanted(holder, ten_seconds());
+    lease.owner = LeaseOwner{.id = 1 << 22};
+    EXPECT_EQ(apply_one(lease),
+              (AppliedLease{Outcome::skipped, "the owner, process 4194304, is not there"}));
+    EXPECT_FALSE(holder.is_breaking());
+}
+
+TEST_F(ApplyRefuses, WhatCannotHaveALease) {
+    for (const auto& [path, flags] : {std::pair<std::string, int>("/dev/null", 0),
+                                      {"/", O_DIRECTORY},
+                                      {folder.file("f"), O_PATH}}) {
+        const int fd = open(path.c_str(), flags | O_CLOEXEC);
+        ASSERT_GE(fd, 0);
+        const WantedLease lease{
+            .pid = getpid(), .fd = fd, .path = {}, .state = ten_seconds(), .owner = {}};
+        EXPECT_EQ(apply_one(lease),
+                  (AppliedLease{Outcome::skipped,
+                                "leases are for regular files that are open, and this descriptor "
+                                "is none"}));
+        close(fd);
+    }
+}
+
+TEST_F(ApplyRefuses, ToGuessWhatIsNotKnown) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    holder.stop();
+    const LeaseState state = breaking(LockType::wrlck, LockType::unlck, Remaining::not_known());
+    EXPECT_EQ(
+        apply_one(wanted(holder, state)),
+        (AppliedLease{Outcome::skipped,
+                      "the remaining lease is not known: ckpt-lease policy --set says what it "
+                      "is to be"}));
+    holder.go_on();
+    EXPECT_EQ(holder.lease(), F_WRLCK);
+}
+
+TEST_F(ApplyRefuses, WhatNoKernelDoes) {
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
+    const auto reason = [&](const LeaseState& state) {
+        const AppliedLease result = apply_one(wanted(holder, state));
+        EXPECT_EQ(result.outcome, Outcome::skipped);
+        return result.reason;
+    };
+    EXPECT_EQ(reason(held(LockType::unlck)),
+              "F_UNLCK is no type of a lease that is not being broken");
+    EXPECT_EQ(reason(breaking(LockType::rdlck, LockType::rdlck, Remaining())),
+              "no lease break makes F_RDLCK of F_RDLCK");
+    EXPECT_EQ(reason(breaking(LockType::wrlck, LockType::wrlck, Remaining())),
+              "no lease break makes F_WRLCK of F_WRLCK");
+    const std::string longest = std::to_string(2147483647 / ticks_per_second());
+    EXPECT_EQ(
+        reason(breaking(LockType::wrlck, LockType::unlck, in_seconds(30'000'000))),
+        "the remaining lease of 30000000s is more than this kernel can set (" + longest + " s)");
+    EXPECT_FALSE(holder.is_breaking());
+}
+
+TEST_F(ApplyRefuses, ABeginningInTheFuture) {
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
+    const std::vector<WantedLease> leases{wanted(holder, ten_seconds())};
+    EXPECT_THROW(static_cast<void>(apply(leases, {.begin = monotonic_now() + 1'000'000'000})),
+                 Error);
+}
+
+// One break would be one for all leases of the file.
+TEST_F(ApplyRefuses, ToBreakOtherLeases) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_RDLCK});
+    const Holder other(path, {.lease = F_RDLCK});
+    const LeaseState state = breaking(LockType::rdlck, LockType::unlck, in_seconds(5));
+    EXPECT_EQ(apply_one(wanted(holder, state)),
+              (AppliedLease{Outcome::skipped,
+                            "another process has a lease on the file, and this kernel would break "
+                            "both"}));
+    const std::vector<WantedLease> leases{wanted(holder, state),
+                                          wanted(other, held(LockType::rdlck))};
+    const auto results = apply(leases, {});
+    EXPECT_EQ(results[0],
+              (AppliedLease{Outcome::skipped,
+                            "another lease on the file is not being broken, and this kernel would "
+                            "break both"}));
+    EXPECT_EQ(results[1], kSet);
+    EXPECT_FALSE(holder.is_breaking());
+    EXPECT_FALSE(other.is_breaking());
+}
+
+// To take the lease away would let the opener in, and the lease could not come back.
+TEST_F(ApplyRefuses, ALeaseThatWouldBeLost) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    Breaker breaker(path, O_WRONLY);
+    breaker.wait_until_it_sleeps();
+    const LeaseOwner owner = holder.owner();
+    EXPECT_EQ(apply_one(wanted(holder, ten_seconds())), (AppliedLease{Outcome::skipped, kInUse}));
+    EXPECT_TRUE(holder.is_breaking());
+    EXPECT_EQ(holder.owner(), owner);
+    EXPECT_EQ(breaker.wait(0.05), 0U);
+}
+
+TEST_F(ApplyRefuses, NothingInADryRunThatCouldBeDone) {
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
+    const LeaseOwner owner = holder.owner();
+    const std::vector<WantedLease> leases{wanted(holder, ten_seconds(false)),
+                                          wanted(holder, ten_seconds(), 12)};
+    const auto results = apply(leases, {.begin = 0, .dry_run = true});
+    EXPECT_EQ(results[0], kSet);
+    EXPECT_EQ(results[1].outcome, Outcome::skipped);
+    EXPECT_FALSE(holder.is_breaking());
+    EXPECT_EQ(holder.owner(), owner);
+    EXPECT_EQ(holder.lease(), F_WRLCK);
+    EXPECT_EQ(holder.signals(), 0);
+}
+
+using ApplyFaults = ApplyTest;
+
+TEST_F(ApplyFaults, AnOpenerThatSlipsInCostsTheLease) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    const LeaseOwner owner = holder.owner();
+    const ApplyHooks hooks{.step = [&](std::string_view step) {
+        if (step == "taken") {
+            // Open until the process that sets leases ends.
+            static_cast<void>(open(path.c_str(), O_WRONLY));
+        }
+    }};
+    EXPECT_EQ(apply_one(wanted(holder, ten_seconds()), hooks),
+              (AppliedLease{Outcome::lost, kInUse}));
+    EXPECT_EQ(holder.lease(), F_UNLCK);
+    EXPECT_EQ(holder.owner(), owner);
+}
+
+TEST_F(ApplyFaults, AnOpenerThatGoesAgainCostsNothing) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    SharedState shared;
+    const auto look_into_file = [&](std::string_view step) {
+        if (step != "taken") {
+            return;
+        }
+        if (fork() == 0) {
+            static_cast<void>(open(path.c_str(), O_WRONLY));
+            shared->done = true;
+            sleep_for(0.003);
+            _exit(0);
+        }
+        while (!shared->done) {
+            sleep_for(0.0001);
+        }
+    };
+    EXPECT_EQ(apply_one(wanted(holder, ten_seconds()), {.step = look_into_file}), kSet);
+    EXPECT_TRUE(holder.is_breaking());
+}
+
+// Then the deadline is that of any break, and not what was wanted.
+TEST_F(ApplyFaults, ABreakerThatSlipsInIsNotPassedOver) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    const LeaseOwner owner = holder.owner();
+    const auto slip_in = [&](std::string_view step) {
+        if (step == "set") {
+            static_cast<void>(open(path.c_str(), O_WRONLY | O_NONBLOCK));
+        }
+    };
+    EXPECT_EQ(apply_one(wanted(holder, ten_seconds()), {.step = slip_in}),
+              (AppliedLease{Outcome::skipped,
+                            "cannot begin the break: the lease is held, but not with this "
+                            "deadline: Device or resource busy"}));
+    EXPECT_EQ(holder.owner(), owner);
+}
+
+TEST_F(ApplyFaults, WhoSetsLeaseBreakTimeMeanwhileHasTheLastWord) {
+    const LeaseBreakTime back(45);
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
+    const ApplyHooks hooks{.step = [](std::string_view step) {
+        if (step == "opened") {
+            std::ofstream(kBreakTimePath) << 37;
+        }
+    }};
+    EXPECT_EQ(apply_one(wanted(holder, ten_seconds()), hooks), kSet);
+    EXPECT_EQ(lease_break_time(), 37);
+}
+
+// A process that has a file locked.
+class Locker {
+ public:
+    Locker(const char* path, double seconds) {
+        pid_ = fork();
+        if (pid_ == 0) {
+            const int fd = open(path, O_RDONLY | O_CREAT, 0600);
+            flock(fd, LOCK_EX);
+            shared_->count = 1;
+            sleep_for(seconds);
+            shared_->done = true;
+            _exit(0);
+        }
+        while (shared_->count == 0) {
+            sleep_for(0.001);
+        }
+    }
+    Locker(const Locker&) = delete;
+    Locker& operator=(const Locker&) = delete;
+    ~Locker() {
+        kill(pid_, SIGKILL);
+        waitpid(pid_, nullptr, 0);
+    }
+    [[nodiscard]] bool is_done() const { return shared_->done; }
+
+ private:
+    SharedState shared_;
+    pid_t pid_ = -1;
+};
+
+TEST_F(ApplyFaults, OneRunAtATime) {
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
+    for (const char* const path : {"/run/ckpt-lease.lock", kBreakTimePath}) {
+        const Locker locker(path, 0.2);
+        EXPECT_EQ(apply_one(wanted(holder, ten_seconds())), kSet);
+        EXPECT_TRUE(locker.is_done()) << path;
+    }
+}
+
+// Anybody may read it, and so lock it.
+TEST_F(ApplyFaults, WhoLocksLeaseBreakTimeForGoodIsNotWaitedFor) {
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
+    const Locker locker(kBreakTimePath, 60);
+    EXPECT_EQ(apply_one(wanted(holder, ten_seconds())), kSet);
+}
+
+// The way of a patched kernel, as far as another one goes along.
+TEST_F(ApplyFaults, ALeaseThatTheKernelDoesNotRestoreIsLost) {
+    if (kernel_restores_leases()) {
+        GTEST_SKIP() << "this kernel does";
+    }
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK, .uid = 1234, .euid = 4321});
+    const LeaseOwner owner = holder.owner();
+    const ApplyHooks hooks{.kernel_restores = true};
+    EXPECT_EQ(apply_one(wanted(holder, held(LockType::wrlck)), hooks), kSet);
+    EXPECT_EQ(holder.lease(), F_WRLCK);
+    EXPECT_EQ(apply_one(wanted(holder, ten_seconds()), hooks),
+              (AppliedLease{Outcome::lost, "cannot restore the lease: Invalid argument"}));
+    EXPECT_EQ(holder.lease(), F_UNLCK);
+    EXPECT_EQ(holder.owner(), owner);
+}
+
+// A write lease whose holder has been notified, and a read lease whose holder has not.
+struct TwoLeases {
+    explicit TwoLeases(const Folder& folder)
+        : writer(folder.file("w"), {.lease = F_WRLCK, .uid = 1234, .euid = 4321}),
+          reader(folder.file("r"), {.lease = F_RDLCK, .signal = SIGRTMIN + 1}),
+          writer_owner(writer.owner()),
+          reader_owner(reader.owner()),
+          leases{
+              wanted(writer, ten_seconds()),
+              wanted(reader, breaking(LockType::rdlck, LockType::unlck, in_seconds(10), false))} {}
+
+    void expect_set() const {
+        EXPECT_TRUE(writer.is_breaking());
+        EXPECT_TRUE(reader.is_breaking());
+        EXPECT_EQ(writer.signals(), 0);
+        EXPECT_EQ(reader.signals(), 1);
+        expect_owners();
+    }
+    // What is said must be what is; returns how many are lost.
+    [[nodiscard]] int check(const std::vector<AppliedLease>& results) const {
+        int lost = 0;
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            const Holder& holder = i == 0 ? writer : reader;
+            const bool is_held = holder.lease() != F_UNLCK || holder.is_breaking();
+            EXPECT_EQ(results[i].outcome != Outcome::lost, is_held) << results[i].reason;
+            EXPECT_EQ(results[i].outcome == Outcome::set, results[i].reason.empty());
+            lost += is_held ? 0 : 1;
+        }
+        return lost;
+    }
+    void expect_owners() const {
+        EXPECT_EQ(writer.owner(), writer_owner);
+        EXPECT_EQ(reader.owner(), reader_owner);
+    }
+
+    Holder writer;
+    Holder reader;
+    LeaseOwner writer_owner;
+    LeaseOwner reader_owner;
+    std::vector<WantedLease> leases;
+};
+
+// Calls `fault` at the step number `count`, once in a run; false if there are not so many.
+template <typename Fault>
+bool apply_with_fault(const TwoLeases& two, int count, std::vector<AppliedLease>& results,
+                      Fault fault) {
+    SharedState shared;
+    const ApplyHooks hooks{.step = [&](std::string_view /*step*/) {
+        if (shared->count++ == count) {
+            fault();
+        }
+    }};
+    results = apply_with(two.leases, {}, hooks);
+    return shared->count > count;
+}
+
+TEST_F(ApplyFaults, AWorkerThatIsKilledIsReplaced) {
+    int count = 0;
+    for (bool killed = true; killed; ++count) {
+        SCOPED_TRACE(testing::Message() << "step " << count);
+        const TwoLeases two(folder);
+        std::vector<AppliedLease> results;
+        killed = apply_with_fault(two, count, results, [] { kill(getpid(), SIGKILL); });
+        EXPECT_EQ(results, (std::vector{kSet, kSet}));
+        EXPECT_EQ(lease_break_time(), before);
+        two.expect_set();
+    }
+    std::printf("killed at each of %d steps\n", count - 1);
+    EXPECT_GT(count, 20);
+}
+
+TEST_F(ApplyFaults, WithoutTheWatchTheWorkerFinishes) {
+    int count = 0;
+    for (bool killed = true; killed; ++count) {
+        SCOPED_TRACE(testing::Message() << "step " << count);
+        const TwoLeases two(folder);
+        std::vector<AppliedLease> results;
+        killed = apply_with_fault(two, count, results, [] { kill(getppid(), SIGKILL); });
+        EXPECT_EQ(results, (std::vector{kSet, kSet}));
+        EXPECT_EQ(lease_break_time(), before);
+        two.expect_set();
+    }
+    EXPECT_GT(count, 20);
+}
+
+// Its process group, as Ctrl-C or a shell would have it.
+TEST_F(ApplyFaults, WithoutTheCallerTheOthersFinish) {
+    for (const int count : {0, 5, 12, 20}) {
+        SCOPED_TRACE(testing::Message() << "step " << count);
+        const TwoLeases two(folder);
+        const pid_t caller = fork();
+        if (caller == 0) {
+            setpgid(0, 0);
+            const pid_t self = getpid();
+            std::vector<AppliedLease> results;
+            apply_with_fault(two, count, results, [self] {
+                kill(-self, SIGINT);
+                kill(-self, SIGKILL);
+            });
+            _exit(0);
+        }
+        int status = 0;
+        waitpid(caller, &status, 0);
+        EXPECT_TRUE(WIFSIGNALED(status));
+        // The run has ended when its lock is free.
+        const int fd = open(kBreakTimePath, O_RDONLY);
+        EXPECT_EQ(flock(fd, LOCK_EX), 0);
+        close(fd);
+        EXPECT_EQ(lease_break_time(), before);
+        two.expect_set();
+    }
+}
+
+// Both workers are killed where a step is done for the nth time.
+TEST_F(ApplyFaults, WorkersThatAreAllKilledLoseOneLeaseAtMost) {
+    int lost_in_all = 0;
+    for (const std::string_view name : {"armed", "written", "opened", "restored", "saved",
+                                        "checked", "taken", "set", "broken", "ended", "decided"}) {
+        for (const int nth : {0, 1, 2}) {
+            SCOPED_TRACE(testing::Message() << name << ", " << nth);
+            const TwoLeases two(folder);
+            int times = 0;
+            const auto kill_there = [&](std::string_view step) {
+                if (step == name && times++ == nth) {
+                    kill(getpid(), SIGKILL);
+                }
+            };
+            const auto results = apply_with(two.leases, {}, {.step = kill_there});
+            EXPECT_EQ(lease_break_time(), before);
+            two.expect_owners();
+            EXPECT_EQ(two.writer.signals(), 0);
+            EXPECT_LE(two.reader.signals(), 1);
+            const int lost = two.check(results);
+            EXPECT_LE(lost, 1);
+            lost_in_all += lost;
+        }
+    }
+    EXPECT_GT(lost_in_all, 0) << "that a lease can be lost here is what the test is about";
+}
+
+TEST_F(ApplyFaults, WithTheWorkerAndTheWatchKilledLeaseBreakTimeIsPutBack) {
+    for (int count = 0; count < 12; ++count) {
+        SCOPED_TRACE(testing::Message() << "step " << count);
+        const TwoLeases two(folder);
+        std::vector<AppliedLease> results;
+        EXPECT_TRUE(apply_with_fault(two, count, results, [] {
+            kill(getppid(), SIGKILL);
+            kill(getpid(), SIGKILL);
+        }));
+        EXPECT_EQ(lease_break_time(), before);
+        EXPECT_NE(results[1].outcome, Outcome::set);
+        EXPECT_EQ(results[1].reason, "the process that was to set it was killed");
+    }
+}
+
+}  // namespace
+}  // namespace ckpt_lease::live::test

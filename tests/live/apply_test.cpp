@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "live/apply_run.hpp"
+#include "live/lease_calls.hpp"
+#include "processes.hpp"
+
+namespace ckpt_lease::live::test {
+namespace {
+
+// "within 1 % or 0.1 s", and what the kernel's timers may add.
+void expect_met(double got, double wanted) {
+    const double tick = 1.0 / ticks_per_second();
+    EXPECT_GE(got, wanted - tick);
+    EXPECT_LE(got, wanted + std::max(0.1, wanted / 100) + wheel_granule(wanted));
+}
+
+struct Case {
+    LockType from;
+    LockType to;
+    double seconds;
+    bool notified;
+};
+
+constexpr Case kCases[] = {
+    {LockType::wrlck, LockType::unlck, 1, true},   {LockType::wrlck, LockType::unlck, 2.3, true},
+    {LockType::wrlck, LockType::unlck, 3, true},   {LockType::wrlck, LockType::unlck, 10, true},
+    {LockType::wrlck, LockType::unlck, 0.4, true}, {LockType::wrlck, LockType::unlck, 1, false},
+    {LockType::wrlck, LockType::rdlck, 1, true},   {LockType::wrlck, LockType::rdlck, 2.3, true},
+    {LockType::wrlck, LockType::rdlck, 3, true},   {LockType::wrlck, LockType::rdlck, 10, true},
+    {LockType::wrlck, LockType::rdlck, 1, false},  {LockType::rdlck, LockType::unlck, 1, true},
+    {LockType::rdlck, LockType::unlck, 2.3, true}, {LockType::rdlck, LockType::unlck, 10, true},
+    {LockType::rdlck, LockType::unlck, 1, false},
+};
+
+// All at once: it takes as long as the longest.
+TEST_F(ApplyTest, BreakersGetInAtTheDeadline) {
+    std::vector<std::string> paths;
+    std::vector<std::unique_ptr<Holder>> holders;
+    std::vector<WantedLease> leases;
+    for (const Case& one : kCases) {
+        paths.push_back(folder.file("f" + std::to_string(paths.size())));
+        const int type = one.from == LockType::rdlck ? F_RDLCK : F_WRLCK;
+        holders.push_back(std::make_unique<Holder>(paths.back(), HolderOptions{.lease = type}));
+        holders.back()->stop();
+        leases.push_back(wanted(*holders.back(),
+                                breaking(one.from, one.to, in_seconds(one.seconds), one.notified)));
+    }
+    const LeaseOwner owner = holders[0]->owner();
+    const std::uint64_t begin = monotonic_now();
+    const auto results = apply(leases, {.begin = begin});
+    std::printf("apply() of %zu leases: %.4f s\n", leases.size(), seconds_since(begin));
+    EXPECT_EQ(holders[0]->owner(), owner);
+    std::vector<std::unique_ptr<Breaker>> breakers;
+    for (std::size_t i = 0; i < leases.size(); ++i) {
+        EXPECT_EQ(results[i], kSet) << results[i].reason;
+        holders[i]->go_on();
+        const int mode = kCases[i].to == LockType::unlck ? O_WRONLY : O_RDONLY;
+        breakers.push_back(std::make_unique<Breaker>(paths[i], mode));
+    }
+    for (std::size_t i = 0; i < leases.size(); ++i) {
+        SCOPED_TRACE(testing::Message() << "case " << i);
+        const std::uint64_t in = breakers[i]->wait(15);
+        ASSERT_NE(in, 0U);
+        const double got = static_cast<double>(in - begin) / 1e9;
+        std::printf("%s -> %s, notified %d: wanted %.3f s, met %.3f s\n",
+                    to_string(kCases[i].from).c_str(), to_string(kCases[i].to).c_str(),
+                    kCases[i].notified ? 1 : 0, kCases[i].seconds, got);
+        expect_met(got, kCases[i].seconds);
+        EXPECT_EQ(holders[i]->signals(), kCases[i].notified ? 0 : 1);
+        EXPECT_EQ(holders[i]->lease(), kCases[i].to == LockType::unlck ? F_UNLCK : F_RDLCK);
+    }
+}
+
+// What the kernel's timers add is left out: it looks at the deadline whenever somebody comes.
+TEST_F(ApplyTest, DeadlinesAreExact) {
+    for (const double time : {0.1, 0.75, 2.3}) {
+        const std::string path = folder.file("f");
+        const Holder holder(path, {.lease = F_WRLCK});
+        holder.stop();
+        const LeaseState state = breaking(LockType::wrlck, LockType::unlck, in_seconds(time));
+        const std::vector<WantedLease> leases{wanted(holder, state)};
+        const std::uint64_t begin = monotonic_now();
+        EXPECT_EQ(apply(leases, {.begin = begin}), std::vector{kSet});
+        int fd = -1;
+        while (fd < 0 && seconds_since(begin) < 5) {
+            fd = open(path.c_str(), O_WRONLY | O_NONBLOCK);
+            sleep_for(fd < 0 ? 0.001 : 0);
+        }
+        const double got = seconds_since(begin);
+        ASSERT_GE(fd, 0);
+        close(fd);
+        std::printf("wanted %.3f s, set to %.3f s\n", time, got);
+        EXPECT_GE(got, time - 1.0 / ticks_per_second());
+        EXPECT_LE(got, time + 0.1);
+    }
+}
+
+// A break whose time is over.
+TEST_F(ApplyTest, NothingLeftTakesTheLeaseAway) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    holder.stop();
+    EXPECT_EQ(apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, Remaining()))),
+              kSet);
+    holder.go_on();
+    EXPECT_EQ(holder.lease(), F_UNLCK);
+    EXPECT_EQ(holder.signals(), 0);
+    // As when the kernel takes a lease away.
+    EXPECT_EQ(holder.owner().id, 0);
+    EXPECT_EQ(holder.owner().signal, 0);
+    EXPECT_NE(Breaker(path, O_WRONLY).wait(1), 0U);
+}
+
+TEST_F(ApplyTest, NothingLeftForOneThatWasNotNotifiedIsOneSignal) {
+    for (const LockType type : {LockType::rdlck, LockType::wrlck}) {
+        const std::string path = folder.file("f");
+        const Holder holder(path, {.lease = type == LockType::rdlck ? F_RDLCK : F_WRLCK});
+        holder.stop();
+        EXPECT_EQ(apply_one(wanted(holder, breaking(type, LockType::unlck, Remaining(), false))),
+                  kSet);
+        holder.go_on();
+        EXPECT_EQ(holder.lease(), F_UNLCK);
+        EXPECT_EQ(holder.signals(), 1);
+    }
+}
+
+TEST_F(ApplyTest, NothingLeftDowngrades) {
+    for (const int flags : {O_RDONLY, O_RDWR}) {
+        for (const bool notified : {true, false}) {
+            for (const bool whole_seconds : {false, true}) {
+                const std::string path = folder.file("f");
+                const Holder holder(path, {.flags = flags, .lease = F_WRLCK});
+                const LeaseOwner owner = holder.owner();
+                holder.stop();
+                const std::uint64_t begin = monotonic_now();
+                const auto result = apply_one(
+                    wanted(holder,
+                           breaking(LockType::wrlck, LockType::rdlck, Remaining(), notified)),
+                    {.whole_seconds = whole_seconds});
+                EXPECT_EQ(result, kSet) << result.reason;
+                // F_SETLEASE cannot set F_RDLCK on a file open for writing; the kernel can, but
+                // where only whole seconds are to be had, not before one has passed.
+                EXPECT_LT(seconds_since(begin), flags == O_RDWR && whole_seconds ? 1.5 : 0.5);
+                holder.go_on();
+                EXPECT_EQ(holder.lease(), F_RDLCK);
+                EXPECT_FALSE(holder.is_breaking());
+                EXPECT_EQ(holder.signals(), notified ? 0 : 1);
+                EXPECT_EQ(holder.owner(), owner);
+                EXPECT_NE(Breaker(path, O_RDONLY).wait(1), 0U);
+            }
+        }
+    }
+}
+
+TEST_F(ApplyTest, NoDeadlineIsNone) {
+    const LeaseBreakTime one(1);
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    holder.stop();
+    EXPECT_EQ(apply_one(wanted(
+                  holder, breaking(LockType::wrlck, LockType::unlck, Remaining::no_deadline()))),
+              kSet);
+    EXPECT_EQ(lease_break_time(), 1);
+    holder.go_on();
+    Breaker breaker(path, O_WRONLY);
+    EXPECT_EQ(breaker.wait(1.5), 0U);
+    EXPECT_EQ(holder.signals(), 0);
+    EXPECT_EQ(holder.call(F_SETLEASE, F_UNLCK), 0);
+    EXPECT_NE(breaker.wait(1), 0U);
+}
+
+// The holder may give the lease up before its time is over.
+TEST_F(ApplyTest, HoldersMayComply) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    holder.stop();
+    EXPECT_EQ(apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(30)))),
+              kSet);
+    holder.go_on();
+    Breaker breaker(path, O_WRONLY);
+    breaker.wait_until_it_sleeps();
+    EXPECT_EQ(holder.call(F_SETLEASE, F_UNLCK), 0);
+    EXPECT_NE(breaker.wait(1), 0U);
+}
+
+// The whole lease-break-time, and one signal.
+void expect_normal_break(const Holder& holder, const std::string& path) {
+    const LeaseBreakTime two(2);
+    const int signals = holder.signals();
+    const std::uint64_t begin = monotonic_now();
+    Breaker breaker(path, O_WRONLY);
+    const std::uint64_t in = breaker.wait(5);
+    ASSERT_NE(in, 0U);
+    expect_met(static_cast<double>(in - begin) / 1e9, 2);
+    EXPECT_EQ(holder.signals(), signals + 1);
+    EXPECT_EQ(holder.last_signal_fd(), 77);
+}
+
+TEST_F(ApplyTest, ANormalBreakFollowsOneThatWasSet) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    holder.stop();
+    EXPECT_EQ(
+        apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(0.2)))),
+        kSet);
+    holder.go_on();
+    EXPECT_NE(Breaker(path, O_WRONLY).wait(3), 0U);
+    EXPECT_EQ(holder.signals(), 0);
+    // The kernel has taken the signal away with the lease.
+    EXPECT_EQ(holder.call(F_SETSIG, SIGRTMIN), 0);
+    EXPECT_EQ(holder.call(F_SETLEASE, F_WRLCK), 0);
+    expect_normal_break(holder, path);
+}
+
+TEST_F(ApplyTest, ALeaseThatIsNotThereIsSet) {
+    const std::string path = folder.file("f");
+    const Holder holder(path);
+    const LeaseOwner owner = holder.owner();
+    holder.stop();
+    EXPECT_EQ(apply_one(wanted(holder, held(LockType::wrlck))), kSet);
+    EXPECT_EQ(holder.owner(), owner);
+    holder.go_on();
+    EXPECT_EQ(holder.lease(), F_WRLCK);
+    expect_normal_break(holder, path);
+}
+
+// fcntl(2) would refuse it; a kernel that downgrades a write lease does not.
+TEST_F(ApplyTest, AReadLeaseOnAFileOpenForWritingIsADowngradedOne) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.flags = O_RDWR});
+    holder.stop();
+    EXPECT_EQ(apply_one(wanted(holder, held(LockType::rdlck))), kSet);
+    holder.go_on();
+    EXPECT_EQ(holder.lease(), F_RDLCK);
+    EXPECT_EQ(holder.signals(), 0);
+    expect_normal_break(holder, path);
+}
+
+// CRIU sets leases, and has begun the break anew where there was one.
+TEST_F(ApplyTest, ABreakThatHasBegunAgainIsReplaced) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    holder.stop();
+    EXPECT_EQ(open(path.c_str(), O_WRONLY | O_NONBLOCK), -1);
+    EXPECT_TRUE(holder.is_breaking());
+    EXPECT_EQ(apply_one(wanted(holder, held(LockType::wrlck))), kSet);
+    EXPECT_FALSE(holder.is_breaking());
+    EXPECT_EQ(open(path.c_str(), O_WRONLY | O_NONBLOCK), -1);
+    const std::uint64_t begin = monotonic_now();
+    EXPECT_EQ(apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(1)))),
+              kSet);
+    Breaker breaker(path, O_WRONLY);
+    const std::uint64_t in = breaker.wait(5);
+    ASSERT_NE(in, 0U);
+    expect_met(static_cast<double>(in - begin) / 1e9, 1);
+}
+
+TEST_F(ApplyTest, OwnerUidsAndSignalStay) {
+    const std::string path = folder.file("f");
+    const Holder holder(path,
+                        {.lease = F_WRLCK, .signal = SIGRTMIN + 3, .uid = 1234, .euid = 4321});
+    const LeaseOwner owner = holder.owner();
+    EXPECT_EQ(owner, (LeaseOwner{.kind = LeaseOwner::Kind::process,
+                                 .id = holder.pid(),
+                                 .uid = 1234,
+                                 .euid = 4321,
+                                 .signal = SIGRTMIN + 3}));
+    holder.stop();
+    EXPECT_EQ(apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(9)))),
+              kSet);
+    EXPECT_EQ(holder.owner(), owner);
+}
+
+TEST_F(ApplyTest, TheOwnerIsWhoIsAskedFor) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    holder.stop();
+    WantedLease lease = wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(9)));
+    for (const LeaseOwner& owner : {LeaseOwner{LeaseOwner::Kind::group, getpgrp(), 7, 8, SIGUSR2},
+                                    LeaseOwner{LeaseOwner::Kind::thread, getpid(), 0, 0, 0},
+                                    LeaseOwner{LeaseOwner::Kind::process, 0, 11, 12, SIGRTMIN}}) {
+        lease.owner = owner;
+        lease.state.breaking = !lease.state.breaking;
+        lease.state.type = lease.state.breaking ? LockType::unlck : LockType::wrlck;
+        EXPECT_EQ(apply_one(lease), kSet);
+        EXPECT_EQ(holder.owner(), owner);
+    }
+}
+
+TEST_F(ApplyTest, ReadLeasesOfTwoProcessesShareTheLatestDeadline) {
+    const std::string path = folder.file("f");
+    const Holder first(path, {.lease = F_RDLCK});
+    const Holder second(path, {.lease = F_RDLCK});
+    first.stop();
+    second.stop();
+    const std::vector<WantedLease> leases{
+        wanted(first, breaking(LockType::rdlck, LockType::unlck, in_seconds(1.5))),
+        wanted(second, breaking(LockType::rdlck, LockType::unlck, in_seconds(0.5), false))};
+    const std::uint64_t begin = monotonic_now();
+    EXPECT_EQ(apply(leases, {.begin = begin}), (std::vector{kSet, kSet}));
+    first.go_on();
+    second.go_on();
+    Breaker breaker(path, O_WRONLY);
+    const std::uint64_t in = breaker.wait(5);
+    ASSERT_NE(in, 0U);
+    expect_met(static_cast<double>(in - begin) / 1e9, 1.5);
+    EXPECT_EQ(first.signals(), 0);
+    EXPECT_EQ(second.signals(), 1);
+    EXPECT_EQ(second.last_signal_fd(), 77);
+}
+
+TEST_F(ApplyTest, DescriptorsOfOneOpenFileAreOneLease) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK, .copy = 5});
+    holder.stop();
+    const LeaseState state = breaking(LockType::wrlck, LockType::unlck, in_seconds(1), false);
+    std::vector<WantedLease> leases{wanted(holder, state), wanted(holder, state, 5)};
+    const std::uint64_t begin = monotonic_now();
+    EXPECT_EQ(apply(leases, {.begin = begin}), (std::vector{kSet, kSet}));
+    holder.go_on();
+    Breaker breaker(path, O_WRONLY);
+    const std::uint64_t in = breaker.wait(5);
+    ASSERT_NE(in, 0U);
+    expect_met(static_cast<double>(in - begin) / 1e9, 1);
+    EXPECT_EQ(holder.signals(), 1);
+
+    leases[1].state.remaining = in_seconds(2);
+    const auto results = apply(leases, {.dry_run = true});
+    EXPECT_EQ(results[0], kSet);
+    EXPECT_EQ(results[1],
+              (AppliedLease{Outcome::skipped, "this is the lease of descriptor 77 of process " +
+                                                  std::to_string(holder.pid()) +
+                                                  ", of which something else is wanted"}));
+}
+
+// Where deadlines are whole seconds, the rest is waited for.
+TEST_F(ApplyTest, WholeSecondsWillDo) {
+    const double times[] = {1.3, 0.2, 2};
+    std::vector<std::string> paths;
+    std::vector<std::unique_ptr<Holder>> holders;
+    std::vector<WantedLease> leases;
+    for (const double time : times) {
+        paths.push_back(folder.file("f" + std::to_string(paths.size())));
+        holders.push_back(std::make_unique<Holder>(paths.back(), HolderOptions{.lease = F_WRLCK}));
+        leases.push_back(
+            wanted(*holders.back(), breaking(LockType::wrlck, LockType::unlck, in_seconds(time))));
+    }
+    const std::uint64_t begin = monotonic_now();
+    const auto results = apply_with(leases, {.begin = begin}, {.whole_seconds = true});
+    EXPECT_EQ(results, (std::vector{kSet, kSet, kSet}));
+    EXPECT_LT(seconds_since(begin), 1.1);
+    for (std::size_t i = 0; i < leases.size(); ++i) {
+        Breaker breaker(paths[i], O_WRONLY);
+        const std::uint64_t in = breaker.wait(5);
+        ASSERT_NE(in, 0U);
+        // Breakers come after apply() is done.
+        if (times[i] > 1) {
+            expect_met(static_cast<double>(in - begin) / 1e9, times[i]);
+        }
+        EXPECT_EQ(holders[i]->signals(), 0);
+    }
+}
+
+TEST_F(ApplyTest, DeletedFilesAreFilesToo) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    std::filesystem::remove(path);
+    holder.stop();
+    EXPECT_EQ(apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(5)))),
+              kSet);
+    EXPECT_TRUE(holder.is_breaking());
+}
+
+// The breaker came by a mount that is not read-only.
+TEST_F(ApplyTest, FilesOnReadOnlyMountsAreBroken) {
+    const std::string path = folder.file("f");
+    const std::string seen = folder.file("seen");
+    ASSERT_EQ(mount(path.c_str(), seen.c_str(), nullptr, MS_BIND, nullptr), 0);
+    ASSERT_EQ(mount(nullptr, seen.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr), 0);
+    {
+        const Holder holder(seen, {.lease = F_WRLCK});
+        holder.stop();
+        EXPECT_EQ(
+            apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(5)))),
+            kSet);
+        EXPECT_TRUE(holder.is_breaking());
+    }
+    EXPECT_EQ(umount(seen.c_str()), 0);
+}
+
+TEST_F(ApplyTest, AContainerIsReachedFromOutside) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK, .container = true});
+    const LeaseOwner owner = holder.owner();
+    EXPECT_EQ(owner.id, holder.pid()) << "which it knows as 1 itself";
+    holder.stop();
+    const std::uint64_t begin = monotonic_now();
+    EXPECT_EQ(apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(1)))),
+              kSet);
+    EXPECT_EQ(holder.owner(), owner);
+    holder.go_on();
+    Breaker breaker("/proc/" + std::to_string(holder.pid()) + "/root" + path, O_WRONLY);
+    const std::uint64_t in = breaker.wait(5);
+    ASSERT_NE(in, 0U);
+    expect_met(static_cast<double>(in - begin) / 1e9, 1);
+    EXPECT_EQ(holder.signals(), 0);
+}
+
+// Since Linux 6.9.
+TEST_F(ApplyTest, AThreadMayHaveAFileTableOfItsOwn) {
+    const std::string path = folder.file("f");
+    std::promise<pid_t> ready;
+    std::promise<void> end;
+    int type = F_UNLCK;
+    std::thread thread([&] {
+        unshare(CLONE_FILES);
+        const int fd = open(path.c_str(), O_RDONLY);
+        dup2(fd, 77);
+        close(fd);
+        fcntl(77, F_SETSIG, SIGRTMIN);
+        ready.set_value(gettid());
+        end.get_future().wait();
+        type = fcntl(77, F_GETLEASE);
+    });
+    const WantedLease lease{.pid = ready.get_future().get(),
+                            .fd = 77,
+                            .path = path,
+                            .state = held(LockType::wrlck),
+                            .owner = LeaseOwner{.id = getpid(), .signal = SIGRTMIN}};
+    const AppliedLease result = apply_one(lease);
+    end.set_value();
+    thread.join();
+    if (result.reason.starts_with("cannot reach process")) {
+        GTEST_SKIP() << "not on this kernel: " << result.reason;
+    }
+    EXPECT_EQ(result, kSet);
+    EXPECT_EQ(type, F_WRLCK);
+}
+
+// F_SETLEASE is called on the holder's number, which may be one that this process uses itself.
+TEST_F(ApplyTest, TheNumberOfTheDescriptorMayBeAny) {
+    for (const int fd : {0, 3, 4, 7, 1000}) {
+        const std::string path = folder.file("f");
+        const Holder holder(path, {.fd = fd, .lease = F_WRLCK});
+        holder.stop();
+        const LeaseState state = breaking(LockType::wrlck, LockType::unlck, in_seconds(9), false);
+        EXPECT_EQ(apply_one(wanted(holder, state, fd)), kSet) << fd;
+        holder.go_on();
+        EXPECT_EQ(holder.signals(), 1);
+        EXPECT_EQ(holder.last_signal_fd(), fd);
+    }
+}
+
+}  // namespace
+}  // namespace ckpt_lease::live::test

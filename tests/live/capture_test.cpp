@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Leases of real processes, looked into.
+#include "ckpt-lease/live/capture.hpp"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "ckpt-lease/live/breakers.hpp"
+#include "ckpt-lease/live/freeze_time.hpp"
+#include "ckpt-lease/live/target.hpp"
+#include "live/lease_calls.hpp"
+#include "processes.hpp"
+
+namespace ckpt_lease::live::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr double kTolerance = 0.1;  // seconds
+
+struct CaptureTest : ApplyTest {
+    static Captured captured(const Holder& holder, Nanoseconds ago = 0s) {
+        return capture(read_process(holder.pid()), {.ago = ago});
+    }
+    static Lock only_lock(const Captured& captured) {
+        EXPECT_EQ(captured.image.locks.size(), 1U);
+        EXPECT_EQ(captured.unknown.size(), 0U);
+        return captured.image.locks.size() > 0 ? captured.image.locks.at(0) : Lock();
+    }
+    static double left(const Lock& lock) {
+        return std::chrono::duration<double>(lock.lease.remaining.time()).count();
+    }
+};
+
+// A break that began when lease-break-time was `seconds`.
+struct Break {
+    Break(const std::string& path, int flags, int seconds)
+        : setting(seconds), begin(monotonic_now()), breaker(path, flags) {
+        breaker.wait_until_it_sleeps();
+    }
+    LeaseBreakTime setting;
+    std::uint64_t begin;
+    Breaker breaker;
+};
+
+TEST_F(CaptureTest, WhatIsLeftIsTrueToATenthOfASecond) {
+    struct Kind {
+        int lease;
+        int breaker;
+        LockType before;
+        LockType target;
+    };
+    for (const Kind& kind : {Kind{F_WRLCK, O_WRONLY, LockType::wrlck, LockType::unlck},
+                             Kind{F_WRLCK, O_RDONLY, LockType::wrlck, LockType::rdlck},
+                             Kind{F_RDLCK, O_WRONLY, LockType::rdlck, LockType::unlck}}) {
+        for (const int seconds : {1, 3, 10}) {
+            const std::string path = folder.file("f");
+            const Holder holder(path, {.lease = kind.lease});
+            const Break pending(path, kind.breaker, seconds);
+            std::this_thread::sleep_for(300ms);
+            const double wanted = seconds - seconds_since(pending.begin);
+            const Lock lock = only_lock(captured(holder));
+            EXPECT_TRUE(lock.lease.breaking);
+            EXPECT_EQ(lock.lease.previous_type, kind.before);
+            EXPECT_EQ(lock.lease.type, kind.target);
+            EXPECT_TRUE(lock.lease.notified);
+            EXPECT_EQ(lock.fd, 77);
+            ASSERT_TRUE(lock.lease.remaining.has_deadline());
+            EXPECT_NEAR(left(lock), wanted, kTolerance) << seconds;
+        }
+    }
+}
+
+TEST_F(CaptureTest, ALeaseThatIsHeldIsJustThat) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    const Captured found = captured(holder);
+    EXPECT_EQ(only_lock(found).lease, held(LockType::wrlck));
+    EXPECT_EQ(found.image.locks.path(found.image.locks.at(0)), path);
+}
+
+TEST_F(CaptureTest, TimesCountFromWhenTheTasksWereStopped) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    const Break pending(path, O_WRONLY, 2);
+    const double wanted = 2 - seconds_since(pending.begin) + 30;
+    EXPECT_NEAR(left(only_lock(captured(holder, 30s))), wanted, kTolerance);
+}
+
+TEST_F(CaptureTest, ABreakWithoutDeadlineHasNone) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    const Break pending(path, O_WRONLY, 0);
+    EXPECT_EQ(only_lock(captured(holder)).lease.remaining, Remaining::no_deadline());
+}
+
+TEST_F(CaptureTest, NothingIsDisturbed) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    Break pending(path, O_WRONLY, 4);
+    const LeaseOwner owner = holder.owner();
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_TRUE(only_lock(captured(holder)).lease.breaking);
+    }
+    EXPECT_EQ(holder.signals(), 1);
+    EXPECT_EQ(holder.owner(), owner);
+    EXPECT_EQ(lease_break_time(), 4);
+    const std::uint64_t in = pending.breaker.wait(9);
+    ASSERT_NE(in, 0U);
+    EXPECT_NEAR(static_cast<double>(in - pending.begin) / 1e9, 4, kTolerance + wheel_granule(4));
+}
+
+TEST_F(CaptureTest, OwnerAndSignalAreFoundOut) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK, .signal = SIGUSR1, .uid = 1000, .euid = 1001});
+    const Captured found = captured(holder);
+    ASSERT_EQ(found.image.owners.size(), 1U);
+    const LeaseOwner wanted{LeaseOwner::Kind::process, holder.pid(), 1000, 1001, SIGUSR1};
+    EXPECT_EQ(found.image.owners[0], wanted);
+}
+
+TEST_F(CaptureTest, DescriptorsOfOneOpenFileAreOneLease) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_RDLCK, .copy = 80});
+    const Captured found = captured(holder);
+    ASSERT_EQ(found.image.locks.size(), 2U);
+    EXPECT_EQ(found.image.locks.at(0).fd, 77);
+    EXPECT_EQ(found.image.locks.at(1).fd, 80);
+    EXPECT_EQ(found.image.locks.at(0).file, found.image.locks.at(1).file);
+}
+
+TEST_F(CaptureTest, PidsAreThoseInTheContainer) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK, .container = true});
+    const Captured found = captured(holder);
+    ASSERT_EQ(found.image.tasks.size(), 1U);
+    EXPECT_EQ(found.image.tasks[0].pids, (std::vector<std::int32_t>{1, holder.pid()}));
+    EXPECT_EQ(found.image.locks.tasks(only_lock(found)).front().pid, 1);
+    EXPECT_EQ(found.image.owners[0].id, 1);
+}
+
+TEST_F(CaptureTest, TheImageLeadsBackToTheProcess) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK, .container = true});
+    const Break pending("/proc/" + std::to_string(holder.pid()) + "/root" + path, O_WRONLY, 5);
+    const Captured found = captured(holder);
+    const std::string bytes = linux_cr::make_image(found.image, linux_cr::default_layout());
+    io::MemorySource source("captured", as_bytes(bytes));
+    const linux_cr::Image image = linux_cr::read_sound_image(source, linux_cr::default_layout());
+    const Targets targets = find_targets(image, read_tree(holder.pid()));
+    ASSERT_EQ(targets.wanted.size(), 1U);
+    EXPECT_EQ(targets.places.at(0).missing, "");
+    EXPECT_EQ(targets.wanted[0].pid, holder.pid());
+    EXPECT_EQ(targets.wanted[0].fd, 77);
+    EXPECT_EQ(targets.wanted[0].state, found.image.locks.at(0).lease);
+    EXPECT_EQ(targets.wanted[0].owner, holder.owner());
+}
+
+TEST_F(CaptureTest, ATaskThatIsNotThereIsSaid) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    const Captured found = captured(holder);
+    const std::string bytes = linux_cr::make_image(found.image, linux_cr::default_layout());
+    io::MemorySource source("captured", as_bytes(bytes));
+    const linux_cr::Image image = linux_cr::read_sound_image(source, linux_cr::default_layout());
+    const Targets targets = find_targets(image, {});
+    ASSERT_EQ(targets.places.size(), 1U);
+    EXPECT_EQ(targets.places[0].missing.find("none of the processes is " +
+                                             std::to_string(holder.pid()) + " ("),
+              0U);
+}
+
+TEST_F(CaptureTest, BreakersAreFoundWithTheFileTheyWaitFor) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    const Break pending(path, O_WRONLY, 5);
+    struct stat status {};
+    ASSERT_EQ(stat(path.c_str(), &status), 0);
+    const std::vector<live::Breaker> found = [&] {
+        std::vector<live::Breaker> all = find_breakers();
+        std::erase_if(all, [&](const live::Breaker& b) {
+            return !(b.inode == Inode{status.st_dev, status.st_ino});
+        });
+        return all;
+    }();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_NE(found[0].pid, holder.pid());
+}
+
+// The tracing instances that there are, on a mount of tracefs that goes again.
+std::vector<std::string> tracing_instances(const std::filesystem::path& place) {
+    std::filesystem::create_directory(place);
+    EXPECT_EQ(mount("tracefs", place.c_str(), "tracefs", 0, nullptr), 0);
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(place / "instances")) {
+        names.push_back(entry.path().filename());
+    }
+    umount(place.c_str());
+    return names;
+}
+
+TEST_F(CaptureTest, NoTracingInstanceIsLeftWhereverItIsKilled) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    const Break pending(path, O_WRONLY, 20);
+    const std::filesystem::path place = folder.file("tracefs") + ".d";
+    const std::vector<std::string> instances = tracing_instances(place);
+    for (int i = 0; i < 25; ++i) {
+        const pid_t child = fork();
+        if (child == 0) {
+            while (true) {
+                static_cast<void>(captured(holder));
+            }
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(7 * i));
+        kill(child, SIGKILL);
+        waitpid(child, nullptr, 0);
+    }
+    const std::uint64_t begin = monotonic_now();
+    while (tracing_instances(place) != instances && seconds_since(begin) < 5) {
+        std::this_thread::sleep_for(20ms);
+    }
+    EXPECT_EQ(tracing_instances(place), instances);
+    EXPECT_TRUE(only_lock(captured(holder)).lease.breaking);
+}
+
+// Without the capability to mount tracefs.
+TEST_F(CaptureTest, WhatCannotBeSeenIsNotGuessed) {
+    const std::string path = folder.file("f");
+    const Holder holder(path, {.lease = F_WRLCK});
+    const Break pending(path, O_WRONLY, 20);
+    const pid_t child = fork();
+    if (child == 0) {
+        __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+        __user_cap_data_struct data[2]{};
+        syscall(SYS_capget, &header, data);
+        data[CAP_SYS_ADMIN / 32].effective &= ~(1U << (CAP_SYS_ADMIN % 32));
+        syscall(SYS_capset, &header, data);
+        const Captured found = captured(holder);
+        const LeaseState state = found.image.locks.at(0).lease;
+        const bool right =
+            state.breaking && !state.remaining.is_known() && state.type == LockType::unlck &&
+            state.previous_type == static_cast<LockType>(255) && found.unknown.size() == 1 &&
+            found.unknown[0].message.find("cannot") == 0;
+        _exit(right ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
+TEST_F(CaptureTest, TheFirstImageTellsWhenTasksWereStopped) {
+    const std::filesystem::path images = folder.file("img") + ".d";
+    std::filesystem::create_directory(images);
+    EXPECT_FALSE(since_frozen(images, getpid())) << "no image";
+    const std::uint64_t begin = monotonic_now();
+    for (const char* const name : {"inventory.img", "pages-1.img"}) {
+        close(open((images / name).c_str(), O_CREAT | O_WRONLY, 0600));
+        std::this_thread::sleep_for(300ms);
+    }
+    const auto ago = since_frozen(images, getpid());
+    ASSERT_TRUE(ago);
+    EXPECT_NEAR(std::chrono::duration<double>(*ago).count(), seconds_since(begin), kTolerance);
+}
+
+}  // namespace
+}  // namespace ckpt_lease::live::test

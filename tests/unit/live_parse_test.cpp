@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the kernel prints of the leases of live processes.
+#include <gtest/gtest.h>
+#include <sys/sysmacros.h>
+
+#include "ckpt-lease/live/lease_trace.hpp"
+#include "ckpt-lease/live/processes.hpp"
+
+namespace ckpt_lease::live {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Fdinfo, ALeaseThatIsHeld) {
+    const auto lease =
+        parse_fdinfo_line("lock:\t1: LEASE  ACTIVE    WRITE 4242 fe:00:12985598 0 EOF");
+    ASSERT_TRUE(lease);
+    EXPECT_EQ(*lease, (FdinfoLease{false, LockType::wrlck, makedev(0xfe, 0), 12985598}));
+}
+
+TEST(Fdinfo, ALeaseThatIsBeingBrokenShowsWhatItBecomes) {
+    EXPECT_EQ(parse_fdinfo_line("lock:\t1: LEASE  BREAKING  READ  7 08:21:5 0 EOF"),
+              (FdinfoLease{true, LockType::rdlck, makedev(8, 0x21), 5}));
+    EXPECT_EQ(parse_fdinfo_line("lock:\t2: LEASE  BREAKING  UNLCK 7 08:21:5 0 EOF"),
+              (FdinfoLease{true, LockType::unlck, makedev(8, 0x21), 5}));
+}
+
+TEST(Fdinfo, NothingElseIsALease) {
+    for (const char* const line :
+         {"", "pos:\t0", "lock:\t1: POSIX  ADVISORY  WRITE 7 fe:00:5 0 EOF",
+          "lock:\t1: FLOCK  ADVISORY  WRITE 7 fe:00:5 0 EOF",
+          "lock:\t1: DELEG  ACTIVE    READ  7 fe:00:5 0 EOF",
+          "lock:\t1: LEASE  BREAKER   READ  7 fe:00:5 0 EOF",
+          "lock:\t1: LEASE  ACTIVE    OTHER 7 fe:00:5 0 EOF",
+          "lock:\t1: LEASE  ACTIVE    READ  7 fe:00 0 EOF",
+          "lock:\t1: LEASE  ACTIVE    READ  7 fe:xx:5 0 EOF"}) {
+        EXPECT_FALSE(parse_fdinfo_line(line)) << line;
+    }
+}
+
+// 1000 s after the start, which is 700 s after jiffies passed 2^32.
+constexpr const char* kTimerList =
+    "Timer List Version: v0.10\nHRTIMER_MAX_CLOCK_BASES: 8\nnow at 1000000000000 nsecs\n\n"
+    "cpu: 0\n  .idle_jiffies   : 7\njiffies: 4295142296\n";
+
+TEST(TimerList, TellsJiffiesAndTheirRate) {
+    const auto jiffies = parse_timer_list(kTimerList);
+    ASSERT_TRUE(jiffies);
+    EXPECT_EQ(jiffies->now, 4295142296U);
+    EXPECT_EQ(jiffies->per_second, 250U);
+}
+
+TEST(TimerList, EachRateIsToldFromTheOthers) {
+    for (const std::uint64_t hz : {100, 250, 300, 1000}) {
+        for (const std::uint64_t uptime : {20, 290, 310, 100000}) {
+            const std::uint64_t jiffies = (std::uint64_t{1} << 32U) + hz * uptime - 300 * hz;
+            const std::string text = "now at " + std::to_string(uptime * 1'000'000'000) +
+                                     " nsecs\njiffies: " + std::to_string(jiffies) + "\n";
+            const auto found = parse_timer_list(text);
+            ASSERT_TRUE(found) << text;
+            EXPECT_EQ(found->per_second, hz) << text;
+        }
+    }
+}
+
+TEST(TimerList, ATimeThatDoesNotTellIsNone) {
+    EXPECT_FALSE(parse_timer_list("")) << "no numbers";
+    EXPECT_FALSE(parse_timer_list("now at 1000000000000 nsecs\n")) << "no jiffies";
+    EXPECT_FALSE(parse_timer_list("now at 300000000000 nsecs\njiffies: 4294967296\n"))
+        << "jiffies wrap around just now";
+    EXPECT_FALSE(parse_timer_list("now at 1000000000000 nsecs\njiffies: 4295300000\n"))
+        << "475 a second";
+}
+
+constexpr Jiffies kNow{4295000000, 250};
+
+std::string line_of(const std::string& flags, const std::string& type, const std::string& times) {
+    return "  ckpt-lease-42 [001] ..... 12.345: time_out_leases: fl=00000000ab dev=0xfe:0x1 "
+           "ino=0x1f fl_blocker=0000 fl_owner=00cd fl_flags=" +
+           flags + " fl_type=" + type + " " + times;
+}
+
+TEST(Trace, AWriterBreaksAWriteLease) {
+    const auto lease = parse_trace_line(line_of("FL_LEASE|FL_UNLOCK_PENDING", "F_WRLCK",
+                                                "fl_break_time=4295001001 fl_downgrade_time=0"),
+                                        kNow);
+    ASSERT_TRUE(lease);
+    EXPECT_EQ(lease->device, makedev(0xfe, 1));
+    EXPECT_EQ(lease->inode, 0x1fU);
+    EXPECT_EQ(lease->state,
+              (LeaseState{true, LockType::unlck, LockType::wrlck, true, Remaining(4004ms)}));
+}
+
+TEST(Trace, AReaderBreaksAWriteLease) {
+    const auto lease = parse_trace_line(line_of("FL_LEASE|FL_DOWNGRADE_PENDING", "F_WRLCK",
+                                                "fl_break_time=0 fl_downgrade_time=4295000250"),
+                                        kNow);
+    ASSERT_TRUE(lease);
+    EXPECT_EQ(lease->state,
+              (LeaseState{true, LockType::rdlck, LockType::wrlck, true, Remaining(1s)}));
+}
+
+TEST(Trace, OfTwoBreaksTheUnlockIsTold) {
+    const auto lease =
+        parse_trace_line(line_of("FL_LEASE|FL_DOWNGRADE_PENDING|FL_UNLOCK_PENDING", "F_WRLCK",
+                                 "fl_break_time=4295000500 fl_downgrade_time=4295000250"),
+                         kNow);
+    ASSERT_TRUE(lease);
+    EXPECT_EQ(lease->state.type, LockType::unlck);
+    EXPECT_EQ(lease->state.remaining, Remaining(2s));
+}
+
+TEST(Trace, PastDeadlinesAndNone) {
+    const auto remaining = [](const std::string& times) {
+        return parse_trace_line(line_of("FL_LEASE|FL_UNLOCK_PENDING", "F_RDLCK", times), kNow)
+            ->state.remaining;
+    };
+    EXPECT_EQ(remaining("fl_break_time=4294999999 fl_downgrade_time=0"), Remaining(0s));
+    EXPECT_EQ(remaining("fl_break_time=0 fl_downgrade_time=0"), Remaining::no_deadline());
+}
+
+TEST(Trace, ALeaseThatIsHeldHasNoTime) {
+    const auto lease = parse_trace_line(
+        line_of("FL_LEASE", "F_RDLCK", "fl_break_time=0 fl_downgrade_time=0"), kNow);
+    ASSERT_TRUE(lease);
+    EXPECT_EQ(lease->state, LeaseState());
+}
+
+TEST(Trace, NothingElseIsALease) {
+    for (const std::string& line :
+         {std::string(), std::string("# tracer: nop"),
+          std::string("x-1 [000] ..... 1.0: generic_add_lease: dev=0xfe:0x1"),
+          line_of("FL_LEASE", "F_OTHER", "fl_break_time=0 fl_downgrade_time=0"),
+          line_of("FL_LEASE", "F_RDLCK", "fl_break_time=0")}) {
+        EXPECT_FALSE(parse_trace_line(line, kNow)) << line;
+    }
+}
+
+}  // namespace
+}  // namespace ckpt_lease::live
