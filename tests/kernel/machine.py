@@ -37,6 +37,10 @@ class Initramfs:
         with open(path, "rb") as file:
             self._add(name.strip("/"), stat.S_IFREG | 0o755, file.read())
 
+    def script(self, name, text):
+        self.folder(os.path.dirname(name))
+        self._add(name.strip("/"), stat.S_IFREG | 0o755, text.encode())
+
     def console(self):
         self.folder("/dev")
         self._add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
@@ -58,7 +62,10 @@ class Initramfs:
             file.write(b"".join(self._parts))
 
 
-def make_initramfs(path, program, ckpt_lease, selftest=None):
+CRIU = "/usr/sbin/criu"
+
+
+def make_initramfs(path, program, ckpt_lease, selftest=None, criu=False):
     initramfs = Initramfs()
     initramfs.console()
     for folder in ("/proc", "/sys", "/tmp"):
@@ -68,6 +75,11 @@ def make_initramfs(path, program, ckpt_lease, selftest=None):
         initramfs.program("/bin/ckpt-lease", ckpt_lease)
     if selftest:
         initramfs.program("/selftest", selftest)
+    if criu:
+        initramfs.program(CRIU, CRIU)
+        initramfs.program("/bin/sh", "/bin/sh")
+        # What CRIU is given as an action script is the name of one file, whatever is in it: it passes no arguments.
+        initramfs.script("/bin/ckpt-lease-criu-hook", "#!/bin/sh\nexec ckpt-lease criu-hook\n")
     initramfs.write(path)
 
 

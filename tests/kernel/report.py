@@ -43,6 +43,7 @@ class Boot:
         self.kind = kind
         self.cases = []
         self.times = []
+        self.criu_times = []
         self.images = {}
         self._show = show
         self._last = []
@@ -93,6 +94,8 @@ class Boot:
             self.add(Case(name, verdict == "ok", " ".join(text)))
         elif what == "time":
             self.times.append(Time(*rest.split("|")))
+        elif what == "criu":
+            self.criu_times.append(Time(*rest.split("|")))
         elif what == "image":
             name, data = rest.split()
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
@@ -153,10 +156,10 @@ def not_built(version, kind):
     return boot
 
 
-def table(boots):
-    """The measured times of the boots of one kernel version, the ways beside each other, as lines."""
+def table(times):
+    """The measured times of one kernel version, the ways beside each other, as lines."""
     ways, rows = [], {}
-    for row in (row for boot in boots for row in boot.times):
+    for row in times:
         if row.way not in ways:
             ways.append(row.way)
         rows.setdefault((row.policy, row.lease), {})[row.way] = row

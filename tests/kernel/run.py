@@ -17,6 +17,8 @@ import report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+# The one that Debian 12, and so its CRIU, comes with.
+CRIU_VERSION = "6.1"
 CACHE = os.environ.get("CKPT_LEASE_KERNELS") or os.path.join(ROOT, "build-kernels")
 
 
@@ -33,6 +35,10 @@ def arguments():
                         metavar="FILE", help="lease-proof (default: the one in build-test/)")
     parser.add_argument("--ckpt-lease", default=os.path.join(ROOT, "build-test/src/ckpt-lease"),
                         metavar="FILE", help="ckpt-lease (default: the one in build-test/)")
+    parser.add_argument("--criu", action="store_true",
+                        help=f"also what CRIU dumps and restores (Linux {CRIU_VERSION} only, not with --debug): another kernel is built for that")
+    parser.add_argument("--criu-hook", action="store_true",
+                        help="with --criu: also with ckpt-lease-criu-hook as its action script, on both kernels")
     parser.add_argument("--images", metavar="FOLDER", help="write the images that the patched kernels made there")
     parser.add_argument("--junit", metavar="FILE", help="write the results there, as JUnit XML")
     parser.add_argument("--timeout", type=int, metavar="S", help="for one machine (default: 600; 1800 with --debug)")
@@ -44,12 +50,26 @@ def arguments():
     for path in (options.program, options.ckpt_lease):
         if not os.access(path, os.X_OK):
             parser.error(f"{path} is not there (ninja -C build-test builds it)")
+    if options.debug:
+        options.criu = False
+    if options.criu and CRIU_VERSION in options.version and not os.access(machine.CRIU, os.X_OK):
+        parser.error(f"{machine.CRIU} is not there (scripts/install-packages --kernels installs it)")
     return options
 
 
+def is_baseline(version, options):
+    # What there is without the patches is measured once: another kernel tells nothing new.
+    return options.stock or version == options.version[0]
+
+
+def has_criu(version, kind, options):
+    # Alone, CRIU has no use for the patches.
+    return options.criu and version == CRIU_VERSION and (kind == "stock" or options.criu_hook)
+
+
 def build(version, kind, options):
-    debug = ["--debug"] if options.debug else []
-    command = [os.path.join(HERE, "build-kernel"), *debug, version, kind]
+    extra = (["--debug"] if options.debug else []) + (["--criu"] if has_criu(version, kind, options) else [])
+    command = [os.path.join(HERE, "build-kernel"), *extra, version, kind]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
@@ -58,10 +78,14 @@ def boot(version, kind, kernel, options):
     initramfs = os.path.join(CACHE, f"initramfs-{name}.cpio")
     console = os.path.join(CACHE, f"console-{name}.log")
     selftest = f"{kernel}.selftest" if kind == "patched" else None
-    machine.make_initramfs(initramfs, options.program, options.ckpt_lease, selftest)
-    words = ["baseline"]
+    criu = has_criu(version, kind, options)
+    machine.make_initramfs(initramfs, options.program, options.ckpt_lease, selftest, criu)
+    words = ["baseline"] if is_baseline(version, options) else []
     if kind == "patched":
         words = ["cases", "selftest", f"histories={options.histories}", f"seed={options.seed}"]
+    if criu:
+        words += ["criu-hook"] if options.criu_hook else []
+        words += ["criu"] if kind == "stock" else []
     print(f"Linux {version} {kind}{', checking itself' if options.debug else ''}: {' '.join(words)}", flush=True)
     command = machine.command(kernel, initramfs, words, 1536 if options.debug else 512)
     begin = time.monotonic()
@@ -84,15 +108,19 @@ def boot(version, kind, kernel, options):
     return result
 
 
+def show(title, times):
+    lines = report.table(times)
+    if lines:
+        print(title)
+        print("\n".join(lines) + "\n", flush=True)
+
+
 def main():
     options = arguments()
     boots = []
     for version in options.version:
-        kinds = ["patched"]
-        if options.stock:
-            kinds = ["stock"]
-        elif version == options.version[0] and not options.debug:
-            # What there is without the patches is measured once: another kernel tells nothing new.
+        kinds = [] if options.stock else ["patched"]
+        if options.stock or not options.debug and is_baseline(version, options) or has_criu(version, "stock", options):
             kinds.append("stock")
         done = []
         for kind in kinds:
@@ -102,10 +130,10 @@ def main():
                 print(f"Linux {version} {kind}", flush=True)
                 done.append(report.not_built(version, kind))
                 print(flush=True)
-        lines = report.table(done)
-        if lines:
-            print(f"Linux {version}: seconds until the breaker's open() returned, and signals to the holder")
-            print("\n".join(lines) + "\n", flush=True)
+        show(f"Linux {version}: seconds until the breaker's open() returned, and signals to the holder",
+             (row for result in done for row in result.times))
+        show(f"Linux {version}: the same after CRIU's restore, and signals before and after",
+             (row for result in done for row in result.criu_times))
         if options.images:
             for result in done:
                 result.write_images(options.images)

@@ -50,6 +50,10 @@ void add_unpatched_cases(Cases& cases);
 /// With lease-break-time 0
 void add_no_deadline_cases(Cases& cases);
 void add_baseline_cases(Cases& cases);
+/// For all kernels: CRIU alone, or with ckpt-lease as its action script.
+void add_criu_cases(Cases& cases, bool patched, bool with_hook);
+/// What this program does as an action script of CRIU: a file `name`-STAGE with the time.
+int note_criu_stage(const std::string& name);
 void add_history_cases(Cases& cases, unsigned count, unsigned seed);
 
 }  // namespace proof
