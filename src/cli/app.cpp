@@ -32,6 +32,10 @@ constexpr CommandEntry kCommands[] = {
     {"diff", "Show how the leases of two images differ", make_diff},
     {"recover", "Take back a change that was interrupted", make_recover},
     {"undo", "Take back a change with the undo file that was kept of it", make_undo},
+    {"capture", "Write the leases of live processes to an image", make_capture},
+    {"apply", "Set the leases of live processes as an image says", make_apply},
+    {"criu-hook", "Keep leases across a checkpoint with CRIU, as its action script",
+     make_criu_hook},
     {"layouts", "List and print layouts of the lock records", make_layouts},
 };
 
@@ -41,7 +45,8 @@ constexpr const char* kFooter = R"(Examples:
   checkpoint 42 | ckpt-lease policy --add 10 - | restart
 
 Exit status: 0 done; 1 an image is damaged or not supported; 2 usage; 3 input or
-output failed; 4 --require-match, and nothing matched.
+output failed; 4 --require-match, and nothing matched; 5 a lease of a live
+process could not be looked into, or not be set.
 'ckpt-lease COMMAND --help' says more, and so does ckpt-lease(1).)";
 
 constexpr const char* kLevels[] = {"warning", "info", "debug", "trace"};

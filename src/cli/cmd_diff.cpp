@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ckpt-lease/linux_cr/image.hpp"
+#include "cli/checkpoints.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
@@ -54,7 +55,7 @@ Examples:
 
     Image read(const Context& context, const std::string& name,
                const linux_cr::Layout& layout) const {
-        Input input(context, name, {.wait = wait_});
+        Input input(context, image_of(name), {.wait = wait_});
         return linux_cr::read_sound_image(input.source(), layout);
     }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "ckpt-lease/lease/planner.hpp"
+#include "cli/checkpoints.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/rewriting.hpp"
 #include "render/change_report.hpp"
@@ -77,6 +78,7 @@ Examples:
     }
 
     int run(const Context& context) override {
+        image_ = image_of(image_);
         output_.check({image_});
         const std::uint64_t index = parse_number_option("--index", index_, INT64_MAX);
         const Wanted wanted = this->wanted();

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "cli/checkpoints.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/policy_run.hpp"
 
@@ -67,8 +68,18 @@ Examples:
                   : make_policy_text(context.err, context.environment.err_page, facts);
         PolicyRunner runner(context, settings, *report);
         report->begin();
-        const int status = for_each_image(
-            context, images_, [&](const std::string& image) { return runner.run(image); });
+        const int status = for_each_image(context, images_, [&](const std::string& image) {
+            if (is_bare_checkpoint(*context.environment.system, image)) {
+                return run_bare_policy(
+                    context, image,
+                    {.policy = std::string(facts.policy),
+                     .filter = filters_.filter(),
+                     .output = output_,
+                     .has_modifiers = !min_.empty() || !max_.empty() || renotify_,
+                     .require_match = require_match_});
+            }
+            return runner.run(image_of(image));
+        });
         report->end();
         return status;
     }
@@ -143,6 +154,7 @@ Examples:
         facts.argument = asked.front().second;
         treatment.policy = asked.front().first->make(facts.argument);
         treatment.uses_elapsed = asked.front().first->uses_elapsed;
+        treatment.takes_unknown = asked.front().first->takes_unknown;
         return {{{filter, treatment}}, std::nullopt};
     }
 

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "ckpt-lease/linux_cr/describe.hpp"
+#include "cli/checkpoints.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
@@ -31,7 +32,7 @@ Examples:
 
     int run(const Context& context) override {
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
-        Input input(context, image_, {.wait = wait_});
+        Input input(context, image_of(image_), {.wait = wait_});
         std::optional<Problem> broken;
         linux_cr::Walker walker(input.source(), [&](const Problem& problem) { broken = problem; });
         const auto output = json_ ? make_records_json(context.out) : make_records_text(context.out);

@@ -2,9 +2,13 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "ckpt-lease/base/bytes.hpp"
+#include "ckpt-lease/criu/checkpoint.hpp"
+#include "cli/checkpoints.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
+#include "cli/live_show.hpp"
 #include "cli/options.hpp"
 #include "render/show_output.hpp"
 
@@ -14,18 +18,26 @@ namespace {
 class Show final : public Command {
  public:
     void declare(CLI::App& app) override {
-        declare_images(app, images_);
+        declare_images(app, images_, false);
         app.add_flag("-a,--all", all_,
                      "show POSIX and flock locks too, and which bytes they cover");
+        app.add_flag("--tree", tree_,
+                     "without IMAGE: the leases of the descendants of --pid as well");
         app.add_flag("--require-match", require_match_,
                      "exit with 4 if nothing in an image matches the filters");
         declare_json(app, json_);
         declare_wait(app, wait_);
         layout_.declare(app);
         filters_.declare(app);
-        app.footer(R"(Examples:
+        app.footer(
+            R"(IMAGE may be a folder or an archive of CRIU's images, too. Without IMAGE, --pid
+names live processes.
+
+Examples:
   ckpt-lease show job.img                 who holds which lease, for how long
   checkpoint 42 | ckpt-lease show -       the same of an image on its way
+  ckpt-lease show --pid 42                the same of a live process, now
+  ckpt-lease show img                     of what criu dump -D img has written
   ckpt-lease show --target F_UNLCK *.img  only leases that are being taken away
   ckpt-lease show --json job.img | jq '.images[].leases[].remaining_seconds'
 
@@ -34,16 +46,23 @@ several. SIG says whether the holder was signalled.)");
     }
 
     int run(const Context& context) override {
-        check_images(images_);
+        const bool live = images_.empty();
+        if (!live) {
+            check_images(images_);
+            if (tree_) {
+                refuse("--tree is about live processes", "give no image, and --pid");
+            }
+        }
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
-        const Filter filter = filters_.filter();
+        Filter filter = filters_.filter();
         const auto output = json_
                                 ? make_show_json(context.out, all_)
                                 : make_show_table(context.out, context.environment.out_page, all_);
         output->begin();
-        const int status = for_each_image(context, images_, [&](const std::string& name) {
-            return show(context, name, layout, filter, *output);
-        });
+        const int status = live ? show_live(context, filter, *output)
+                                : for_each_image(context, images_, [&](const std::string& name) {
+                                      return show(context, name, layout, filter, *output);
+                                  });
         output->end();
         return status;
     }
@@ -51,6 +70,9 @@ several. SIG says whether the holder was signalled.)");
  private:
     int show(const Context& context, const std::string& name, const linux_cr::Layout& layout,
              const Filter& filter, ShowOutput& output) const {
+        if (is_checkpoint(*context.environment.system, name)) {
+            return show_checkpoint(context, name, layout, filter, output);
+        }
         linux_cr::Image image;
         try {
             Input input(context, name, {.wait = wait_});
@@ -65,6 +87,58 @@ several. SIG says whether the holder was signalled.)");
         if (image.damage) {
             throw Error(Error::Kind::damaged, *image.damage);
         }
+        return matched_status(context, name, matched);
+    }
+
+    // What was captured tells more than CRIU's images do, of leases; and nothing of other locks.
+    int show_checkpoint(const Context& context, const std::string& name,
+                        const linux_cr::Layout& layout, const Filter& filter,
+                        ShowOutput& output) const {
+        const auto files = criu::open_checkpoint(*context.environment.system, name);
+        const auto captured = files->read(criu::kCapturedImage);
+        bool matched = false;
+        if (captured) {
+            const std::string path = files->path_of(criu::kCapturedImage);
+            io::MemorySource source(path, as_bytes(*captured));
+            const linux_cr::Image image = linux_cr::read_image(source, layout);
+            matched = output.image({path, layout.name, image, filter});
+            if (image.damage) {
+                throw Error(Error::Kind::damaged, *image.damage);
+            }
+        }
+        if (!captured || all_) {
+            criu::Checkpoint checkpoint = criu::read_checkpoint(*files);
+            linux_cr::Image image;
+            image.locks = std::move(checkpoint.locks);
+            for (std::size_t i = 0; i < checkpoint.details.size(); ++i) {
+                if (image.locks.at(i).kind == LockKind::lease) {
+                    image.owners.emplace(i, checkpoint.details[i].owner);
+                }
+            }
+            ShownImage shown{name, layout.name, image, filter};
+            shown.checkpoint = &checkpoint.facts;
+            matched |= output.image(shown);
+        }
+        return matched_status(context, name, matched);
+    }
+
+    int show_live(const Context& context, const Filter& filter, ShowOutput& output) const {
+        if (filter.pids.empty()) {
+            refuse("neither an image nor a process is given",
+                   "give IMAGE, or --pid N for a live process");
+        }
+        Filter others = filter;
+        others.pids.clear();
+        const LiveLeases leases(filter.pids, tree_);
+        const bool matched = leases.show(output, others);
+        for (const Problem& problem : leases.unknown()) {
+            context.complain(to_string(problem));
+        }
+        const int status = matched_status(context, leases.name(), matched);
+        return status == kDone && !leases.unknown().empty() ? kPartly : status;
+    }
+
+    int matched_status(const Context& context, const std::string& name, bool matched) const {
         if (require_match_ && !matched) {
             context.complain(fmt::format("{}: nothing matches", name));
             return kNoMatch;
@@ -74,6 +148,7 @@ several. SIG says whether the holder was signalled.)");
 
     std::vector<std::string> images_;
     bool all_ = false;
+    bool tree_ = false;
     bool json_ = false;
     bool wait_ = false;
     bool require_match_ = false;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/checkpoints.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
@@ -32,7 +33,7 @@ Examples:
             output->begin_image(name);
             bool sound = true;
             try {
-                Input input(context, name, {.wait = wait_});
+                Input input(context, image_of(name), {.wait = wait_});
                 const linux_cr::ImageFacts facts =
                     linux_cr::verify(input.source(), layout, [&](const Problem& problem) {
                         output->problem(problem);

@@ -37,6 +37,9 @@ class Command {
     virtual int run(const Context& context) = 0;
 };
 
+std::unique_ptr<Command> make_apply();
+std::unique_ptr<Command> make_capture();
+std::unique_ptr<Command> make_criu_hook();
 std::unique_ptr<Command> make_diff();
 std::unique_ptr<Command> make_edit();
 std::unique_ptr<Command> make_layouts();

@@ -12,6 +12,7 @@ enum ExitStatus : int {
     kUsage = 2,    ///< what was asked for, rules and layout files included
     kInputOutput = 3,
     kNoMatch = 4,  ///< --require-match, and nothing matched
+    kPartly = 5,   ///< a lease of a live process could not be looked into, or not be set
 };
 
 /// diff has those of diff(1) instead.

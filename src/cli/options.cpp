@@ -143,10 +143,10 @@ void declare_json(CLI::App& app, bool& json) {
     app.add_flag("--json", json, "print JSON; ckpt-lease(1) says where its schemas are");
 }
 
-void declare_images(CLI::App& app, std::vector<std::string>& images) {
+void declare_images(CLI::App& app, std::vector<std::string>& images, bool required) {
     app.add_option("IMAGE", images, "checkpoint images; - is standard input")
         ->type_name("")
-        ->required();
+        ->required(required);
 }
 
 void check_images(const std::vector<std::string>& images) {

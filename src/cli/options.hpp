@@ -60,7 +60,7 @@ struct OutputOptions {
 /// --wait
 void declare_wait(CLI::App& app, bool& wait);
 void declare_json(CLI::App& app, bool& json);
-void declare_images(CLI::App& app, std::vector<std::string>& images);
+void declare_images(CLI::App& app, std::vector<std::string>& images, bool required = true);
 /// Throws Error(refused) if "-" is given more than once.
 void check_images(const std::vector<std::string>& images);
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <iterator>
 
 #include "ckpt-lease/base/text.hpp"
@@ -15,6 +16,16 @@ std::string describe(const linux_cr::ImageFacts& facts) {
                        facts.uts_release.empty() ? facts.kernel_version : escape(facts.uts_release),
                        facts.time == 0 ? "at an unknown time" : format_moment(facts.time),
                        facts.complete ? "complete" : "not complete");
+}
+
+std::string describe(const criu::CheckpointFacts& facts) {
+    return fmt::format("CRIU checkpoint of {} tasks, root {}, {}", facts.tasks, facts.root_pid,
+                       facts.has_captured ? "with captured leases" : "without captured leases");
+}
+
+std::string describe_machine(const linux_cr::ImageFacts& facts) {
+    return fmt::format("live, {}, Linux {}, at {}", escape(facts.uts_machine),
+                       escape(facts.uts_release), format_moment(facts.time));
 }
 
 void print_headline(Out& out, const Page& page, std::string_view name, std::string_view text) {
@@ -64,12 +75,24 @@ void write_path(JsonWriter& json, std::string_view path) {
     path.empty() ? json.key("path").null() : json.bytes_member("path", path);
 }
 
-void write_tasks(JsonWriter& json, const std::vector<Task>& tasks) {
-    json.key("tasks").begin_array();
+void write_tasks(JsonWriter& json, const std::vector<Task>& tasks, std::string_view name) {
+    json.key(name).begin_array();
     for (const Task& task : tasks) {
         json.begin_object().member("pid", task.pid).bytes_member("comm", task.comm).end_object();
     }
     json.end_array();
+}
+
+void write_owner(JsonWriter& json, const LeaseOwner& owner) {
+    constexpr std::array<std::string_view, 3> kKinds{"thread", "process", "group"};
+    const auto kind = static_cast<std::size_t>(owner.kind);
+    json.key("owner").begin_object();
+    json.member("kind", kind < kKinds.size() ? kKinds.at(kind) : "unknown")
+        .member("id", owner.id)
+        .member("uid", owner.uid)
+        .member("euid", owner.euid)
+        .member("signal", owner.signal)
+        .end_object();
 }
 
 namespace {
@@ -86,7 +109,11 @@ void write_kind(JsonWriter& json, const LeaseState& state) {
 void write_time(JsonWriter& json, const LeaseState& state) {
     const bool has_time = state.breaking && state.remaining.has_deadline();
     has_time ? json.seconds(state.remaining.time()) : json.null();
-    json.member("no_deadline", state.breaking && !state.remaining.has_deadline());
+    const bool is_known = state.remaining.is_known();
+    json.member("no_deadline", state.breaking && !has_time && is_known);
+    if (state.breaking && !is_known) {
+        json.member("not_known", true);
+    }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "ckpt-lease/criu/checkpoint.hpp"
 #include "ckpt-lease/lease/lock_list.hpp"
 #include "ckpt-lease/linux_cr/image.hpp"
 #include "render/json_writer.hpp"
@@ -17,6 +18,9 @@ namespace ckpt_lease {
 
 /// "linux-cr 6, x86_64, little endian, Linux 2.6.35-ckpt, taken 2010-09-22 02:40:24 UTC, complete"
 [[nodiscard]] std::string describe(const linux_cr::ImageFacts& facts);
+[[nodiscard]] std::string describe(const criu::CheckpointFacts& facts);
+/// The same of live processes.
+[[nodiscard]] std::string describe_machine(const linux_cr::ImageFacts& facts);
 
 /// Prints "NAME: TEXT", broken into lines that fit the page.
 void print_headline(Out& out, const Page& page, std::string_view name, std::string_view text);
@@ -29,7 +33,9 @@ void write_facts(JsonWriter& json, const std::string& name, const linux_cr::Imag
 void write_place(JsonWriter& json, const Lock& lock, const Ownership& ownership);
 
 /// "tasks"
-void write_tasks(JsonWriter& json, const std::vector<Task>& tasks);
+void write_tasks(JsonWriter& json, const std::vector<Task>& tasks, std::string_view name = "tasks");
+/// "owner": who is signalled when the lease is broken.
+void write_owner(JsonWriter& json, const LeaseOwner& owner);
 
 /// "break_notified", "remaining_seconds", "no_deadline"
 void write_break(JsonWriter& json, const LeaseState& state);

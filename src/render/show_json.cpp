@@ -21,6 +21,11 @@ class ShowJson final : public ShowOutput {
     bool image(const ShownImage& shown) override {
         json_.begin_object();
         write_facts(json_, shown.name, shown.image.facts, shown.layout);
+        if (shown.breakers != nullptr) {
+            json_.member("source", "live");
+        } else if (shown.checkpoint != nullptr) {
+            json_.member("source", "criu");
+        }
         bool matched = write_locks(shown, "leases", true);
         if (all_) {
             matched |= write_locks(shown, "locks", false);
@@ -66,9 +71,23 @@ class ShowJson final : public ShowOutput {
                 write_place(json, lock, locks.ownership());
                 lease_json.write_tasks(json, lock.table, locks.tasks(lock));
                 leases ? lease_json.write_state(json, lock.lease) : write_lock(json, lock);
+                write_live(json, shown, lock);
                 json.end_object();
             }
         });
+    }
+
+    // What only some images say.
+    static void write_live(JsonWriter& json, const ShownImage& shown, const Lock& lock) {
+        if (!shown.image.owners.empty()) {
+            const auto owner = shown.image.owners.find(lock.index);
+            if (owner != shown.image.owners.end()) {
+                write_owner(json, owner->second);
+            }
+        }
+        if (shown.breakers != nullptr) {
+            write_tasks(json, (*shown.breakers)[static_cast<std::size_t>(lock.file)], "breakers");
+        }
     }
 
     static void write_lock(JsonWriter& json, const Lock& lock) {

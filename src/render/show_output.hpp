@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "ckpt-lease/criu/checkpoint.hpp"
 #include "ckpt-lease/lease/filter.hpp"
 #include "ckpt-lease/linux_cr/image.hpp"
 #include "render/out.hpp"
@@ -17,6 +18,10 @@ struct ShownImage {
     const std::string& layout;
     const linux_cr::Image& image;
     const Filter& filter;
+    /// Of live processes: who waits for the leases on each file, by FileId.
+    const std::vector<std::vector<Task>>* breakers = nullptr;
+    /// Of a checkpoint that CRIU took: what it says of itself, instead of the image's facts.
+    const criu::CheckpointFacts* checkpoint = nullptr;
 };
 
 /// What 'show' prints, in one of its forms.

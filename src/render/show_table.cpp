@@ -126,27 +126,27 @@ class ShowTable final : public ShowOutput {
     ShowTable(Out& out, Page page, bool all) : out_(out), page_(page), all_(all) {}
 
     bool image(const ShownImage& shown) override {
-        if (!shown.image.facts.has_header) {
+        if (!shown.image.facts.has_header && shown.checkpoint == nullptr) {
             return false;  // the error says it all
         }
         if (!first_) {
             out_.write("\n");
         }
         first_ = false;
-        print_headline(out_, page_, shown.name, describe(shown.image.facts));
+        print_headline(out_, page_, shown.name, describe(shown));
         const LockList& locks = shown.image.locks;
         const ShownLocks shown_locks(locks, shown.filter, all_);
-        Table table(out_, page_, columns());
+        Table table(out_, page_, columns(shown));
         Group group;
         shown_locks.for_each([&](const Lock& lock) {
             if (!group.empty() && !is_same_lease(group.front(), lock)) {
-                add_row(table, locks, group);
+                add_row(table, shown, group);
                 group.clear();
             }
             group.push_back(lock);
         });
         if (!group.empty()) {
-            add_row(table, locks, group);
+            add_row(table, shown, group);
         }
         table.finish();
         if (!shown_locks.any() && !shown.image.damage) {
@@ -157,7 +157,15 @@ class ShowTable final : public ShowOutput {
     }
 
  private:
-    std::vector<Table::Column> columns() const {
+    static std::string describe(const ShownImage& shown) {
+        if (shown.checkpoint != nullptr) {
+            return ckpt_lease::describe(*shown.checkpoint);
+        }
+        return shown.breakers == nullptr ? ckpt_lease::describe(shown.image.facts)
+                                         : describe_machine(shown.image.facts);
+    }
+
+    std::vector<Table::Column> columns(const ShownImage& shown) const {
         using Kind = Table::Kind;
         std::vector<Table::Column> columns{
             {"IDX", Kind::right}, {"STATE", Kind::left},     {"REMAINING", Kind::right},
@@ -166,10 +174,14 @@ class ShowTable final : public ShowOutput {
         if (all_) {
             columns.insert(columns.end() - 2, {"BYTES", Kind::wrapped});
         }
+        if (shown.breakers != nullptr) {
+            columns.insert(columns.end() - 1, {"BREAKER", Kind::wrapped});
+        }
         return columns;
     }
 
-    void add_row(Table& table, const LockList& locks, const Group& group) const {
+    void add_row(Table& table, const ShownImage& shown, const Group& group) const {
+        const LockList& locks = shown.image.locks;
         const Lock& first = group.front();
         std::vector<std::string> cells{
             join(group, [](const Lock& lock) { return fmt::to_string(lock.index); })};
@@ -179,6 +191,9 @@ class ShowTable final : public ShowOutput {
             cells.push_back(bytes(first));
         }
         cells.push_back(holders(locks, group));
+        if (shown.breakers != nullptr) {
+            cells.push_back(shown_tasks((*shown.breakers)[static_cast<std::size_t>(first.file)]));
+        }
         cells.push_back(shown_path(locks.path(first)));
         table.add(std::move(cells),
                   is_breaking(first) ? Table::Style::important : Table::Style::plain);

@@ -7,8 +7,9 @@ namespace {
 class Usage : public Test {};
 
 const std::vector<std::string>& commands() {
-    static const std::vector<std::string> names{"show", "policy",  "edit", "verify", "records",
-                                                "diff", "recover", "undo", "layouts"};
+    static const std::vector<std::string> names{"show",    "policy", "edit",      "verify",
+                                                "records", "diff",   "recover",   "undo",
+                                                "capture", "apply",  "criu-hook", "layouts"};
     return names;
 }
 
@@ -50,7 +51,7 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
     } const cases[] = {
         {{}, "ckpt-lease: A subcommand is required (see 'ckpt-lease --help')\n"},
         {{"frob", "x.img"}, "ckpt-lease: there is no command 'frob' (see 'ckpt-lease --help')\n"},
-        {{"show"}, "ckpt-lease: IMAGE is required (see 'ckpt-lease show --help')\n"},
+        {{"verify"}, "ckpt-lease: IMAGE is required (see 'ckpt-lease verify --help')\n"},
         {{"policy", "--favor-holdr", "x.img"},
          "ckpt-lease: The following argument was not expected: --favor-holdr (see 'ckpt-lease "
          "policy --help')\n"},
@@ -107,11 +108,10 @@ TEST_F(Usage, WhatIsNoImageIsNamed) {
     };
     for (const auto& c : cases) {
         write_file("x", c.bytes);
-        for (const char* const command : {"show", "records"}) {
-            const Result result = run({command, "x"});
-            EXPECT_EQ(result.status, 1);
-            EXPECT_EQ(result.err, std::string("ckpt-lease: x: offset 0: ") + c.message + "\n");
-        }
+        const Result result = run({"records", "x"});
+        EXPECT_EQ(result.status, 1);
+        EXPECT_EQ(result.err, std::string("ckpt-lease: x: offset 0: ") + c.message + "\n");
+        EXPECT_EQ(run({"show", "x"}).status, 1);
         EXPECT_EQ(run({"policy", "--keep", "x"}).status, 1);
         EXPECT_EQ(read_file("x"), c.bytes);
     }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ckpt-lease/io/system.hpp"
+#include "ckpt-lease/lease/filter.hpp"
+#include "ckpt-lease/linux_cr/image.hpp"
+#include "cli/command.hpp"
+#include "cli/options.hpp"
+
+namespace ckpt_lease::cli {
+
+/// The image that `name` stands for: itself, or the one that was captured beside CRIU's, if `name`
+/// is the folder that these are in. Throws Error(refused) if there is none in that folder.
+[[nodiscard]] std::string image_of(const std::string& name);
+
+/// True if `name` is a folder, or looks like an archive of CRIU's images.
+[[nodiscard]] bool is_checkpoint(io::System& system, const std::string& name);
+
+/// True if no image was captured in that folder, or if it is an archive, whose images cannot be
+/// rewritten one by one.
+[[nodiscard]] bool is_bare_checkpoint(io::System& system, const std::string& name);
+
+/// A policy on such a checkpoint: what of it CRIU's images can say.
+struct BarePolicy {
+    std::string policy;  ///< its name
+    Filter filter;
+    OutputOptions output;        ///< all but the dry run is refused
+    bool has_modifiers = false;  ///< bounds, or the holder is to be signalled again
+    bool require_match = false;
+};
+/// Carries it out, and says on standard error what became of which lease. Returns the exit status.
+int run_bare_policy(const Context& context, const std::string& name, const BarePolicy& asked);
+
+}  // namespace ckpt_lease::cli

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+
+#include "ckpt-lease/live/apply.hpp"
+#include "ckpt-lease/live/target.hpp"
+#include "cli/checkpoints.hpp"
+#include "cli/command.hpp"
+#include "cli/exit_status.hpp"
+#include "cli/input.hpp"
+#include "cli/live_options.hpp"
+#include "cli/options.hpp"
+#include "render/apply_output.hpp"
+
+namespace ckpt_lease::cli {
+namespace {
+
+class Apply final : public Command {
+ public:
+    void declare(CLI::App& app) override {
+        app.add_option("IMAGE", image_, "an image that capture made; - is standard input")
+            ->type_name("")
+            ->required();
+        app.add_option("--pid", pids_,
+                       "look for the image's tasks in the tree of this process, by their pids in "
+                       "its container; without it, they have the pids that stand in the image")
+            ->type_name("N")
+            ->allow_extra_args(false);
+        app.add_option("--begin", begin_,
+                       "count the remaining times from TIME, the start of the restart: seconds of "
+                       "CLOCK_MONOTONIC (the first number in /proc/uptime is near it); now if not "
+                       "given")
+            ->type_name("TIME");
+        app.add_flag("--dry-run", dry_run_, "say what would be done, and do nothing");
+        declare_json(app, json_);
+        declare_wait(app, wait_);
+        app.footer(
+            R"(The processes must be stopped, and nobody else may have their files open: a
+restart does this before it lets them run.
+
+Examples:
+  ckpt-lease apply leases.img              on the processes that were captured
+  ckpt-lease apply --pid 4711 leases.img   on a tree that was restored elsewhere
+  ckpt-lease apply --dry-run leases.img
+
+On a kernel without the ckpt-lease patch this takes each lease and sets it anew,
+and changes /proc/sys/fs/lease-break-time for an instant: ckpt-lease-apply(1)
+says more.)");
+    }
+
+    int run(const Context& context) override {
+        Applied applied;
+        applied.image = image_;
+        applied.dry_run = dry_run_;
+        live::ApplyOptions options;
+        options.dry_run = dry_run_;
+        options.begin = begin();
+        const linux_cr::Image image = read(context);
+        applied.targets = live::find_targets(image, processes(image));
+        applied.results = live::apply(applied.targets.wanted, options);
+        json_ ? print_applied_json(context.out, applied)
+              : print_applied_table(context.out, context.environment.out_page, applied);
+        return is_all_set(applied) ? kDone : kPartly;
+    }
+
+ private:
+    [[nodiscard]] std::uint64_t begin() const {
+        if (begin_.empty()) {
+            return 0;
+        }
+        const Nanoseconds time = parse_duration(begin_);
+        if (time.count() <= 0) {
+            refuse("--begin is a time after the machine was started");
+        }
+        return static_cast<std::uint64_t>(time.count());
+    }
+
+    [[nodiscard]] linux_cr::Image read(const Context& context) const {
+        Input input(context, image_of(image_), {.wait = wait_});
+        return linux_cr::read_sound_image(input.source(), linux_cr::default_layout());
+    }
+
+    [[nodiscard]] std::vector<live::Process> processes(const linux_cr::Image& image) const {
+        std::vector<live::Process> found;
+        for (const pid_t pid : parse_pids("--pid", pids_)) {
+            std::vector<live::Process> tree = live::read_tree(pid);
+            found.insert(found.end(), tree.begin(), tree.end());
+        }
+        return pids_.empty() ? live::read_holders(image) : found;
+    }
+
+    std::string image_;
+    std::vector<std::string> pids_;
+    std::string begin_;
+    bool dry_run_ = false;
+    bool json_ = false;
+    bool wait_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_apply() {
+    return std::make_unique<Apply>();
+}
+
+}  // namespace ckpt_lease::cli

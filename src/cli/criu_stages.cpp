@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/criu_stages.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "ckpt-lease/base/bytes.hpp"
+#include "ckpt-lease/criu/checkpoint.hpp"
+#include "ckpt-lease/criu/file_locks.hpp"
+#include "ckpt-lease/io/source.hpp"
+#include "ckpt-lease/live/apply.hpp"
+#include "ckpt-lease/live/capture.hpp"
+#include "ckpt-lease/live/freeze_time.hpp"
+#include "ckpt-lease/live/target.hpp"
+#include "ckpt-lease/rewrite/writers.hpp"
+#include "render/image_facts.hpp"
+
+namespace ckpt_lease::cli {
+namespace {
+
+constexpr mode_t kOwnerOnly = 0600;
+
+std::string path_in(const CriuStage& stage, std::string_view image) {
+    return fmt::format("{}/{}", stage.folder, image);
+}
+
+// The leases that were captured, by what CRIU calls them: a pid in the container and a descriptor.
+class CapturedLeases {
+ public:
+    explicit CapturedLeases(const LockList& locks) {
+        locks.for_each([&](const Lock& lock) {
+            for (const Task& task : locks.tasks(lock)) {
+                states_.insert_or_assign({task.pid, lock.fd}, lock.lease);
+            }
+        });
+    }
+
+    [[nodiscard]] const LeaseState* find(std::int32_t pid, std::int32_t fd) const {
+        const auto found = states_.find({pid, fd});
+        return found == states_.end() ? nullptr : &found->second;
+    }
+
+ private:
+    std::map<std::pair<std::int32_t, std::int32_t>, LeaseState> states_;
+};
+
+// CRIU would break these leases anew, for the whole lease-break-time, and their holders would be
+// signalled once more. It is to restore them as if nobody had come yet: whoever breaks them is
+// restored too, or pre_resume() is there before.
+void keep_criu_from_breaking(const CriuStage& stage, const LockList& locks) {
+    const std::string path = path_in(stage, criu::kFileLocksImage);
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) {
+        stage.log->warn("there is no {}: criu needs --file-locks", criu::kFileLocksImage);
+        return;
+    }
+    const auto files = criu::open_checkpoint(*stage.system, stage.folder);
+    const std::string before = files->read(criu::kFileLocksImage).value_or("");
+    const CapturedLeases captured(locks);
+    std::size_t changed = 0;
+    const std::string after =
+        criu::edit_file_locks(path, before, [&](const criu::FileLockEntry& entry) {
+            const LeaseState* const lease = captured.find(entry.pid, entry.fd);
+            if (!entry.is_breaking() || lease == nullptr || !lease->breaking ||
+                lease->previous_type > LockType::wrlck) {
+                return criu::FileLockEdit();
+            }
+            ++changed;
+            return criu::unbroken(entry, lease->previous_type);
+        });
+    if (changed > 0) {
+        write_whole(*stage.system, as_bytes(after), path, kOwnerOnly);
+        stage.log->info("{} leases in {} wait for pre-resume to be broken", changed,
+                        criu::kFileLocksImage);
+    }
+}
+
+void log_lease(const CriuStage& stage, const LockList& locks, const Lock& lock) {
+    stage.log->info("lease {}: {}, descriptor {}, {}: {}", lock.index,
+                    shown_tasks(locks.tasks(lock)), lock.fd, shown_path(locks.path(lock)),
+                    describe(lock.lease));
+}
+
+}  // namespace
+
+bool post_dump(const CriuStage& stage) {
+    const auto frozen = live::since_frozen(stage.folder, getppid());
+    if (!frozen) {
+        stage.log->warn("no image tells when the tasks were stopped: their times count from now");
+    }
+    const live::Captured captured =
+        live::capture(live::read_tree(stage.root), {.ago = frozen.value_or(Nanoseconds(0))});
+    const LockList& locks = captured.image.locks;
+    const std::string image = linux_cr::make_image(captured.image, linux_cr::default_layout());
+    write_whole(*stage.system, as_bytes(image), path_in(stage, criu::kCapturedImage), kOwnerOnly);
+    stage.log->info("post-dump: {} leases of the tree of process {}, stopped {} s ago, are in {}",
+                    locks.size(), stage.root, format_seconds(frozen.value_or(Nanoseconds(0))),
+                    criu::kCapturedImage);
+    locks.for_each([&](const Lock& lock) { log_lease(stage, locks, lock); });
+    for (const Problem& problem : captured.unknown) {
+        stage.log->warn("{}", to_string(problem));
+    }
+    const bool any = locks.size() > 0;
+    if (any) {
+        keep_criu_from_breaking(stage, locks);
+    }
+    return captured.unknown.empty();
+}
+
+bool pre_resume(const CriuStage& stage) {
+    const std::string path = path_in(stage, criu::kCapturedImage);
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) {
+        stage.log->info("pre-resume: there is no {}, and nothing to do", criu::kCapturedImage);
+        return true;
+    }
+    ImageFile file(*stage.system, path, {.wait = true});
+    io::FileSource source(file.file());
+    const linux_cr::Image image = linux_cr::read_sound_image(source, linux_cr::default_layout());
+    const live::Targets targets = live::find_targets(image, live::read_tree(stage.root));
+    const auto results = live::apply(targets.wanted, {});
+    bool all = true;
+    for (const live::Targets::Place& place : targets.places) {
+        log_lease(stage, image.locks, image.locks.at(static_cast<std::size_t>(place.index)));
+        const live::AppliedLease result =
+            place.missing.empty()
+                ? results[place.wanted]
+                : live::AppliedLease{live::AppliedLease::Outcome::skipped, place.missing};
+        if (result.outcome == live::AppliedLease::Outcome::set) {
+            stage.log->info("lease {} is set", place.index);
+        } else {
+            const bool lost = result.outcome == live::AppliedLease::Outcome::lost;
+            stage.log->error("lease {} {}: {}", place.index,
+                             lost ? "is lost" : "is as criu restored it", result.reason);
+            all = false;
+        }
+    }
+    return all;
+}
+
+}  // namespace ckpt_lease::cli

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <spdlog/logger.h>
+#include <sys/types.h>
+
+#include <string>
+
+#include "ckpt-lease/io/system.hpp"
+
+namespace ckpt_lease::cli {
+
+/// What criu tells its action script, and where the script writes what it does.
+struct CriuStage {
+    io::System* system = nullptr;
+    spdlog::logger* log = nullptr;
+    std::string folder;  ///< CRTOOLS_IMAGE_DIR
+    pid_t root = 0;      ///< CRTOOLS_INIT_PID: of the tree, as this process sees it
+};
+
+/// The tasks are stopped, and all their images are written: captures their leases into
+/// ckpt-lease.img, and has CRIU neither break those leases again nor signal their holders. Returns
+/// whether everything could be found out. Throws Error.
+[[nodiscard]] bool post_dump(const CriuStage& stage);
+
+/// The tasks are restored and do not run yet: sets their leases as ckpt-lease.img says. Returns
+/// whether all are set. Throws Error.
+[[nodiscard]] bool pre_resume(const CriuStage& stage);
+
+}  // namespace ckpt_lease::cli

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "render/apply_output.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "render/image_facts.hpp"
+#include "render/json_writer.hpp"
+
+namespace ckpt_lease {
+namespace {
+
+using Outcome = live::AppliedLease::Outcome;
+
+std::string_view describe(Outcome outcome, bool dry_run) {
+    switch (outcome) {
+        case Outcome::set:
+            return dry_run ? "would be set" : "set";
+        case Outcome::skipped:
+            return "skipped";
+        case Outcome::lost:
+            break;
+    }
+    return "lost";
+}
+
+// What became of a lease, whether there was a process for it or not.
+live::AppliedLease result_of(const Applied& applied, const live::Targets::Place& place) {
+    return place.missing.empty() ? applied.results[place.wanted]
+                                 : live::AppliedLease{Outcome::skipped, place.missing};
+}
+
+}  // namespace
+
+void print_applied_table(Out& out, Page page, const Applied& applied) {
+    using Kind = Table::Kind;
+    Table table(out, page,
+                {{"IDX", Kind::right},
+                 {"PID", Kind::right},
+                 {"FD", Kind::right},
+                 {"RESULT", Kind::left},
+                 {"LEASE", Kind::wrapped},
+                 {"PATH", Kind::wrapped}});
+    for (const auto& place : applied.targets.places) {
+        const live::AppliedLease result = result_of(applied, place);
+        std::vector<std::string> cells{fmt::to_string(place.index),
+                                       "-",
+                                       "-",
+                                       std::string(describe(result.outcome, applied.dry_run)),
+                                       result.reason,
+                                       "-"};
+        if (place.missing.empty()) {
+            const live::WantedLease& wanted = applied.targets.wanted[place.wanted];
+            cells[1] = fmt::to_string(wanted.pid);
+            cells[2] = fmt::to_string(wanted.fd);
+            cells[4] = result.reason.empty() ? describe(wanted.state) : result.reason;
+            cells[5] = shown_path(wanted.path);
+        }
+        table.add(std::move(cells),
+                  result.outcome == Outcome::lost ? Table::Style::important : Table::Style::plain);
+    }
+    table.finish();
+    if (applied.targets.places.empty()) {
+        out.print("no leases\n");
+    }
+}
+
+void print_applied_json(Out& out, const Applied& applied) {
+    JsonWriter json(out);
+    json.begin_object().member("schema", "ckpt-lease/apply/1").bytes_member("path", applied.image);
+    json.member("dry_run", applied.dry_run).key("leases").begin_array();
+    for (const auto& place : applied.targets.places) {
+        const live::AppliedLease result = result_of(applied, place);
+        json.begin_object().member("index", place.index);
+        json.key("pid");
+        const bool found = place.missing.empty();
+        if (found) {
+            const live::WantedLease& wanted = applied.targets.wanted[place.wanted];
+            json.value(wanted.pid).member("fd", wanted.fd);
+            write_path(json, wanted.path);
+        } else {
+            json.null();
+        }
+        json.member("result", describe(result.outcome, false));
+        if (!result.reason.empty()) {
+            json.member("reason", result.reason);
+        }
+        json.end_object();
+    }
+    json.end_array().end_object();
+    json.finish();
+}
+
+bool is_all_set(const Applied& applied) {
+    return std::all_of(
+        applied.targets.places.begin(), applied.targets.places.end(),
+        [&](const auto& place) { return result_of(applied, place).outcome == Outcome::set; });
+}
+
+}  // namespace ckpt_lease

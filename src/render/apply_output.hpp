@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ckpt-lease/live/apply.hpp"
+#include "ckpt-lease/live/target.hpp"
+#include "render/out.hpp"
+#include "render/table.hpp"
+
+namespace ckpt_lease {
+
+/// What 'apply' did: the leases of an image, and what became of those that a process was found for.
+struct Applied {
+    std::string image;
+    bool dry_run = false;
+    live::Targets targets;
+    std::vector<live::AppliedLease> results;  ///< in the order of targets.wanted
+};
+
+void print_applied_table(Out& out, Page page, const Applied& applied);
+/// As schemas/apply.json says.
+void print_applied_json(Out& out, const Applied& applied);
+
+/// True if every lease is set, or would be.
+[[nodiscard]] bool is_all_set(const Applied& applied);
+
+}  // namespace ckpt_lease
