@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kLog = "ckpt-lease.log";
 
-std::string variable(const char* name) {
+std::string criu_variable(const char* name) {
     const char* const value = std::getenv(name);
     return value == nullptr ? std::string() : value;
 }
@@ -57,8 +57,8 @@ CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it.)");
 
     int run(const Context& context) override {
         CriuStage stage;
-        const std::string action = variable("CRTOOLS_SCRIPT_ACTION");
-        stage.folder = variable("CRTOOLS_IMAGE_DIR");
+        const std::string action = criu_variable("CRTOOLS_SCRIPT_ACTION");
+        stage.folder = criu_variable("CRTOOLS_IMAGE_DIR");
         if (action.empty()) {
             refuse("CRTOOLS_SCRIPT_ACTION is not set: criu starts this command",
                    "criu dump ... --action-script ckpt-lease-criu-hook");
@@ -66,13 +66,13 @@ CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it.)");
         if (action != "post-dump" && action != "pre-resume") {
             return kDone;
         }
-        const bool strict = variable("CKPT_LEASE_STRICT") == "1";
+        const bool strict = criu_variable("CKPT_LEASE_STRICT") == "1";
         const auto log = open_log(stage.folder);
         stage.system = context.environment.system;
         stage.log = log.get();
         try {
-            stage.root = static_cast<pid_t>(
-                parse_number_option("CRTOOLS_INIT_PID", variable("CRTOOLS_INIT_PID"), INT32_MAX));
+            stage.root = static_cast<pid_t>(parse_number_option(
+                "CRTOOLS_INIT_PID", criu_variable("CRTOOLS_INIT_PID"), INT32_MAX));
             const bool all = action == "post-dump" ? post_dump(stage) : pre_resume(stage);
             return all || !strict ? kDone : kPartly;
         } catch (const std::exception& error) {

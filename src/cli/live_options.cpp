@@ -33,6 +33,7 @@ std::vector<live::Process> read_processes(const std::vector<pid_t>& pids, bool t
 
 std::vector<pid_t> parse_pids(std::string_view option, const std::vector<std::string>& texts) {
     std::vector<pid_t> pids;
+    pids.reserve(texts.size());
     for (const std::string& text : texts) {
         pids.push_back(static_cast<pid_t>(parse_number_option(option, text, INT32_MAX)));
     }

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +14,8 @@
 #include <optional>
 #include <string_view>
 
+#include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/io/file.hpp"
 #include "live/parse.hpp"
 
 namespace ckpt_lease::live {
@@ -42,17 +44,17 @@ std::string read_all(const fs::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The string at `address` in the memory of `pid`: up to PATH_MAX, and not beyond the page that
+// The string at `address` in the memory of a thread: up to PATH_MAX, and not beyond the page that
 // could be read last.
-std::string read_string(pid_t pid, std::uint64_t address) {
+std::string read_string(const fs::path& thread, std::uint64_t address) {
     constexpr std::size_t kPage = 4096;
     std::string text;
+    const io::File memory(io::posix_system(), thread / "mem", O_RDONLY);
     while (text.size() < kPage) {
         std::array<char, kPage> page{};
         const std::size_t count = kPage - (address + text.size()) % kPage;
-        const iovec into{page.data(), count};
-        const iovec from{reinterpret_cast<void*>(address + text.size()), count};
-        const ssize_t got = process_vm_readv(pid, &into, 1, &from, 1, 0);
+        const ssize_t got =
+            pread(memory.fd(), page.data(), count, static_cast<off_t>(address + text.size()));
         if (got <= 0) {
             return {};
         }
@@ -84,7 +86,7 @@ std::vector<std::uint64_t> numbers_of(std::string_view line) {
     return numbers;
 }
 
-std::optional<Inode> file_waited_for(pid_t pid, const fs::path& thread) {
+std::optional<Inode> file_waited_for(const fs::path& thread) {
     const std::vector<std::uint64_t> call = numbers_of(read_all(thread / "syscall"));
     const auto* const known =
         call.empty() ? std::end(kCalls)
@@ -94,7 +96,7 @@ std::optional<Inode> file_waited_for(pid_t pid, const fs::path& thread) {
     if (known == std::end(kCalls) || call.size() < known->place + 2) {
         return std::nullopt;
     }
-    const std::string path = read_string(pid, call[known->place + 1]);
+    const std::string path = read_string(thread, call[known->place + 1]);
     fs::path file = thread / "root";
     if (!path.starts_with('/')) {
         const auto folder = static_cast<int>(known->place == 0 ? AT_FDCWD : call[1]);
@@ -113,7 +115,13 @@ void add_breaker(std::vector<Breaker>& found, const fs::path& thread) {
     if (!pid || read_all(thread / "wchan") != kSleepsIn) {
         return;
     }
-    if (const auto inode = file_waited_for(*pid, thread)) {
+    std::optional<Inode> inode;
+    try {
+        inode = file_waited_for(thread);
+    } catch (const Error&) {
+        return;  // it ended, or may not be looked at
+    }
+    if (inode) {
         std::string comm = read_all(thread / "comm");
         comm.resize(std::min(comm.find('\n'), comm.size()));
         found.push_back({*pid, std::move(comm), *inode});

@@ -116,18 +116,20 @@ std::string link_target(const std::string& path) {
 }
 
 std::vector<Descriptor> read_descriptors(const std::string& folder) {
+    const std::string infos = folder + "/fdinfo/";
+    const std::string links = folder + "/fd/";
     std::vector<Descriptor> found;
-    for (const std::int32_t fd : numbers_in(folder + "/fdinfo")) {
+    for (const std::int32_t fd : numbers_in(infos)) {
         const std::string name = std::to_string(fd);
         std::string text;
         try {
-            text = read_text(folder + "/fdinfo/" + name);
+            text = read_text(infos + name);
         } catch (const Error&) {
             continue;  // closed meanwhile
         }
         for_each_line(text, [&](std::string_view line) {
             if (const auto lease = parse_fdinfo_line(line)) {
-                found.push_back({fd, link_target(folder + "/fd/" + name), *lease});
+                found.push_back({fd, link_target(links + name), *lease});
             }
         });
     }

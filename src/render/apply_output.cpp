@@ -11,15 +11,15 @@
 namespace ckpt_lease {
 namespace {
 
-using Outcome = live::AppliedLease::Outcome;
+using Result = live::AppliedLease::Outcome;
 
-std::string_view describe(Outcome outcome, bool dry_run) {
+std::string_view describe(Result outcome, bool dry_run) {
     switch (outcome) {
-        case Outcome::set:
+        case Result::set:
             return dry_run ? "would be set" : "set";
-        case Outcome::skipped:
+        case Result::skipped:
             return "skipped";
-        case Outcome::lost:
+        case Result::lost:
             break;
     }
     return "lost";
@@ -28,7 +28,7 @@ std::string_view describe(Outcome outcome, bool dry_run) {
 // What became of a lease, whether there was a process for it or not.
 live::AppliedLease result_of(const Applied& applied, const live::Targets::Place& place) {
     return place.missing.empty() ? applied.results[place.wanted]
-                                 : live::AppliedLease{Outcome::skipped, place.missing};
+                                 : live::AppliedLease{Result::skipped, place.missing};
 }
 
 }  // namespace
@@ -58,7 +58,7 @@ void print_applied_table(Out& out, Page page, const Applied& applied) {
             cells[5] = shown_path(wanted.path);
         }
         table.add(std::move(cells),
-                  result.outcome == Outcome::lost ? Table::Style::important : Table::Style::plain);
+                  result.outcome == Result::lost ? Table::Style::important : Table::Style::plain);
     }
     table.finish();
     if (applied.targets.places.empty()) {
@@ -95,7 +95,7 @@ void print_applied_json(Out& out, const Applied& applied) {
 bool is_all_set(const Applied& applied) {
     return std::all_of(
         applied.targets.places.begin(), applied.targets.places.end(),
-        [&](const auto& place) { return result_of(applied, place).outcome == Outcome::set; });
+        [&](const auto& place) { return result_of(applied, place).outcome == Result::set; });
 }
 
 }  // namespace ckpt_lease
