@@ -12,9 +12,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <span>
+#include <thread>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
@@ -272,8 +274,15 @@ struct LeaseTrace::Instance {
         char byte = 0;
         while (::read(end, &byte, 1) < 0 && errno == EINTR) {
         }
-        if (error == 0) {
-            rmdir(folder_.c_str());
+        // Of a process that is being killed the pipe may be closed before the trace is: then the
+        // instance is busy still.
+        constexpr std::chrono::milliseconds kBetweenTries(5);
+        constexpr int kTries = 2000;
+        for (int i = 0; error == 0 && i < kTries && rmdir(folder_.c_str()) != 0; ++i) {
+            if (errno != EBUSY) {
+                break;
+            }
+            std::this_thread::sleep_for(kBetweenTries);
         }
         _exit(0);
     }
