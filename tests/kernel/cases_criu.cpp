@@ -46,6 +46,11 @@ const std::vector<Policy>& policies() {
     return all;
 }
 
+const char* criu_program() {
+    const char* const path = std::getenv("CRIU");
+    return path != nullptr ? path : "/usr/sbin/criu";
+}
+
 // An action script is one word to CRIU: these are links to this program.
 std::string stage_script(const Scratch& scratch, const char* name) {
     const std::string link = scratch.folder + "/" + name;
@@ -56,7 +61,7 @@ std::string stage_script(const Scratch& scratch, const char* name) {
 void run_criu(const Scratch& scratch, std::vector<std::string> words, bool with_hook) {
     const std::string what = words[0];
     const std::string log = scratch.image + "/" + what + ".log";
-    words.insert(words.begin(), "/usr/sbin/criu");
+    words.insert(words.begin(), criu_program());
     for (const std::string& word : std::vector<std::string>{"-D", scratch.image, "--file-locks",
                                                             "-v4", "-o", what + ".log"}) {
         words.push_back(word);
@@ -196,7 +201,7 @@ int note_criu_stage(const std::string& name) {
 void add_criu_cases(Cases& cases, bool patched, bool with_hook) {
     try {
         // It finds out what the kernel can do, which takes a while, and need not when it dumps.
-        run_program({"/usr/sbin/criu", "check", "-o", "/run/criu-check.log"});
+        run_program({criu_program(), "check", "-o", "/run/criu-check.log"});
     } catch (const Failure&) {
         // No wonder that the kernel can't do all that CRIU has a use for.
     }

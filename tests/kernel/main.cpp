@@ -211,6 +211,8 @@ Counts run_all(const Arguments& arguments, bool patched, const std::string& root
         add_criu_cases(criu_cases, patched, true);
     }
     set_lease_break_time(kCriuBreakTime);
+    // With the patch, nobody needs to change it for everybody.
+    const ReadOnlyBreakTime read_only(patched && arguments.criu_hook);
     run(criu_cases, kCriuCasesAtOnce);
     return counts;
 }

@@ -10,6 +10,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 
 import machine
@@ -19,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 # The one that Debian 12, and so its CRIU, comes with.
 CRIU_VERSION = "6.1"
+HOOK = "ckpt-lease-criu-hook"
 CACHE = os.environ.get("CKPT_LEASE_KERNELS") or os.path.join(ROOT, "build-kernels")
 
 
@@ -26,7 +28,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="append", help="of the kernel; can be repeated (default: 6.12 and 6.1)")
     parser.add_argument("--stock", action="store_true",
-                        help="only the kernel without the patches (without this: of the first version only)")
+                        help="only the kernel without the patches (without this: of one version only)")
     parser.add_argument("--debug", action="store_true",
                         help="a kernel that checks itself; without --stock only the patched one")
     parser.add_argument("--histories", type=int, default=200, metavar="N", help="random histories (default: 200)")
@@ -35,10 +37,14 @@ def arguments():
                         metavar="FILE", help="lease-proof (default: the one in build-test/)")
     parser.add_argument("--ckpt-lease", default=os.path.join(ROOT, "build-test/src/ckpt-lease"),
                         metavar="FILE", help="ckpt-lease (default: the one in build-test/)")
-    parser.add_argument("--criu", action="store_true",
-                        help=f"also what CRIU dumps and restores (Linux {CRIU_VERSION} only, not with --debug): another kernel is built for that")
-    parser.add_argument("--criu-hook", action="store_true",
-                        help="with --criu: also with ckpt-lease-criu-hook as its action script, on both kernels")
+    parser.add_argument("--no-criu", dest="criu", action="store_false",
+                        help=f"leave out what CRIU dumps and restores (on Linux {CRIU_VERSION}, not with --debug), "
+                        "and what it needs out of the kernels")
+    parser.add_argument("--here", action="store_true",
+                        help="what CRIU dumps and restores, on the running kernel, which has no patches, and not in an "
+                        "emulated machine: as root")
+    parser.add_argument("--criu-program", metavar="FILE", default=machine.CRIU,
+                        help=f"with --here: CRIU (default: {machine.CRIU})")
     parser.add_argument("--images", metavar="FOLDER", help="write the images that the patched kernels made there")
     parser.add_argument("--junit", metavar="FILE", help="write the results there, as JUnit XML")
     parser.add_argument("--timeout", type=int, metavar="S", help="for one machine (default: 600; 1800 with --debug)")
@@ -52,23 +58,24 @@ def arguments():
             parser.error(f"{path} is not there (ninja -C build-test builds it)")
     if options.debug:
         options.criu = False
-    if options.criu and CRIU_VERSION in options.version and not os.access(machine.CRIU, os.X_OK):
-        parser.error(f"{machine.CRIU} is not there (scripts/install-packages --kernels installs it)")
+    criu = options.criu_program if options.here else machine.CRIU
+    if options.criu and (options.here or CRIU_VERSION in options.version) and not os.access(criu, os.X_OK):
+        parser.error(f"{criu} is not there (scripts/install-packages --kernels installs {machine.CRIU})")
     return options
 
 
 def is_baseline(version, options):
-    # What there is without the patches is measured once: another kernel tells nothing new.
-    return options.stock or version == options.version[0]
+    # What there is without the patches is measured once, where a kernel without them is needed anyhow: another one
+    # tells nothing new.
+    return options.stock or version == (CRIU_VERSION if CRIU_VERSION in options.version else options.version[0])
 
 
-def has_criu(version, kind, options):
-    # Alone, CRIU has no use for the patches.
-    return options.criu and version == CRIU_VERSION and (kind == "stock" or options.criu_hook)
+def has_criu(version, options):
+    return options.criu and version == CRIU_VERSION
 
 
 def build(version, kind, options):
-    extra = (["--debug"] if options.debug else []) + (["--criu"] if has_criu(version, kind, options) else [])
+    extra = (["--debug"] if options.debug else []) + (["--criu"] if has_criu(version, options) else [])
     command = [os.path.join(HERE, "build-kernel"), *extra, version, kind]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
@@ -78,14 +85,14 @@ def boot(version, kind, kernel, options):
     initramfs = os.path.join(CACHE, f"initramfs-{name}.cpio")
     console = os.path.join(CACHE, f"console-{name}.log")
     selftest = f"{kernel}.selftest" if kind == "patched" else None
-    criu = has_criu(version, kind, options)
+    criu = has_criu(version, options)
     machine.make_initramfs(initramfs, options.program, options.ckpt_lease, selftest, criu)
     words = ["baseline"] if is_baseline(version, options) else []
     if kind == "patched":
         words = ["cases", "selftest", f"histories={options.histories}", f"seed={options.seed}"]
     if criu:
-        words += ["criu-hook"] if options.criu_hook else []
-        words += ["criu"] if kind == "stock" else []
+        # Alone, CRIU has no use for the patches.
+        words += ["criu-hook"] + (["criu"] if kind == "stock" else [])
     print(f"Linux {version} {kind}{', checking itself' if options.debug else ''}: {' '.join(words)}", flush=True)
     command = machine.command(kernel, initramfs, words, 1536 if options.debug else 512)
     begin = time.monotonic()
@@ -108,6 +115,28 @@ def boot(version, kind, kernel, options):
     return result
 
 
+def run_here(options):
+    version = ".".join(os.uname().release.split(".")[:2])
+    result = report.Boot(version, "stock", lambda text: print(text, flush=True))
+    with tempfile.TemporaryDirectory() as folder:
+        # As they are installed: the script looks for the program beside it.
+        os.symlink(os.path.abspath(options.ckpt_lease), os.path.join(folder, "ckpt-lease"))
+        os.symlink(os.path.join(ROOT, "scripts", HOOK), os.path.join(folder, HOOK))
+        command = ["env", f"PATH={folder}:{os.environ['PATH']}", f"CKPT_LEASE={folder}/ckpt-lease",
+                   f"CRIU={os.path.abspath(options.criu_program)}", os.path.abspath(options.program),
+                   "criu", "criu-hook"]
+        print(f"Linux {version}, running here: criu criu-hook", flush=True)
+        why = ""
+        try:
+            for line in machine.lines(command, os.path.join(folder, "console"), options.timeout):
+                result.take(line)
+        except machine.Timeout as timeout:
+            why = str(timeout)
+        result.end(why)
+    print(flush=True)
+    return result
+
+
 def show(title, times):
     lines = report.table(times)
     if lines:
@@ -115,12 +144,21 @@ def show(title, times):
         print("\n".join(lines) + "\n", flush=True)
 
 
+def criu_table(boots):
+    title = f"Linux {boots[0].version}: the same after CRIU's restore, and signals before and after"
+    return title, (row for result in boots for row in result.criu_times)
+
+
 def main():
     options = arguments()
     boots = []
+    if options.here:
+        boots.append(run_here(options))
+        options.version = []
+        show(*criu_table(boots))
     for version in options.version:
         kinds = [] if options.stock else ["patched"]
-        if options.stock or not options.debug and is_baseline(version, options) or has_criu(version, "stock", options):
+        if options.stock or not options.debug and is_baseline(version, options):
             kinds.append("stock")
         done = []
         for kind in kinds:
@@ -132,8 +170,7 @@ def main():
                 print(flush=True)
         show(f"Linux {version}: seconds until the breaker's open() returned, and signals to the holder",
              (row for result in done for row in result.times))
-        show(f"Linux {version}: the same after CRIU's restore, and signals before and after",
-             (row for result in done for row in result.criu_times))
+        show(*criu_table(done))
         if options.images:
             for result in done:
                 result.write_images(options.images)

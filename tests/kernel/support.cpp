@@ -2,6 +2,7 @@
 #include "support.hpp"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,6 +193,23 @@ int lease_break_time() {
 void set_lease_break_time(int value) {
     write_file(kBreakTimePath, std::to_string(value));
     require_equal(lease_break_time(), value, kBreakTimePath);
+}
+
+ReadOnlyBreakTime::ReadOnlyBreakTime(bool wanted) {
+    if (!wanted) {
+        return;
+    }
+    checked(mount(kBreakTimePath, kBreakTimePath, nullptr, MS_BIND, nullptr), "bind mount");
+    mounted_ = true;
+    checked(mount(nullptr, kBreakTimePath, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr),
+            "make the bind mount read-only");
+    require(open(kBreakTimePath, O_WRONLY | O_CLOEXEC) < 0, "lease-break-time is still writable");
+}
+
+ReadOnlyBreakTime::~ReadOnlyBreakTime() {
+    if (mounted_) {
+        umount2(kBreakTimePath, MNT_DETACH);
+    }
 }
 
 }  // namespace proof

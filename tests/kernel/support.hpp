@@ -69,4 +69,16 @@ void run_program(const std::vector<std::string>& words);
 int lease_break_time();
 void set_lease_break_time(int value);
 
+/// While it lives, nobody can change lease-break-time, not even root.
+class ReadOnlyBreakTime {
+ public:
+    explicit ReadOnlyBreakTime(bool wanted);
+    ReadOnlyBreakTime(const ReadOnlyBreakTime&) = delete;
+    ReadOnlyBreakTime& operator=(const ReadOnlyBreakTime&) = delete;
+    ~ReadOnlyBreakTime();
+
+ private:
+    bool mounted_ = false;
+};
+
 }  // namespace proof
