@@ -20,10 +20,6 @@ constexpr const char* kNobodysBusiness =
     " (nothing was changed; if both were copied or the file system was mounted anew, use "
     "'ckpt-lease recover --copied', and if the image was replaced, remove the journal)";
 
-io::System& kernel() {
-    return io::posix_system();
-}
-
 std::string contents(const ImageFile& image) {
     std::string bytes(static_cast<std::size_t>(image.file().size()), '\0');
     EXPECT_EQ(image.file().read_at(std::as_writable_bytes(std::span(bytes)), 0), bytes.size());

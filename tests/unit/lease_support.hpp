@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <ostream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "ckpt-lease/lease/lock_list.hpp"
+#include "ckpt-lease/lease/policy.hpp"
 
 namespace ckpt_lease {
 
@@ -24,6 +26,19 @@ inline void PrintTo(const LeaseState& state, std::ostream* out) {
     *out << (state.breaking ? "breaking to " : "held, ") << to_string(state.type) << ", was "
          << to_string(state.previous_type) << (state.notified ? ", notified, " : ", ")
          << to_string(state.remaining);
+}
+
+/// The policy `--name argument` and what goes with it.
+inline Treatment treatment(const std::string& name, const std::string& argument = {}) {
+    const PolicyKind* const kind = find_policy(name);
+    if (kind == nullptr) {
+        throw std::invalid_argument(name);
+    }
+    Treatment made;
+    made.policy = kind->make(argument);
+    made.uses_elapsed = kind->uses_elapsed;
+    made.takes_unknown = kind->takes_unknown;
+    return made;
 }
 
 /// A write lease that is being broken to none, whose holder was notified.

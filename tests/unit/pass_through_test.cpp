@@ -18,8 +18,6 @@
 namespace ckpt_lease {
 namespace {
 
-constexpr std::size_t kWindow = std::size_t{256} * 1024;
-
 class PassThroughTest : public testing::Test {
  protected:
     // What comes out when `bytes` go in and `work` walks over them.

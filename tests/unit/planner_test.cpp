@@ -12,12 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Treatment treatment(const std::string& name, const std::string& argument = {}) {
-    Treatment made;
-    made.policy = find_policy(name)->make(argument);
-    return made;
-}
-
 RuleSet one_rule(const Filter& filter, const Treatment& how) {
     RuleSet set;
     set.rules.push_back({filter, how});

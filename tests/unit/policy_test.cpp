@@ -19,18 +19,6 @@ using namespace std::chrono_literals;
 constexpr Remaining kNever = Remaining::no_deadline();
 constexpr Nanoseconds kAlmost45 = 44999999999ns;
 
-Treatment treatment(const std::string& name, const std::string& argument = {}) {
-    const PolicyKind* const kind = find_policy(name);
-    if (kind == nullptr) {
-        throw std::invalid_argument(name);
-    }
-    Treatment made;
-    made.policy = kind->make(argument);
-    made.uses_elapsed = kind->uses_elapsed;
-    made.takes_unknown = kind->takes_unknown;
-    return made;
-}
-
 PolicyContext context_with_elapsed(Nanoseconds elapsed) {
     PolicyContext context;
     context.elapsed = elapsed;

@@ -18,7 +18,6 @@
 namespace ckpt_lease::io {
 namespace {
 
-constexpr std::size_t kWindow = std::size_t{256} * 1024;
 constexpr std::size_t kSize = 3 * kWindow + 1234;
 
 // A pipe that a thread fills with `bytes`. Whoever reads may stop at any time.

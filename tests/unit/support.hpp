@@ -54,6 +54,13 @@ std::string refusal(Call call) {
     return message_of(Error::Kind::refused, call);
 }
 
+/// How much of a file is in memory at once.
+inline constexpr std::size_t kWindow = std::size_t{256} * 1024;
+
+inline io::System& kernel() {
+    return io::posix_system();
+}
+
 /// A folder beside the test program, where extended attributes and holes work as in a home folder;
 /// it goes away with all that is in it.
 class TempFolder {

@@ -15,12 +15,6 @@ namespace {
 
 using Names = std::set<std::string>;
 
-constexpr std::size_t kWindow = std::size_t{256} * 1024;
-
-io::System& kernel() {
-    return io::posix_system();
-}
-
 // An image of several windows, with edits that cross their edges.
 class LargeImage : public testing::Test {
  protected:

@@ -16,10 +16,6 @@ namespace {
 
 using Names = std::set<std::string>;
 
-io::System& kernel() {
-    return io::posix_system();
-}
-
 TEST(WriteInPlace, ReplacesTheBytes) {
     ImageFolder x;
     x.write_in_place_with(kernel());
