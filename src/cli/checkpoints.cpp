@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/text.hpp"
 #include "ckpt-lease/criu/checkpoint.hpp"
 #include "ckpt-lease/criu/file_locks.hpp"
 #include "ckpt-lease/rewrite/writers.hpp"
+#include "cli/archives.hpp"
 #include "cli/exit_status.hpp"
 #include "render/image_facts.hpp"
 
@@ -58,12 +60,6 @@ bool is_criu_folder(const std::string& name) {
                          "policy --favor-holder and --favor-breaker"});
 }
 
-[[noreturn]] void refuse_archive(const std::string& name) {
-    throw Error(Error::Kind::refused, {.file = name,
-                                       .message = "the archive of a checkpoint is not rewritten",
-                                       .hint = "unpack it, and give the folder"});
-}
-
 }  // namespace
 
 std::string image_of(const std::string& name) {
@@ -81,25 +77,23 @@ bool is_checkpoint(io::System& system, const std::string& name) {
     return is_criu_folder(name) || (is_file(name) && criu::may_be_checkpoint(system, name));
 }
 
-bool is_bare_checkpoint(io::System& system, const std::string& name) {
-    if (is_folder(name)) {
-        return is_criu_folder(name) && captured_in(name).empty();
+std::unique_ptr<criu::CheckpointFiles> open_bare_checkpoint(const Context& context,
+                                                            const std::string& name) {
+    io::System& system = *context.environment.system;
+    if (!is_checkpoint(system, name) || (is_folder(name) && !captured_in(name).empty())) {
+        return nullptr;
     }
-    return is_checkpoint(system, name);
+    return criu::open_checkpoint(system, name);
 }
 
-int run_bare_policy(const Context& context, const std::string& name, const BarePolicy& asked) {
-    io::System& system = *context.environment.system;
-    const auto files = criu::open_checkpoint(system, name);
-    const criu::Checkpoint checkpoint = criu::read_checkpoint(*files);
-    if (files->is_archive() && files->has(criu::kCapturedImage)) {
-        refuse_archive(name);
-    }
+int run_bare_policy(const Context& context, criu::CheckpointFiles& files, const BarePolicy& asked) {
+    const std::string& name = files.name();
+    const criu::Checkpoint checkpoint = criu::read_checkpoint(files);
     if (asked.has_modifiers ||
         (asked.policy != "favor-holder" && asked.policy != "favor-breaker")) {
         refuse_without_times(name);
     }
-    if (!asked.output.out.empty() || !asked.output.undo_file.empty()) {
+    if (!files.is_archive() && (!asked.output.out.empty() || !asked.output.undo_file.empty())) {
         throw Error(Error::Kind::refused,
                     {.file = name,
                      .message = "-o and --undo-file are for images of leases, and none were "
@@ -107,9 +101,6 @@ int run_bare_policy(const Context& context, const std::string& name, const BareP
                      .hint = "copy the folder, and give the copy"});
     }
     const bool for_breaker = asked.policy == "favor-breaker";
-    if (for_breaker && files->is_archive()) {
-        refuse_archive(name);
-    }
     std::size_t matched = 0;
     std::size_t changed = 0;
     const auto decide = [&](const criu::FileLockEntry& entry) {
@@ -134,8 +125,8 @@ int run_bare_policy(const Context& context, const std::string& name, const BareP
                 : "");
         return edit;
     };
-    const std::string path = files->path_of(criu::kFileLocksImage);
-    const std::string before = files->read(criu::kFileLocksImage).value_or("");
+    const std::string path = files.path_of(criu::kFileLocksImage);
+    const std::string before = files.read(criu::kFileLocksImage).value_or("");
     std::string after = before;
     if (!before.empty()) {
         after = criu::edit_file_locks(path, before, decide);
@@ -144,9 +135,15 @@ int run_bare_policy(const Context& context, const std::string& name, const BareP
         context.complain(fmt::format("{}: nothing matches", shown_name(name)));
         return kNoMatch;
     }
-    if (after != before && !asked.output.dry_run) {
+    if (files.is_archive()) {
+        criu::ArchiveChanges changes;
+        if (after != before) {
+            changes.file_locks = std::move(after);
+        }
+        rewrite_archive(context, name, changes, asked.output);
+    } else if (after != before && !asked.output.dry_run) {
         constexpr mode_t kOwnerOnly = 0600;
-        write_whole(system, as_bytes(after), path, kOwnerOnly);
+        write_whole(*context.environment.system, as_bytes(after), path, kOwnerOnly);
     }
     context.err.print("{}: {} changed{}, {} left as they are{}\n", shown_name(name), changed,
                       asked.output.dry_run ? " (not written)" : "", matched - changed,

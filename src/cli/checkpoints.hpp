@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <memory>
 #include <string>
-#include <vector>
 
+#include "ckpt-lease/criu/checkpoint.hpp"
 #include "ckpt-lease/io/system.hpp"
 #include "ckpt-lease/lease/filter.hpp"
 #include "ckpt-lease/linux_cr/image.hpp"
@@ -19,19 +20,20 @@ namespace ckpt_lease::cli {
 /// True if `name` is a folder, or looks like an archive of CRIU's images.
 [[nodiscard]] bool is_checkpoint(io::System& system, const std::string& name);
 
-/// True if no image was captured in that folder, or if it is an archive, whose images cannot be
-/// rewritten one by one.
-[[nodiscard]] bool is_bare_checkpoint(io::System& system, const std::string& name);
+/// The checkpoint that `name` is. Nothing if it is an image, or a folder with one: image_of() tells
+/// which. What was captured with a checkpoint in an archive can only be reached through this.
+[[nodiscard]] std::unique_ptr<criu::CheckpointFiles> open_bare_checkpoint(const Context& context,
+                                                                          const std::string& name);
 
-/// A policy on such a checkpoint: what of it CRIU's images can say.
+/// A policy on a checkpoint without an image: what of it CRIU's images can say.
 struct BarePolicy {
     std::string policy;  ///< its name
     Filter filter;
-    OutputOptions output;        ///< all but the dry run is refused
+    OutputOptions output;        ///< for a folder, all but the dry run is refused
     bool has_modifiers = false;  ///< bounds, or the holder is to be signalled again
     bool require_match = false;
 };
 /// Carries it out, and says on standard error what became of which lease. Returns the exit status.
-int run_bare_policy(const Context& context, const std::string& name, const BarePolicy& asked);
+int run_bare_policy(const Context& context, criu::CheckpointFiles& files, const BarePolicy& asked);
 
 }  // namespace ckpt_lease::cli

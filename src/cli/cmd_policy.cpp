@@ -69,16 +69,19 @@ Examples:
         PolicyRunner runner(context, settings, *report);
         report->begin();
         const int status = for_each_image(context, images_, [&](const std::string& image) {
-            if (is_bare_checkpoint(*context.environment.system, image)) {
-                return run_bare_policy(
-                    context, image,
-                    {.policy = std::string(facts.policy),
-                     .filter = filters_.filter(),
-                     .output = output_,
-                     .has_modifiers = !min_.empty() || !max_.empty() || renotify_,
-                     .require_match = require_match_});
+            const auto checkpoint = open_bare_checkpoint(context, image);
+            if (checkpoint == nullptr) {
+                return runner.run(image_of(image));
             }
-            return runner.run(image_of(image));
+            if (checkpoint->has(criu::kCapturedImage)) {
+                return runner.run_in_archive(*checkpoint);
+            }
+            return run_bare_policy(context, *checkpoint,
+                                   {.policy = std::string(facts.policy),
+                                    .filter = filters_.filter(),
+                                    .output = output_,
+                                    .has_modifiers = !min_.empty() || !max_.empty() || renotify_,
+                                    .require_match = require_match_});
         });
         report->end();
         return status;

@@ -28,6 +28,10 @@ std::string path_in(const CriuStage& stage, std::string_view image) {
     return fmt::format("{}/{}", stage.folder, image);
 }
 
+std::string shown_leases(std::size_t count) {
+    return fmt::format("{} lease{}", count, count == 1 ? "" : "s");
+}
+
 // The leases that were captured, by what CRIU calls them: a pid in the container and a descriptor.
 class CapturedLeases {
  public:
@@ -74,8 +78,8 @@ void keep_criu_from_breaking(const CriuStage& stage, const LockList& locks) {
         });
     if (changed > 0) {
         write_whole(*stage.system, as_bytes(after), path, kOwnerOnly);
-        stage.log->info("{} leases in {} wait for pre-resume to be broken", changed,
-                        criu::kFileLocksImage);
+        stage.log->info("in {}, {} for pre-resume to break", criu::kFileLocksImage,
+                        shown_leases(changed));
     }
 }
 
@@ -97,9 +101,9 @@ bool post_dump(const CriuStage& stage) {
     const LockList& locks = captured.image.locks;
     const std::string image = linux_cr::make_image(captured.image, linux_cr::default_layout());
     write_whole(*stage.system, as_bytes(image), path_in(stage, criu::kCapturedImage), kOwnerOnly);
-    stage.log->info("post-dump: {} leases of the tree of process {}, stopped {} s ago, are in {}",
-                    locks.size(), stage.root, format_seconds(frozen.value_or(Nanoseconds(0))),
-                    criu::kCapturedImage);
+    stage.log->info("post-dump: in {}, {} of the tree of process {}, stopped {} s ago",
+                    criu::kCapturedImage, shown_leases(locks.size()), stage.root,
+                    format_seconds(frozen.value_or(Nanoseconds(0))));
     locks.for_each([&](const Lock& lock) { log_lease(stage, locks, lock); });
     for (const Problem& problem : captured.unknown) {
         stage.log->warn("{}", to_string(problem));

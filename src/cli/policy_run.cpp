@@ -6,22 +6,20 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <deque>
 #include <optional>
+#include <span>
+#include <utility>
 
+#include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/rewrite/pass_through.hpp"
 #include "ckpt-lease/rewrite/writers.hpp"
+#include "cli/archives.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/rewriting.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
-
-struct Change {
-    std::uint32_t index;
-    LeaseState after;
-};
 
 bool is_reported(Outcome outcome) {
     return outcome == Outcome::changed || outcome == Outcome::unchanged;
@@ -59,6 +57,39 @@ bool PolicyRunner::fails_to_match(const Counts& counts) const {
     return settings_.require_match && counts.matched() == 0;
 }
 
+PolicyRunner::Plan PolicyRunner::plan(const io::File& file, const linux_cr::Image& image) const {
+    const LockList& locks = image.locks;
+    const std::string& name = file.name();
+    Planner planner(name, settings_.rules, policy_context(name, image.facts.time),
+                    locks.ownership());
+    RecordReader records(file, settings_.layout, image.facts.order);
+    Plan made;
+    for (std::size_t i = 0; i < locks.size(); ++i) {
+        const Lock lock = locks.at(i);
+        const Decision decision = planner.consider(lock);
+        if (decision.outcome == Outcome::changed) {
+            const auto record = records.read(lock);
+            const linux_cr::LockCodec& codec = records.codec();
+            codec.append_edits(made.edits, lock.offset, record,
+                               codec.with_state(codec.decode(record), lock.lease, decision.after));
+        }
+        if (is_reported(decision.outcome)) {
+            made.changes.push_back({static_cast<std::uint32_t>(i), decision.after});
+        }
+    }
+    made.counts = planner.counts();
+    return made;
+}
+
+void PolicyRunner::report(const std::string& name, const LockList& locks, const Plan& plan) const {
+    spdlog::info("{}: {} edits", name, plan.edits.size());
+    report_.begin_image(name);
+    for (const Change& change : plan.changes) {
+        report_.lease(locks.at(change.index), change.after, locks.ownership());
+    }
+    report_.end_image(plan.counts);
+}
+
 void PolicyRunner::rewrite_file(const std::string& name, Counts& counts) {
     Input input(context_, name, access_for(context_, name, settings_.output, settings_.wait));
     if (!input.is_seekable()) {
@@ -68,36 +99,36 @@ void PolicyRunner::rewrite_file(const std::string& name, Counts& counts) {
                      .hint = "give - to rewrite what comes through a pipe"});
     }
     const linux_cr::Image image = linux_cr::read_sound_image(input.source(), settings_.layout);
-    const LockList& locks = image.locks;
-    Planner planner(name, settings_.rules, policy_context(name, image.facts.time),
-                    locks.ownership());
-    RecordReader records(input.file(), settings_.layout, image.facts.order);
-    std::deque<Change> changes;
-    EditList edits;
-    for (std::size_t i = 0; i < locks.size(); ++i) {
-        const Lock lock = locks.at(i);
-        const Decision decision = planner.consider(lock);
-        if (decision.outcome == Outcome::changed) {
-            const auto record = records.read(lock);
-            const linux_cr::LockCodec& codec = records.codec();
-            codec.append_edits(edits, lock.offset, record,
-                               codec.with_state(codec.decode(record), lock.lease, decision.after));
-        }
-        if (is_reported(decision.outcome)) {
-            changes.push_back({static_cast<std::uint32_t>(i), decision.after});
-        }
-    }
-    counts = planner.counts();
+    const Plan made = plan(input.file(), image);
+    counts = made.counts;
     if (fails_to_match(counts)) {
         return;  // nothing is written
     }
-    carry_out(context_, input, edits, settings_.output);
-    spdlog::info("{}: {} edits", name, edits.size());
-    report_.begin_image(name);
-    for (const Change& change : changes) {
-        report_.lease(locks.at(change.index), change.after, locks.ownership());
+    carry_out(context_, input, made.edits, settings_.output);
+    report(name, image.locks, made);
+}
+
+void PolicyRunner::rewrite_archived(criu::CheckpointFiles& archive, Counts& counts) {
+    std::string bytes = archive.read(criu::kCapturedImage).value_or("");
+    const io::File file = file_in_memory(*context_.environment.system,
+                                         archive.path_of(criu::kCapturedImage), as_bytes(bytes));
+    io::FileSource source(file);
+    const linux_cr::Image image = linux_cr::read_sound_image(source, settings_.layout);
+    const Plan made = plan(file, image);
+    counts = made.counts;
+    if (fails_to_match(counts)) {
+        return;
     }
-    report_.end_image(counts);
+    log_edits(made.edits);
+    for (std::size_t i = 0; i < made.edits.size(); ++i) {
+        apply_edit(made.edits.at(i), std::as_writable_bytes(std::span(bytes)), 0, file.name());
+    }
+    criu::ArchiveChanges changes;
+    if (!made.edits.empty()) {
+        changes.captured = std::move(bytes);
+    }
+    rewrite_archive(context_, archive.name(), changes, settings_.output);
+    report(archive.name(), image.locks, made);
 }
 
 // Decides about each lock while its record is in the window, before it is passed on.
@@ -199,22 +230,32 @@ void PolicyRunner::rewrite_stream(Counts& counts) {
 }
 
 int PolicyRunner::run(const std::string& image) {
-    Counts counts;
-    try {
+    return judge(image, [&](Counts& counts) {
         if (image == "-") {
             rewrite_stream(counts);
         } else {
             rewrite_file(image, counts);
         }
+    });
+}
+
+int PolicyRunner::run_in_archive(criu::CheckpointFiles& archive) {
+    return judge(archive.name(), [&](Counts& counts) { rewrite_archived(archive, counts); });
+}
+
+int PolicyRunner::judge(const std::string& name, const std::function<void(Counts&)>& rewrite) {
+    Counts counts;
+    try {
+        rewrite(counts);
     } catch (const Error& error) {
-        report_.fail_image(image, error.what());
+        report_.fail_image(name, error.what());
         throw;
     }
     if (fails_to_match(counts)) {
         const std::string message = fmt::format("{}: no lease that is being broken matches",
-                                                image == "-" ? "standard input" : image);
-        if (image != "-") {
-            report_.fail_image(image, message);
+                                                name == "-" ? "standard input" : name);
+        if (name != "-") {
+            report_.fail_image(name, message);
         }
         context_.complain(message);
         return kNoMatch;

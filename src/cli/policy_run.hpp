@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <deque>
+#include <functional>
 #include <string>
 
+#include "ckpt-lease/criu/checkpoint.hpp"
 #include "ckpt-lease/lease/planner.hpp"
+#include "ckpt-lease/linux_cr/image.hpp"
+#include "ckpt-lease/rewrite/edit_list.hpp"
 #include "cli/command.hpp"
 #include "cli/options.hpp"
 #include "render/change_report.hpp"
@@ -28,9 +33,25 @@ class PolicyRunner {
 
     /// Returns the exit status; throws Error.
     int run(const std::string& image);
+    /// As run(), for the image that was captured with a checkpoint and is in its archive.
+    int run_in_archive(criu::CheckpointFiles& archive);
 
  private:
+    struct Change {
+        std::uint32_t index;  // of the lock
+        LeaseState after;
+    };
+    struct Plan {
+        EditList edits;
+        std::deque<Change> changes;
+        Counts counts;
+    };
+    Plan plan(const io::File& file, const linux_cr::Image& image) const;
+    void report(const std::string& name, const LockList& locks, const Plan& plan) const;
+
+    int judge(const std::string& name, const std::function<void(Counts&)>& rewrite);
     void rewrite_file(const std::string& name, Counts& counts);
+    void rewrite_archived(criu::CheckpointFiles& archive, Counts& counts);
     void rewrite_stream(Counts& counts);
     [[nodiscard]] bool fails_to_match(const Counts& counts) const;
     [[nodiscard]] PolicyContext policy_context(const std::string& name,

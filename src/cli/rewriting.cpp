@@ -45,13 +45,17 @@ ImageFile::Options access_for(const Context& context, const std::string& image,
     return {.access = in_place ? ImageFile::Access::write : ImageFile::Access::read, .wait = wait};
 }
 
-void carry_out(const Context& context, Input& input, const EditList& edits,
-               const OutputOptions& options) {
+void log_edits(const EditList& edits) {
     for (std::size_t i = 0; i < edits.size(); ++i) {
         const Edit edit = edits.at(i);
         spdlog::debug("offset {}: {} becomes {}", edit.offset, to_hex(as_text(edit.old_bytes)),
                       to_hex(as_text(edit.new_bytes)));
     }
+}
+
+void carry_out(const Context& context, Input& input, const EditList& edits,
+               const OutputOptions& options) {
+    log_edits(edits);
     if (options.dry_run) {
         return;
     }

@@ -36,6 +36,9 @@ class RecordReader {
 [[nodiscard]] ImageFile::Options access_for(const Context& context, const std::string& image,
                                             const OutputOptions& output, bool wait);
 
+/// Says in the debug log what is to be written.
+void log_edits(const EditList& edits);
+
 /// Carries out `edits` where the options say: in place, into another file, or nowhere. `input` was
 /// opened with access_for() the same options.
 void carry_out(const Context& context, Input& input, const EditList& edits,

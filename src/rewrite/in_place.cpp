@@ -60,26 +60,6 @@ void check_unchanged(const io::File& image, const EditList& edits, const io::Pro
     }
 }
 
-// Nobody may read in a journal what he may not read in the image.
-void give_owner_and_mode(const io::File& image, io::File& to) {
-    constexpr mode_t kPermissions = 0777;
-    const struct stat wanted = image.status();
-    const struct stat found = to.status();
-    io::System& system = image.system();
-    if (wanted.st_uid != found.st_uid || wanted.st_gid != found.st_gid) {
-        // Only root can; who else may write to the image keeps the journal to himself.
-        if (const int result = system.fchown(to.fd(), wanted.st_uid, wanted.st_gid); result < 0) {
-            if (result == -EPERM) {
-                return;
-            }
-            to.fail("set the owner of", result);
-        }
-    }
-    if (const int result = system.fchmod(to.fd(), wanted.st_mode & kPermissions); result < 0) {
-        to.fail("set the mode of", result);
-    }
-}
-
 // Appears at `path` whole and flushed, or not at all.
 void make_journal(const ImageFile& image, const EditList& edits, Journal::Purpose purpose,
                   const std::string& path, NewFile::Name name) {
@@ -88,7 +68,8 @@ void make_journal(const ImageFile& image, const EditList& edits, Journal::Purpos
     journal.identity = identify(image.file(), edits);
     journal.image = image.path();
     NewFile file(image.file().system(), path, name);
-    give_owner_and_mode(image.file(), file.file());
+    // Nobody may read in a journal what he may not read in the image.
+    file.take_owner_and_mode(image.file().status());
     write_journal(journal, edits, file.file());
     file.commit();
 }

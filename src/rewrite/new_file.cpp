@@ -56,6 +56,20 @@ NewFile::~NewFile() {
     }
 }
 
+void NewFile::take_owner_and_mode(const struct stat& from) {
+    const struct stat found = file_.status();
+    if (from.st_uid != found.st_uid || from.st_gid != found.st_gid) {
+        const int result = system_.fchown(file_.fd(), from.st_uid, from.st_gid);
+        if (result == -EPERM) {
+            return;
+        }
+        if (result < 0) {
+            io::fail(path_, "set the owner of", result);
+        }
+    }
+    set_mode(from.st_mode);
+}
+
 void NewFile::set_mode(mode_t mode) {
     constexpr mode_t kPermissions = 0777;
     if (const int result = system_.fchmod(file_.fd(), mode & kPermissions); result < 0) {

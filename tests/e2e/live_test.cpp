@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Live processes and CRIU's checkpoints, from the command line.
+// Live processes and CRIU's action script, from the command line.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -193,58 +193,6 @@ TEST_F(Hook, FailsOnlyWhenToldTo) {
 TEST_F(Hook, WithoutWhatWasCapturedThereIsNothingToDo) {
     EXPECT_EQ(hook("pre-resume", std::to_string(getpid())).status, 0);
     EXPECT_NE(log().find("there is no ckpt-lease.img"), std::string::npos) << log();
-}
-
-// A checkpoint that CRIU took, without what our hook captures.
-class BareCheckpoint : public Test {
- protected:
-    BareCheckpoint() { fs::copy(fs::path(SOURCE_ROOT) / "tests/images/criu-4.2", "img"); }
-    static std::string locks() { return read_file("img/filelocks.img"); }
-};
-
-TEST_F(BareCheckpoint, ShowListsWhatCriuKnows) {
-    const Json json = parse_valid("show", run({"show", "--json", "img"}).out);
-    const Json& image = json["images"][0];
-    EXPECT_EQ(image["source"], "criu");
-    std::size_t breaking = 0;
-    for (const Json& lease : image["leases"]) {
-        if (lease["state"] == "breaking") {
-            ++breaking;
-            EXPECT_EQ(lease["not_known"], true);
-            EXPECT_EQ(lease["remaining_seconds"], nullptr);
-        }
-    }
-    EXPECT_GT(breaking, 0U);
-    EXPECT_NE(run({"show", "img"}).out.find("not known"), std::string::npos);
-}
-
-TEST_F(BareCheckpoint, OnlyTwoPoliciesCanBeCarriedOut) {
-    const std::string before = locks();
-    const Result add = run({"policy", "--add", "5", "img"});
-    EXPECT_EQ(add.status, 2);
-    EXPECT_EQ(add.err,
-              "ckpt-lease: img: no leases were captured with this checkpoint, and CRIU's images do "
-              "not say what was left of them (dump with --action-script ckpt-lease-criu-hook; "
-              "without it there are policy --favor-holder and --favor-breaker)\n");
-    EXPECT_EQ(run({"policy", "--favor-breaker", "--min", "5", "img"}).status, 2);
-    EXPECT_EQ(run({"policy", "--favor-breaker", "--renotify", "img"}).status, 2);
-    EXPECT_EQ(run({"policy", "--favor-holder", "img"}).status, 0);
-    EXPECT_EQ(run({"policy", "--favor-breaker", "--dry-run", "img"}).status, 0);
-    EXPECT_EQ(locks(), before);
-}
-
-TEST_F(BareCheckpoint, FavoringTheBreakerEndsTheBreaks) {
-    EXPECT_EQ(run({"policy", "--favor-breaker", "img"}).status, 0);
-    const Json json = parse_valid("show", run({"show", "--json", "img"}).out);
-    for (const Json& lease : json["images"][0]["leases"]) {
-        EXPECT_EQ(lease["state"], "held");
-    }
-    EXPECT_EQ(run({"policy", "--favor-breaker", "--require-match", "img"}).status, 4);
-}
-
-TEST_F(BareCheckpoint, NothingCanBeEdited) {
-    EXPECT_EQ(run({"edit", "--index", "0", "--remaining", "5", "img"}).status, 2);
-    EXPECT_EQ(run({"verify", "img"}).status, 2);
 }
 
 // Of no_deadline.img, as `capture` would leave it where it may not look into a lease.

@@ -88,6 +88,9 @@ class NewFile {
     [[nodiscard]] io::File& file() noexcept { return file_; }
     /// Without this, only the owner can read and write the file.
     void set_mode(mode_t mode);
+    /// The file gets the owner and the mode that `from` says. Only root can give files away:
+    /// whoever else is not their owner keeps the file to himself.
+    void take_owner_and_mode(const struct stat& from);
     /// Flushes the file to disk, gives it its name and flushes the folder.
     void commit();
 

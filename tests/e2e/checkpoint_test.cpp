@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// CRIU's checkpoints, folders and archives, from the command line.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "support.hpp"
+
+namespace e2e {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A checkpoint that CRIU took, without what our hook captures.
+class BareCheckpoint : public Test {
+ protected:
+    BareCheckpoint() { fs::copy(fs::path(SOURCE_ROOT) / "tests/images/criu-4.2", "img"); }
+    static std::string locks() { return read_file("img/filelocks.img"); }
+};
+
+TEST_F(BareCheckpoint, ShowListsWhatCriuKnows) {
+    const Json json = parse_valid("show", run({"show", "--json", "img"}).out);
+    const Json& image = json["images"][0];
+    EXPECT_EQ(image["source"], "criu");
+    std::size_t breaking = 0;
+    for (const Json& lease : image["leases"]) {
+        if (lease["state"] == "breaking") {
+            ++breaking;
+            EXPECT_EQ(lease["not_known"], true);
+            EXPECT_EQ(lease["remaining_seconds"], nullptr);
+        }
+    }
+    EXPECT_GT(breaking, 0U);
+    EXPECT_NE(run({"show", "img"}).out.find("not known"), std::string::npos);
+}
+
+TEST_F(BareCheckpoint, OnlyTwoPoliciesCanBeCarriedOut) {
+    const std::string before = locks();
+    const Result add = run({"policy", "--add", "5", "img"});
+    EXPECT_EQ(add.status, 2);
+    EXPECT_EQ(add.err,
+              "ckpt-lease: img: no leases were captured with this checkpoint, and CRIU's images do "
+              "not say what was left of them (dump with --action-script ckpt-lease-criu-hook; "
+              "without it there are policy --favor-holder and --favor-breaker)\n");
+    EXPECT_EQ(run({"policy", "--favor-breaker", "--min", "5", "img"}).status, 2);
+    EXPECT_EQ(run({"policy", "--favor-breaker", "--renotify", "img"}).status, 2);
+    EXPECT_EQ(run({"policy", "--favor-holder", "img"}).status, 0);
+    EXPECT_EQ(run({"policy", "--favor-breaker", "--dry-run", "img"}).status, 0);
+    EXPECT_EQ(locks(), before);
+}
+
+TEST_F(BareCheckpoint, FavoringTheBreakerEndsTheBreaks) {
+    EXPECT_EQ(run({"policy", "--favor-breaker", "img"}).status, 0);
+    const Json json = parse_valid("show", run({"show", "--json", "img"}).out);
+    for (const Json& lease : json["images"][0]["leases"]) {
+        EXPECT_EQ(lease["state"], "held");
+    }
+    EXPECT_EQ(run({"policy", "--favor-breaker", "--require-match", "img"}).status, 4);
+}
+
+TEST_F(BareCheckpoint, NothingCanBeEdited) {
+    EXPECT_EQ(run({"edit", "--index", "0", "--remaining", "5", "img"}).status, 2);
+    EXPECT_EQ(run({"verify", "img"}).status, 2);
+}
+
+// The same in an archive as podman makes it, with the leases of holder_breaker.img for captured.
+class ArchivedCheckpoint : public Test {
+ protected:
+    ArchivedCheckpoint() {
+        fs::create_directory("root");
+        fs::copy(fs::path(SOURCE_ROOT) / "tests/images/criu-4.2", "root/checkpoint");
+        write_file("root/config.dump", "{}");
+        captured_ = copy("holder_breaker");
+    }
+    void pack(bool with_captured) {
+        if (with_captured) {
+            fs::copy(captured_, kCaptured);
+        }
+        shell("tar -C root -czf job.tar.gz .");
+        chmod("job.tar.gz", 0640);
+        before_ = read_file("job.tar.gz");
+    }
+    bool is_as_packed() const { return read_file("job.tar.gz") == before_; }
+    // All that is in the archive but the two that may change is as it was packed.
+    static void unpack(const std::string& archive) {
+        fs::create_directory("new");
+        shell("tar -C new -xzf " + archive);
+        shell("diff -r -x ckpt-lease.img -x filelocks.img root new");
+    }
+    static void shell(const std::string& command) {
+        EXPECT_EQ(std::system(command.c_str()), 0) << command;
+    }
+    // What a policy makes of the image by itself.
+    std::string wanted() const {
+        EXPECT_EQ(run({"policy", "--set", "5", "-o", "wanted.img", captured_}).status, 0);
+        return read_file("wanted.img");
+    }
+
+    static constexpr const char* kCaptured = "root/checkpoint/ckpt-lease.img";
+    std::string captured_;
+    std::string before_;
+};
+
+TEST_F(ArchivedCheckpoint, ThePolicyGoesToTheCapturedImage) {
+    pack(true);
+    const Result result = run({"policy", "--set", "5", "job.tar.gz"});
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_NE(result.err.find("job.tar.gz"), std::string::npos) << result.err;
+    unpack("job.tar.gz");
+    EXPECT_EQ(read_file("new/checkpoint/ckpt-lease.img"), wanted());
+    EXPECT_EQ(read_file("new/checkpoint/filelocks.img"),
+              read_file("root/checkpoint/filelocks.img"));
+    EXPECT_EQ(run({"policy", "--set", "5", "--json", "job.tar.gz"}).status, 0);
+}
+
+TEST_F(ArchivedCheckpoint, KeepsOwnerAndMode) {
+    pack(true);
+    if (geteuid() == 0) {
+        ASSERT_EQ(chown("job.tar.gz", 65534, 65534), 0);
+    }
+    struct stat before {};
+    struct stat after {};
+    ASSERT_EQ(stat("job.tar.gz", &before), 0);
+    EXPECT_EQ(run({"policy", "--set", "5", "job.tar.gz"}).status, 0);
+    ASSERT_EQ(stat("job.tar.gz", &after), 0);
+    EXPECT_EQ(after.st_mode & 07777U, 0640U);
+    EXPECT_EQ(after.st_uid, before.st_uid);
+    EXPECT_EQ(after.st_gid, before.st_gid);
+}
+
+TEST_F(ArchivedCheckpoint, AnotherArchiveCanBeWritten) {
+    pack(true);
+    EXPECT_EQ(run({"policy", "--set", "5", "-o", "other.tar.gz", "job.tar.gz"}).status, 0);
+    EXPECT_TRUE(is_as_packed());
+    const Result streamed = run({"policy", "--set", "5", "-o", "-", "job.tar.gz"});
+    EXPECT_EQ(streamed.status, 0);
+    EXPECT_TRUE(streamed.out == read_file("other.tar.gz"));
+    unpack("other.tar.gz");
+    EXPECT_EQ(read_file("new/checkpoint/ckpt-lease.img"), wanted());
+}
+
+TEST_F(ArchivedCheckpoint, StaysAsItIsIfNothingIsToBeWritten) {
+    pack(true);
+    EXPECT_EQ(run({"policy", "--set", "5", "--dry-run", "job.tar.gz"}).status, 0);
+    EXPECT_EQ(run({"policy", "--keep", "job.tar.gz"}).status, 0);
+    EXPECT_EQ(
+        run({"policy", "--set", "5", "--comm", "nobody", "--require-match", "job.tar.gz"}).status,
+        4);
+    EXPECT_TRUE(is_as_packed());
+}
+
+TEST_F(ArchivedCheckpoint, WithoutACapturedImageTheBreakerCanBeFavored) {
+    pack(false);
+    EXPECT_EQ(run({"policy", "--add", "5", "job.tar.gz"}).status, 2);
+    EXPECT_EQ(run({"policy", "--favor-holder", "job.tar.gz"}).status, 0);
+    EXPECT_EQ(run({"policy", "--favor-breaker", "--dry-run", "job.tar.gz"}).status, 0);
+    EXPECT_TRUE(is_as_packed());
+    EXPECT_EQ(run({"policy", "--favor-breaker", "job.tar.gz"}).status, 0);
+    unpack("job.tar.gz");
+    EXPECT_FALSE(fs::exists("new/checkpoint/ckpt-lease.img"));
+    const Json json = parse_valid("show", run({"show", "--json", "job.tar.gz"}).out);
+    for (const Json& lease : json["images"][0]["leases"]) {
+        EXPECT_EQ(lease["state"], "held");
+    }
+}
+
+TEST_F(ArchivedCheckpoint, ThereIsNoUndoFile) {
+    pack(true);
+    const Result result = run({"policy", "--set", "5", "--undo-file", "u", "job.tar.gz"});
+    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.err,
+              "ckpt-lease: job.tar.gz: there is no undo file for an archive (keep it as it is, and "
+              "write another with -o)\n");
+    EXPECT_TRUE(is_as_packed());
+}
+
+TEST_F(ArchivedCheckpoint, WithSeveralNamesIsRefused) {
+    pack(true);
+    fs::create_hard_link("job.tar.gz", "same.tar.gz");
+    const Result result = run({"policy", "--set", "5", "job.tar.gz"});
+    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.err,
+              "ckpt-lease: job.tar.gz: the archive has several names (hard links) (write another "
+              "one with -o)\n");
+    EXPECT_TRUE(is_as_packed());
+}
+
+TEST_F(ArchivedCheckpoint, ADamagedImageInItIsNamed) {
+    pack(false);
+    write_file(kCaptured, read_file(captured_).substr(0, 100));
+    shell("tar -C root -czf job.tar.gz .");
+    const std::string before = read_file("job.tar.gz");
+    const Result result = run({"policy", "--set", "5", "job.tar.gz"});
+    EXPECT_EQ(result.status, 1);
+    EXPECT_EQ(result.err.rfind("ckpt-lease: job.tar.gz:checkpoint/ckpt-lease.img: offset ", 0), 0U)
+        << result.err;
+    EXPECT_TRUE(read_file("job.tar.gz") == before);
+}
+
+}  // namespace
+}  // namespace e2e
