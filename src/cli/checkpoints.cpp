@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/checkpoints.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -62,15 +63,34 @@ bool is_criu_folder(const std::string& name) {
 
 }  // namespace
 
-std::string image_of(const std::string& name) {
+void check_captured_with(criu::CheckpointFiles& files, const linux_cr::ImageFacts& facts) {
+    if (facts.checkpoint_id != 0 && facts.checkpoint_id != criu::checkpoint_id(files)) {
+        throw Error(Error::Kind::refused,
+                    {.file = files.path_of(criu::kCapturedImage),
+                     .message = "these leases were captured with another dump than the one that is "
+                                "here",
+                     .hint = "remove it: this one was dumped without --action-script "
+                             "ckpt-lease-criu-hook"});
+    }
+}
+
+std::string image_of(io::System& system, const std::string& name) {
     if (!is_folder(name)) {
         return name;
     }
     std::string path = captured_in(name);
-    if (path.empty() && is_criu_folder(name)) {
+    if (!is_criu_folder(name)) {
+        return path.empty() ? name : path;
+    }
+    if (path.empty()) {
         refuse_without_times(name);
     }
-    return path.empty() ? name : path;
+    const io::File file(system, path, O_RDONLY);
+    io::FileSource source(file);
+    // What else is wrong with it is found by whoever opens it.
+    check_captured_with(*criu::open_checkpoint(system, name),
+                        linux_cr::read_image(source, linux_cr::default_layout()).facts);
+    return path;
 }
 
 bool is_checkpoint(io::System& system, const std::string& name) {
@@ -89,8 +109,14 @@ std::unique_ptr<criu::CheckpointFiles> open_bare_checkpoint(const Context& conte
 int run_bare_policy(const Context& context, criu::CheckpointFiles& files, const BarePolicy& asked) {
     const std::string& name = files.name();
     const criu::Checkpoint checkpoint = criu::read_checkpoint(files);
-    if (asked.has_modifiers ||
-        (asked.policy != "favor-holder" && asked.policy != "favor-breaker")) {
+    if (asked.has_modifiers) {
+        throw Error(Error::Kind::refused,
+                    {.file = name,
+                     .message = "no leases were captured with this checkpoint: there are no times "
+                                "to be bounded, and nothing says that holders are signalled",
+                     .hint = "leave --min, --max and --renotify out"});
+    }
+    if (asked.policy != "favor-holder" && asked.policy != "favor-breaker") {
         refuse_without_times(name);
     }
     if (!files.is_archive() && (!asked.output.out.empty() || !asked.output.undo_file.empty())) {

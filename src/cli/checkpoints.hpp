@@ -14,8 +14,9 @@
 namespace ckpt_lease::cli {
 
 /// The image that `name` stands for: itself, or the one that was captured beside CRIU's, if `name`
-/// is the folder that these are in. Throws Error(refused) if there is none in that folder.
-[[nodiscard]] std::string image_of(const std::string& name);
+/// is the folder that these are in. Throws Error(refused) if there is none in that folder, or if it
+/// was captured with another checkpoint.
+[[nodiscard]] std::string image_of(io::System& system, const std::string& name);
 
 /// True if `name` is a folder, or looks like an archive of CRIU's images.
 [[nodiscard]] bool is_checkpoint(io::System& system, const std::string& name);
@@ -24,6 +25,9 @@ namespace ckpt_lease::cli {
 /// which. What was captured with a checkpoint in an archive can only be reached through this.
 [[nodiscard]] std::unique_ptr<criu::CheckpointFiles> open_bare_checkpoint(const Context& context,
                                                                           const std::string& name);
+
+/// Throws Error(refused) if the image with these facts was captured with another checkpoint.
+void check_captured_with(criu::CheckpointFiles& files, const linux_cr::ImageFacts& facts);
 
 /// A policy on a checkpoint without an image: what of it CRIU's images can say.
 struct BarePolicy {

@@ -30,6 +30,8 @@ class Apply final : public Command {
                        "CLOCK_MONOTONIC (the first number in /proc/uptime is near it); now if not "
                        "given")
             ->type_name("TIME");
+        app.add_flag("--any-path", any_path_,
+                     "also where a descriptor leads to another path than in the image");
         app.add_flag("--dry-run", dry_run_, "say what would be done, and do nothing");
         declare_json(app, json_);
         declare_wait(app, wait_);
@@ -56,7 +58,11 @@ says more.)");
         options.begin = begin();
         const linux_cr::Image image = read(context);
         applied.targets = live::find_targets(image, processes(image));
-        applied.results = live::apply(applied.targets.wanted, options);
+        std::vector<live::WantedLease> wanted = applied.targets.wanted;
+        for (live::WantedLease& lease : wanted) {
+            lease.path = any_path_ ? std::string() : lease.path;
+        }
+        applied.results = live::apply(wanted, options);
         json_ ? print_applied_json(context.out, applied)
               : print_applied_table(context.out, context.environment.out_page, applied);
         return is_all_set(applied) ? kDone : kPartly;
@@ -75,7 +81,7 @@ says more.)");
     }
 
     [[nodiscard]] linux_cr::Image read(const Context& context) const {
-        Input input(context, image_of(image_), {.wait = wait_});
+        Input input(context, image_of(*context.environment.system, image_), {.wait = wait_});
         return linux_cr::read_sound_image(input.source(), linux_cr::default_layout());
     }
 
@@ -91,6 +97,7 @@ says more.)");
     std::string image_;
     std::vector<std::string> pids_;
     std::string begin_;
+    bool any_path_ = false;
     bool dry_run_ = false;
     bool json_ = false;
     bool wait_ = false;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -23,19 +25,55 @@ std::string criu_variable(const char* name) {
     return value == nullptr ? std::string() : value;
 }
 
+// Images may come from anybody: nothing but a file of this very name is written to, and nobody is
+// waited for. -1 if that cannot be written.
+int open_log_file(const std::string& path) {
+    constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    const int fd = open(path.c_str(), kFlags, 0644);
+    struct stat status {};
+    if (fd >= 0 && (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 // Beside the images; on standard error where nothing can be written there.
 std::shared_ptr<spdlog::logger> open_log(const std::string& folder) {
-    std::shared_ptr<spdlog::logger> log;
-    try {
-        log = std::make_shared<spdlog::logger>(
-            "criu-hook", std::make_shared<spdlog::sinks::basic_file_sink_st>(folder + "/" + kLog));
-    } catch (const spdlog::spdlog_ex&) {
-        log = std::make_shared<spdlog::logger>("criu-hook",
-                                               std::make_shared<spdlog::sinks::stderr_sink_st>());
+    spdlog::sink_ptr sink;
+    const std::string path = folder + "/" + kLog;
+    const int fd = open_log_file(path);
+    if (fd >= 0) {
+        try {
+            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>("/proc/self/fd/" +
+                                                                       std::to_string(fd));
+        } catch (const spdlog::spdlog_ex&) {
+            // said below
+        }
+        close(fd);
     }
+    const bool has_file = sink != nullptr;
+    if (!has_file) {
+        sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
+    }
+    auto log = std::make_shared<spdlog::logger>("criu-hook", sink);
     log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l: %v");
     log->flush_on(spdlog::level::info);
+    if (!has_file) {
+        log->warn("{} cannot be written, or is no file", path);
+    }
     return log;
+}
+
+// CRIU goes on restoring whatever pre-resume comes to: to fail is only possible before.
+bool (*find_stage(const std::string& action, bool strict))(const CriuStage&) {
+    if (action == "post-dump") {
+        return post_dump;
+    }
+    if (action == "pre-resume") {
+        return pre_resume;
+    }
+    return strict && action == "post-restore" ? post_restore : nullptr;
 }
 
 class CriuHook final : public Command {
@@ -47,12 +85,14 @@ left when they were stopped; show, policy and edit take that directory for an
 image. When they are restored, before they run, the leases are set as it says.
 
 Examples:
-  criu dump -t 42 -D img --file-locks --action-script ckpt-lease-criu-hook
+  criu dump -t 42 -D img --file-locks --file-validation filesize \
+      --action-script ckpt-lease-criu-hook
   ckpt-lease policy --add 5 img
   criu restore -D img --file-locks --action-script ckpt-lease-criu-hook
 
 What it does is in ckpt-lease.log in that directory. It fails only if
-CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it.)");
+CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it. Without
+--file-validation filesize, criu dump may wait for leases, and break them.)");
     }
 
     int run(const Context& context) override {
@@ -63,18 +103,24 @@ CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it.)");
             refuse("CRTOOLS_SCRIPT_ACTION is not set: criu starts this command",
                    "criu dump ... --action-script ckpt-lease-criu-hook");
         }
-        if (action != "post-dump" && action != "pre-resume") {
+        const bool strict = criu_variable("CKPT_LEASE_STRICT") == "1";
+        const auto stage_of = find_stage(action, strict);
+        if (stage_of == nullptr) {
             return kDone;
         }
-        const bool strict = criu_variable("CKPT_LEASE_STRICT") == "1";
         const auto log = open_log(stage.folder);
         stage.system = context.environment.system;
         stage.log = log.get();
+        stage.strict = strict;
+        // Between CRIU and this there may be a script.
+        const std::string criu = criu_variable("CKPT_LEASE_CRIU_PID");
         try {
+            stage.criu = criu.empty() ? getppid()
+                                      : static_cast<pid_t>(parse_number_option(
+                                            "CKPT_LEASE_CRIU_PID", criu, INT32_MAX));
             stage.root = static_cast<pid_t>(parse_number_option(
                 "CRTOOLS_INIT_PID", criu_variable("CRTOOLS_INIT_PID"), INT32_MAX));
-            const bool all = action == "post-dump" ? post_dump(stage) : pre_resume(stage);
-            return all || !strict ? kDone : kPartly;
+            return stage_of(stage) || !strict ? kDone : kPartly;
         } catch (const std::exception& error) {
             log->error("{}: {}", action, error.what());
             return strict ? kInputOutput : kDone;

@@ -78,7 +78,7 @@ Examples:
     }
 
     int run(const Context& context) override {
-        image_ = image_of(image_);
+        image_ = image_of(*context.environment.system, image_);
         output_.check({image_});
         const std::uint64_t index = parse_number_option("--index", index_, INT64_MAX);
         const Wanted wanted = this->wanted();

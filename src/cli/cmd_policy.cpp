@@ -71,7 +71,7 @@ Examples:
         const int status = for_each_image(context, images_, [&](const std::string& image) {
             const auto checkpoint = open_bare_checkpoint(context, image);
             if (checkpoint == nullptr) {
-                return runner.run(image_of(image));
+                return runner.run(image_of(*context.environment.system, image));
             }
             if (checkpoint->has(criu::kCapturedImage)) {
                 return runner.run_in_archive(*checkpoint);

@@ -47,19 +47,23 @@ several. SIG says whether the holder was signalled.)");
 
     int run(const Context& context) override {
         const bool live = images_.empty();
+        const linux_cr::Layout layout = layout_.layout(*context.environment.system);
+        Filter filter = filters_.filter();
+        if (live && filter.pids.empty()) {
+            refuse("neither an image nor a process is given",
+                   "give IMAGE, or --pid N for a live process");
+        }
         if (!live) {
             check_images(images_);
             if (tree_) {
                 refuse("--tree is about live processes", "give no image, and --pid");
             }
         }
-        const linux_cr::Layout layout = layout_.layout(*context.environment.system);
-        Filter filter = filters_.filter();
         const auto output = json_
                                 ? make_show_json(context.out, all_)
                                 : make_show_table(context.out, context.environment.out_page, all_);
         output->begin();
-        const int status = live ? show_live(context, filter, *output)
+        const int status = live ? try_live(context, filter, *output)
                                 : for_each_image(context, images_, [&](const std::string& name) {
                                       return show(context, name, layout, filter, *output);
                                   });
@@ -101,6 +105,7 @@ several. SIG says whether the holder was signalled.)");
             const std::string path = files->path_of(criu::kCapturedImage);
             io::MemorySource source(path, as_bytes(*captured));
             const linux_cr::Image image = linux_cr::read_image(source, layout);
+            check_captured_with(*files, image.facts);
             matched = output.image({path, layout.name, image, filter});
             if (image.damage) {
                 throw Error(Error::Kind::damaged, *image.damage);
@@ -122,11 +127,18 @@ several. SIG says whether the holder was signalled.)");
         return matched_status(context, name, matched);
     }
 
+    int try_live(const Context& context, const Filter& filter, ShowOutput& output) const {
+        return for_each_image(context, {name_of_processes(filter.pids)}, [&](const std::string&) {
+            try {
+                return show_live(context, filter, output);
+            } catch (const Error& error) {
+                show_failed_live(output, filter.pids, error.problem());
+                throw;
+            }
+        });
+    }
+
     int show_live(const Context& context, const Filter& filter, ShowOutput& output) const {
-        if (filter.pids.empty()) {
-            refuse("neither an image nor a process is given",
-                   "give IMAGE, or --pid N for a live process");
-        }
         Filter others = filter;
         others.pids.clear();
         const LiveLeases leases(filter.pids, tree_);

@@ -4,9 +4,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <map>
+#include <system_error>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/criu/checkpoint.hpp"
@@ -17,6 +18,7 @@
 #include "ckpt-lease/live/freeze_time.hpp"
 #include "ckpt-lease/live/target.hpp"
 #include "ckpt-lease/rewrite/writers.hpp"
+#include "cli/checkpoints.hpp"
 #include "render/image_facts.hpp"
 
 namespace ckpt_lease::cli {
@@ -89,18 +91,67 @@ void log_lease(const CriuStage& stage, const LockList& locks, const Lock& lock) 
                     describe(lock.lease));
 }
 
+// The image that fits CRIU's: one that an earlier dump left there does not.
+linux_cr::Image read_captured(const CriuStage& stage, const std::string& path) {
+    ImageFile file(*stage.system, path, {.wait = true});
+    io::FileSource source(file.file());
+    linux_cr::Image image = linux_cr::read_sound_image(source, linux_cr::default_layout());
+    check_captured_with(*criu::open_checkpoint(*stage.system, stage.folder), image.facts);
+    return image;
+}
+
+bool restore(const CriuStage& stage, const live::ApplyOptions& options) {
+    const std::string path = path_in(stage, criu::kCapturedImage);
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) {
+        stage.log->log(stage.strict ? spdlog::level::err : spdlog::level::info,
+                       "there is no {}: nothing to set", criu::kCapturedImage);
+        return !stage.strict;
+    }
+    const linux_cr::Image image = read_captured(stage, path);
+    const live::Targets targets = live::find_targets(image, live::read_tree(stage.root));
+    const auto results = live::apply(targets.wanted, options);
+    bool all = true;
+    for (const live::Targets::Place& place : targets.places) {
+        const live::AppliedLease result =
+            place.missing.empty()
+                ? results[place.wanted]
+                : live::AppliedLease{live::AppliedLease::Outcome::skipped, place.missing};
+        if (!options.dry_run) {
+            log_lease(stage, image.locks, image.locks.at(static_cast<std::size_t>(place.index)));
+        }
+        if (result.outcome == live::AppliedLease::Outcome::set) {
+            stage.log->info("lease {} {}", place.index, options.dry_run ? "can be set" : "is set");
+        } else {
+            const bool lost = result.outcome == live::AppliedLease::Outcome::lost;
+            stage.log->error("lease {} {}: {}", place.index,
+                             lost ? "is lost" : "is as criu restored it", result.reason);
+            all = false;
+        }
+    }
+    return all;
+}
+
 }  // namespace
 
 bool post_dump(const CriuStage& stage) {
-    const auto frozen = live::since_frozen(stage.folder, getppid());
+    const std::string path = path_in(stage, criu::kCapturedImage);
+    // Whatever fails below, what an earlier dump has left is not of these tasks.
+    if (unlink(path.c_str()) < 0 && errno != ENOENT) {
+        stage.log->error("{} of an earlier dump cannot be removed: {}", criu::kCapturedImage,
+                         std::generic_category().message(errno));
+    }
+    const auto frozen = live::since_frozen(stage.folder, stage.criu);
     if (!frozen) {
         stage.log->warn("no image tells when the tasks were stopped: their times count from now");
     }
-    const live::Captured captured =
+    live::Captured captured =
         live::capture(live::read_tree(stage.root), {.ago = frozen.value_or(Nanoseconds(0))});
+    captured.image.facts.checkpoint_id =
+        criu::checkpoint_id(*criu::open_checkpoint(*stage.system, stage.folder));
     const LockList& locks = captured.image.locks;
     const std::string image = linux_cr::make_image(captured.image, linux_cr::default_layout());
-    write_whole(*stage.system, as_bytes(image), path_in(stage, criu::kCapturedImage), kOwnerOnly);
+    write_whole(*stage.system, as_bytes(image), path, kOwnerOnly);
     stage.log->info("post-dump: in {}, {} of the tree of process {}, stopped {} s ago",
                     criu::kCapturedImage, shown_leases(locks.size()), stage.root,
                     format_seconds(frozen.value_or(Nanoseconds(0))));
@@ -115,35 +166,12 @@ bool post_dump(const CriuStage& stage) {
     return captured.unknown.empty();
 }
 
+bool post_restore(const CriuStage& stage) {
+    return restore(stage, {.dry_run = true});
+}
+
 bool pre_resume(const CriuStage& stage) {
-    const std::string path = path_in(stage, criu::kCapturedImage);
-    std::error_code error;
-    if (!std::filesystem::exists(path, error)) {
-        stage.log->info("pre-resume: there is no {}, and nothing to do", criu::kCapturedImage);
-        return true;
-    }
-    ImageFile file(*stage.system, path, {.wait = true});
-    io::FileSource source(file.file());
-    const linux_cr::Image image = linux_cr::read_sound_image(source, linux_cr::default_layout());
-    const live::Targets targets = live::find_targets(image, live::read_tree(stage.root));
-    const auto results = live::apply(targets.wanted, {});
-    bool all = true;
-    for (const live::Targets::Place& place : targets.places) {
-        log_lease(stage, image.locks, image.locks.at(static_cast<std::size_t>(place.index)));
-        const live::AppliedLease result =
-            place.missing.empty()
-                ? results[place.wanted]
-                : live::AppliedLease{live::AppliedLease::Outcome::skipped, place.missing};
-        if (result.outcome == live::AppliedLease::Outcome::set) {
-            stage.log->info("lease {} is set", place.index);
-        } else {
-            const bool lost = result.outcome == live::AppliedLease::Outcome::lost;
-            stage.log->error("lease {} {}: {}", place.index,
-                             lost ? "is lost" : "is as criu restored it", result.reason);
-            all = false;
-        }
-    }
-    return all;
+    return restore(stage, {});
 }
 
 }  // namespace ckpt_lease::cli

@@ -6,12 +6,28 @@
 #include "cli/live_options.hpp"
 
 namespace ckpt_lease::cli {
+namespace {
 
-LiveLeases::LiveLeases(const std::vector<std::int32_t>& pids, bool tree) : name_("process") {
-    for (const std::int32_t pid : pids) {
-        name_ += (pid == pids.front() ? " " : ", ") + std::to_string(pid);
+const std::string kNoLayout = "none";
+
+}  // namespace
+
+std::string name_of_processes(const std::vector<std::int32_t>& pids) {
+    std::string name = "process";
+    for (std::size_t i = 0; i < pids.size(); ++i) {
+        name += (i == 0 ? " " : ", ") + std::to_string(pids[i]);
     }
-    live::Captured captured = live::capture(read_processes(pids, tree), {});
+    return name;
+}
+
+LiveLeases::LiveLeases(const std::vector<std::int32_t>& pids, bool tree)
+    : name_(name_of_processes(pids)) {
+    std::vector<live::Process> processes = read_processes(pids, tree);
+    for (live::Process& process : processes) {
+        // Not those of a container: who looks can do nothing with them.
+        process.pids = {process.pid};
+    }
+    live::Captured captured = live::capture(processes, {});
     breakers_.resize(captured.inodes.size());
     for (const live::Breaker& breaker : live::find_breakers()) {
         for (std::size_t i = 0; i < captured.inodes.size(); ++i) {
@@ -30,9 +46,15 @@ LiveLeases::LiveLeases(const std::vector<std::int32_t>& pids, bool tree) : name_
     unknown_ = std::move(captured.unknown);
 }
 
+void show_failed_live(ShowOutput& output, const std::vector<std::int32_t>& pids,
+                      const Problem& problem) {
+    linux_cr::Image image;
+    image.damage = problem;
+    output.image({name_of_processes(pids), kNoLayout, image, {}});
+}
+
 bool LiveLeases::show(ShowOutput& output, const Filter& filter) const {
-    const std::string no_layout = "none";
-    ShownImage shown{name_, no_layout, image_, filter};
+    ShownImage shown{name_, kNoLayout, image_, filter};
     shown.breakers = &breakers_;
     return output.image(shown);
 }

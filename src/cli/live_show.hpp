@@ -11,6 +11,13 @@
 
 namespace ckpt_lease::cli {
 
+/// "process 4711, 4712"
+[[nodiscard]] std::string name_of_processes(const std::vector<std::int32_t>& pids);
+
+/// What output has of processes that could not be looked at.
+void show_failed_live(ShowOutput& output, const std::vector<std::int32_t>& pids,
+                      const Problem& problem);
+
 /// The leases of live processes, and who waits for them, as 'show' shows those of an image.
 class LiveLeases {
  public:

@@ -14,6 +14,7 @@
 #include "ckpt-lease/rewrite/pass_through.hpp"
 #include "ckpt-lease/rewrite/writers.hpp"
 #include "cli/archives.hpp"
+#include "cli/checkpoints.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/rewriting.hpp"
@@ -114,6 +115,7 @@ void PolicyRunner::rewrite_archived(criu::CheckpointFiles& archive, Counts& coun
                                          archive.path_of(criu::kCapturedImage), as_bytes(bytes));
     io::FileSource source(file);
     const linux_cr::Image image = linux_cr::read_sound_image(source, settings_.layout);
+    check_captured_with(archive, image.facts);
     const Plan made = plan(file, image);
     counts = made.counts;
     if (fails_to_match(counts)) {

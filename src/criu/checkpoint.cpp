@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <xxhash.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -240,6 +242,11 @@ class Reader {
 };
 
 }  // namespace
+
+std::uint64_t checkpoint_id(CheckpointFiles& files) {
+    const std::string inventory = files.read(kInventoryImage).value_or("");
+    return std::max<std::uint64_t>(XXH3_64bits(inventory.data(), inventory.size()), 1);
+}
 
 Checkpoint read_checkpoint(CheckpointFiles& files) {
     return Reader(files).read();

@@ -38,6 +38,7 @@ constexpr std::uint32_t kFileDescLength = 24;
 constexpr std::uint32_t kFileLength = 48;
 constexpr std::uint32_t kTailLength = 16;
 constexpr std::uint32_t kLeaseOwnerLength = 32;
+constexpr std::uint32_t kCheckpointIdLength = 16;
 constexpr Field kTime{"time", 56, 8, false};
 
 class Writer {
@@ -50,6 +51,10 @@ class Writer {
         write_tree();
         for (std::size_t i = 0; i < image_.tasks.size(); ++i) {
             write_task(image_.tasks[i]);
+        }
+        if (image_.facts.checkpoint_id != 0) {
+            begin(kCheckpointId, kCheckpointIdLength);
+            put(field::kCheckpointIdValue, image_.facts.checkpoint_id);
         }
         begin(kTail, kTailLength);
         put(field::kMagic, kTailMagic);

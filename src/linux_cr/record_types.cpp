@@ -24,6 +24,8 @@ constexpr std::array kTailFields{field::kMagic};
 constexpr std::array kLeaseOwnerFields{field::kOwnerKind, field::kOwnerId, field::kOwnerUid,
                                        field::kOwnerEuid, field::kOwnerSignal};
 
+constexpr std::array kCheckpointIdFields{field::kCheckpointIdValue};
+
 // Sorted by type.
 constexpr RecordKind kKinds[] = {
     {kHeader, "HEADER", 48, kHeaderFields},
@@ -91,6 +93,7 @@ constexpr RecordKind kKinds[] = {
     {kTail, "TAIL", 16, kTailFields},
     {kError, "ERROR"},
     {kLeaseOwner, "LEASE_OWNER", 32, kLeaseOwnerFields},
+    {kCheckpointId, "CHECKPOINT_ID", 16, kCheckpointIdFields},
 };
 
 // From a type to its line, or to none: the types that a kernel writes by the million are below

@@ -97,6 +97,12 @@ class Scanner {
                     locks_.read_owner();
                 }
                 break;
+            case kCheckpointId:
+                if (has_least_length(record)) {
+                    facts_.checkpoint_id = load(walker_.bytes(field::kCheckpointIdValue.end()),
+                                                field::kCheckpointIdValue, walker_.order());
+                }
+                break;
             case kError:
                 // Whatever was going on breaks off here, and that is no news.
                 follower_ = Follower::message;

@@ -2,17 +2,22 @@
 #include "ckpt-lease/live/apply.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/base/text.hpp"
 #include "ckpt-lease/io/file.hpp"
+#include "ckpt-lease/live/breakers.hpp"
 #include "live/apply_run.hpp"
 #include "live/run_lock.hpp"
 
@@ -84,6 +89,7 @@ class Watch {
     void run(bool dry_run) {
         preparation_ = prepare(leases_, shared_, hooks_);
         if (dry_run) {
+            look_for_breakers();
             decide_rest(shared_, AppliedLease::Outcome::set, {});
             return;
         }
@@ -98,6 +104,31 @@ class Watch {
     }
 
  private:
+    // A lease cannot be set while somebody sleeps in open() for its file.
+    void look_for_breakers() const {
+        const std::vector<Breaker> breakers = find_breakers();
+        for (const Group& group : preparation_.groups) {
+            struct stat status {};
+            if (group.units.empty() || fstat(group.units.front().fd, &status) < 0) {
+                continue;
+            }
+            const Inode inode{status.st_dev, status.st_ino};
+            const auto waits =
+                std::find_if(breakers.begin(), breakers.end(),
+                             [&](const Breaker& breaker) { return breaker.inode == inode; });
+            if (waits == breakers.end()) {
+                continue;
+            }
+            const std::string why = fmt::format("process {} ({}) waits in open() for it: stop it",
+                                                waits->pid, escape(waits->comm));
+            for (const Unit& unit : group.units) {
+                if (!unit.slot->decided) {
+                    unit.slot->decide(AppliedLease::Outcome::skipped, why);
+                }
+            }
+        }
+    }
+
     bool work() {
         const pid_t worker = fork();
         if (worker < 0) {
@@ -203,8 +234,7 @@ std::vector<AppliedLease> apply_with(std::span<const WantedLease> leases,
     }
     const std::uint64_t now = monotonic_now();
     if (options.begin > now) {
-        refuse("the start of the restart lies in the future",
-               "it is a time of CLOCK_MONOTONIC, in nanoseconds");
+        refuse("the start of the restart lies in the future", "it is a time of CLOCK_MONOTONIC");
     }
     ApplyOptions exact = options;
     exact.begin = options.begin == 0 ? now : options.begin;

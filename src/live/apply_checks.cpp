@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <system_error>
 
+#include "ckpt-lease/base/text.hpp"
 #include "live/apply_run.hpp"
 #include "live/remote_file.hpp"
 
@@ -93,7 +95,23 @@ class Preparing {
         }
         unit.fd = out_of_the_way(fd, leases_);
         unit.door = unit.fd;
-        return unit.fd < 0 ? cannot("take a descriptor", errno) : std::string();
+        return unit.fd < 0 ? cannot("take a descriptor", errno) : find_other_file(unit);
+    }
+
+    // A pid may be somebody else's by now, and a descriptor may have been closed and opened.
+    static std::string find_other_file(const Unit& unit) {
+        constexpr std::string_view kDeleted = " (deleted)";
+        const std::string& wanted = unit.wanted->path;
+        std::error_code error;
+        const std::string link = fmt::format("/proc/self/fd/{}", unit.fd);
+        const std::string found = std::filesystem::read_symlink(link, error).native();
+        // CRIU gives files without a name another one before it takes it away.
+        const bool nameless = wanted.ends_with(kDeleted) && found.ends_with(kDeleted);
+        if (error || wanted.empty() || wanted == found || nameless) {
+            return {};
+        }
+        return fmt::format("descriptor {} of process {} is another file: {}", unit.wanted->fd,
+                           unit.wanted->pid, escape(found));
     }
 
     // Of an open file that is there: what F_SETLEASE and the breaker's open() would say.

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <optional>
 #include <string_view>
@@ -38,11 +37,6 @@ constexpr PathArgument kCalls[] = {
 #endif
     {SYS_truncate, 0}, {SYS_openat, 1}, {SYS_openat2, 1},
 };
-
-std::string read_all(const fs::path& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // The string at `address` in the memory of a thread: up to PATH_MAX, and not beyond the page that
 // could be read last.
@@ -87,7 +81,7 @@ std::vector<std::uint64_t> numbers_of(std::string_view line) {
 }
 
 std::optional<Inode> file_waited_for(const fs::path& thread) {
-    const std::vector<std::uint64_t> call = numbers_of(read_all(thread / "syscall"));
+    const std::vector<std::uint64_t> call = numbers_of(read_if_there(thread / "syscall"));
     const auto* const known =
         call.empty() ? std::end(kCalls)
                      : std::find_if(std::begin(kCalls), std::end(kCalls), [&](const auto& k) {
@@ -112,7 +106,7 @@ std::optional<Inode> file_waited_for(const fs::path& thread) {
 
 void add_breaker(std::vector<Breaker>& found, const fs::path& thread) {
     const auto pid = parse_number<pid_t>(thread.filename().native());
-    if (!pid || read_all(thread / "wchan") != kSleepsIn) {
+    if (!pid || read_if_there(thread / "wchan") != kSleepsIn) {
         return;
     }
     std::optional<Inode> inode;
@@ -122,7 +116,7 @@ void add_breaker(std::vector<Breaker>& found, const fs::path& thread) {
         return;  // it ended, or may not be looked at
     }
     if (inode) {
-        std::string comm = read_all(thread / "comm");
+        std::string comm = read_if_there(thread / "comm");
         comm.resize(std::min(comm.find('\n'), comm.size()));
         found.push_back({*pid, std::move(comm), *inode});
     }

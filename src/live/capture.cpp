@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ckpt-lease/live/capture.hpp"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <map>
+#include <optional>
 
 #include "live/inspector.hpp"
 #include "live/lease_calls.hpp"
@@ -40,6 +44,9 @@ class Collector {
     Captured run() {
         for (std::size_t i = 0; i < processes_.size(); ++i) {
             add_process(i);
+            if (processes_[i].hidden) {
+                captured_.unknown.push_back(*processes_[i].hidden);
+            }
         }
         if (inspector_.obstacle()) {
             captured_.unknown.push_back(*inspector_.obstacle());
@@ -120,7 +127,11 @@ class Collector {
                 return &file;
             }
         }
-        const io::File remote = open_remote(process.pid, descriptor.fd);
+        const auto opened = open_unless_gone(process.pid, descriptor.fd);
+        if (!opened) {
+            return nullptr;
+        }
+        const io::File& remote = *opened;
         const FileId id = ownership().add_file();
         const struct stat status = remote.status();
         captured_.inodes.push_back({status.st_dev, status.st_ino});
@@ -128,6 +139,19 @@ class Collector {
         const LeaseState state = inspector_.inspect(remote, descriptor.lease);
         return &files.emplace_back(
             OpenFile{process.pid, descriptor.fd, id, state, owner_in_container(remote)});
+    }
+
+    static std::optional<io::File> open_unless_gone(pid_t pid, std::int32_t fd) {
+        try {
+            return open_remote(pid, fd);
+        } catch (const Error&) {
+            struct stat link {};
+            const std::string path = fmt::format("{}/{}/fd/{}", kProc, pid, fd);
+            if (lstat(path.c_str(), &link) < 0 && (errno == ENOENT || errno == ESRCH)) {
+                return std::nullopt;
+            }
+            throw;
+        }
     }
 
     // Pids of the image are those in the container.

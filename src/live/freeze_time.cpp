@@ -8,8 +8,6 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "live/parse.hpp"
 
@@ -34,8 +32,7 @@ Nanoseconds to_nanoseconds(const statx_timestamp& time) {
 // field 22 of /proc/PID/stat, of which the second may hold anything, but is in parentheses.
 std::optional<Nanoseconds> start_of(pid_t pid) {
     constexpr int kBehindName = 19;
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::string text = read_if_there("/proc/" + std::to_string(pid) + "/stat");
     const std::size_t name = text.rfind(')');
     if (name == std::string::npos) {
         return std::nullopt;

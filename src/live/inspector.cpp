@@ -118,6 +118,12 @@ std::optional<LeaseState> Inspector::ask_trace(const io::File& file, const Fdinf
         }
         found = lease.state;
     }
+    if (!found && !obstacle_) {
+        obstacle_ = Problem{.severity = Problem::Severity::warning,
+                            .file = file.name(),
+                            .message = "the kernel's trace does not tell what is left of its lease",
+                            .hint = "the break may just have ended: look again"};
+    }
     return found;
 }
 

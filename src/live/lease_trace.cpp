@@ -15,6 +15,8 @@
 #include <chrono>
 #include <cmath>
 #include <csignal>
+#include <ctime>
+#include <filesystem>
 #include <span>
 #include <thread>
 
@@ -81,6 +83,12 @@ io::File mount_tracefs() {
     checked(fsconfig(context.fd(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0), "set up");
     return io::File::adopt(io::posix_system(), "tracefs",
                            checked(fsmount(context.fd(), FSMOUNT_CLOEXEC, 0), "mount"));
+}
+
+bool is_outermost_pid_namespace() {
+    constexpr ino_t kOutermost = 0xEFFFFFFC;  // PROC_PID_INIT_INO of linux/proc_ns.h
+    struct stat status {};
+    return stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == kOutermost;
 }
 
 std::string read_timer_list() {
@@ -189,12 +197,39 @@ std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies
     return lease;
 }
 
+constexpr std::string_view kInstance = "ckpt-lease-";
+
+// Where both the maker of an instance and its keeper were killed at once, it is still there. One
+// that is in use cannot be removed, but for the moment in which it is made.
+void remove_leftovers(const std::string& instances) {
+    namespace fs = std::filesystem;
+    constexpr time_t kMoment = 60;  // seconds
+    std::error_code error;
+    for (fs::directory_iterator at(instances, error), end; !error && at != end;
+         at.increment(error)) {
+        const std::string file = at->path().filename();
+        std::string_view name = file;
+        if (!name.starts_with(kInstance)) {
+            continue;
+        }
+        name.remove_prefix(kInstance.size());
+        const auto maker = parse_number<pid_t>(name);
+        struct stat status {};
+        if (maker && kill(*maker, 0) < 0 && errno == ESRCH &&
+            stat(at->path().c_str(), &status) == 0 && time(nullptr) - status.st_mtime > kMoment) {
+            rmdir(at->path().c_str());
+        }
+    }
+}
+
 // Tracing instances are the kernel's, not the process's: one stays behind when its maker is killed.
 // So another process makes it and removes it: when the pipe between them is closed, by whatever
 // end.
 struct LeaseTrace::Instance {
     Instance() : tracefs_(mount_tracefs()) {
-        folder_ = fmt::format("/proc/self/fd/{}/instances/ckpt-lease-{}", tracefs_.fd(), getpid());
+        const std::string instances = fmt::format("/proc/self/fd/{}/instances", tracefs_.fd());
+        remove_leftovers(instances);
+        folder_ = fmt::format("{}/{}{}", instances, kInstance, getpid());
         std::array<int, 2> ends{};
         checked(pipe2(ends.data(), O_CLOEXEC), "make a pipe");
         std::array<int, 2> answer{};
@@ -222,9 +257,13 @@ struct LeaseTrace::Instance {
     Instance& operator=(const Instance&) = delete;
     ~Instance() { end(); }
 
-    // Sees the event of the leases in this thread only.
+    // Sees the event of the leases in this thread only. That takes the thread's number in the
+    // outermost pid namespace: elsewhere others' events are seen too, which tell no less of a
+    // lease.
     void begin() {
-        write("set_event_pid", std::to_string(gettid()));
+        if (is_outermost_pid_namespace()) {
+            write("set_event_pid", std::to_string(gettid()));
+        }
         write("events/filelock/time_out_leases/enable", "1");
         trace_.emplace(io::posix_system(), folder_ + "/trace_pipe", O_RDONLY | O_NONBLOCK);
     }

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace ckpt_lease::live {
@@ -17,6 +18,10 @@ template <typename Number>
     const auto [stopped, error] = std::from_chars(text.data(), end, number, base);
     return error == std::errc() && stopped == end ? std::optional(number) : std::nullopt;
 }
+
+/// What of a file of proc(5) can be read: nothing of one that is not there any more, or may not be
+/// looked at. They have no size, and none that is read whole is long.
+[[nodiscard]] std::string read_if_there(const std::string& path);
 
 /// Hands each line of `text` to `visit`, without its end.
 template <typename Visit>

@@ -136,15 +136,43 @@ std::vector<Descriptor> read_descriptors(const std::string& folder) {
     return found;
 }
 
-Process read_thread(pid_t pid, pid_t thread, const std::string& proc) {
+enum class Hidden : std::uint8_t { fails, is_noted };
+
+bool is_there(pid_t pid, const std::string& proc) {
+    return fs::exists(proc + "/" + std::to_string(pid));
+}
+
+Process read_thread(pid_t pid, pid_t thread, const std::string& proc, Hidden hidden) {
     const std::string folder = proc + "/" + std::to_string(pid) + "/task/" + std::to_string(thread);
     Process process;
     process.pid = thread;
     read_status(read_text(folder + "/status"), process);
     process.comm = read_text(folder + "/comm");
     process.comm.resize(std::min(process.comm.find('\n'), process.comm.size()));
-    process.descriptors = read_descriptors(folder);
+    try {
+        process.descriptors = read_descriptors(folder);
+    } catch (const Error& error) {
+        if (hidden == Hidden::fails || !is_there(pid, proc)) {
+            throw;
+        }
+        process.hidden = error.problem();
+        process.hidden->severity = Problem::Severity::warning;
+    }
     return process;
+}
+
+std::vector<Process> read_threads(pid_t pid, const std::string& proc, Hidden hidden) {
+    if (!is_there(pid, proc)) {
+        throw Error(Error::Kind::io, {.file = "process " + std::to_string(pid),
+                                      .message = "there is no such process"});
+    }
+    std::vector<Process> found{read_thread(pid, pid, proc, hidden)};
+    for (const pid_t thread : numbers_in(proc + "/" + std::to_string(pid) + "/task")) {
+        if (thread != pid && !share_file_table(pid, thread)) {
+            found.push_back(read_thread(pid, thread, proc, hidden));
+        }
+    }
+    return found;
 }
 
 std::vector<pid_t> children_of(pid_t pid, const std::string& proc) {
@@ -165,6 +193,14 @@ long kcmp(pid_t a, pid_t b, int type, unsigned long of_a, unsigned long of_b) {
 }
 
 }  // namespace
+
+std::string read_if_there(const std::string& path) {
+    try {
+        return read_text(path);
+    } catch (const Error&) {
+        return {};
+    }
+}
 
 std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line) {
     if (take_word(line) != "lock:") {
@@ -187,28 +223,22 @@ std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line) {
 }
 
 std::vector<Process> read_process(pid_t pid, const std::string& proc) {
-    std::vector<Process> found{read_thread(pid, pid, proc)};
-    for (const pid_t thread : numbers_in(proc + "/" + std::to_string(pid) + "/task")) {
-        if (thread != pid && !share_file_table(pid, thread)) {
-            found.push_back(read_thread(pid, thread, proc));
-        }
-    }
-    return found;
+    return read_threads(pid, proc, Hidden::fails);
 }
 
 std::vector<Process> read_tree(pid_t root, const std::string& proc) {
-    std::vector<Process> found = read_process(root, proc);
+    std::vector<Process> found = read_threads(root, proc, Hidden::is_noted);
     std::vector<pid_t> next = children_of(root, proc);
     for (std::size_t i = 0; i < next.size(); ++i) {
         const pid_t pid = next[i];
         try {
-            std::vector<Process> more = read_process(pid, proc);
+            std::vector<Process> more = read_threads(pid, proc, Hidden::is_noted);
             const std::vector<pid_t> children = children_of(pid, proc);
             found.insert(found.end(), std::make_move_iterator(more.begin()),
                          std::make_move_iterator(more.end()));
             next.insert(next.end(), children.begin(), children.end());
         } catch (const Error&) {
-            if (fs::exists(proc + "/" + std::to_string(pid))) {
+            if (is_there(pid, proc)) {
                 throw;
             }
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Live processes and CRIU's action script, from the command line.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,7 +109,21 @@ TEST_F(Live, AProcessThatIsNotThere) {
     const Result result = run({"capture", "--pid", "99999999", "-o", "leases.img"});
     EXPECT_EQ(result.status, 3);
     EXPECT_EQ(files(), std::vector<std::string>());
-    EXPECT_NE(result.err.find("/proc/99999999/"), std::string::npos) << result.err;
+    EXPECT_EQ(result.err, "ckpt-lease: process 99999999: there is no such process\n");
+    const Result shown = run({"show", "--pid", "99999999", "--json"});
+    EXPECT_EQ(shown.status, 3);
+    EXPECT_EQ(parse_valid("show", shown.out)["images"][0]["error"], "there is no such process");
+}
+
+TEST_F(Live, ALeaseOfAnotherFileIsLeftAlone) {
+    const LeaseHolder holder("held");
+    const LeaseHolder stranger("other");
+    EXPECT_EQ(run({"capture", "--pid", holder.pid(), "-o", "leases.img"}).status, 0);
+    const Result result = run({"apply", "--json", "--pid", stranger.pid(), "leases.img"});
+    EXPECT_EQ(result.status, 5);
+    const Json json = parse_valid("apply", result.out);
+    EXPECT_EQ(json["leases"][0]["result"], "skipped");
+    EXPECT_EQ(run({"apply", "--any-path", "--pid", stranger.pid(), "leases.img"}).status, 0);
 }
 
 TEST_F(Live, ApplySetsWhatWasCaptured) {
@@ -142,10 +157,12 @@ class Hook : public Live {
     void SetUp() override {
         Live::SetUp();
         fs::create_directory("img");
+        fs::copy(fs::path(SOURCE_ROOT) / "tests/images/criu-4.2/inventory.img", "img");
     }
     void TearDown() override {
-        for (const char* const name : {"CRTOOLS_SCRIPT_ACTION", "CRTOOLS_IMAGE_DIR",
-                                       "CRTOOLS_INIT_PID", "CKPT_LEASE_STRICT"}) {
+        for (const char* const name :
+             {"CRTOOLS_SCRIPT_ACTION", "CRTOOLS_IMAGE_DIR", "CRTOOLS_INIT_PID", "CKPT_LEASE_STRICT",
+              "CKPT_LEASE_CRIU_PID"}) {
             unsetenv(name);
         }
     }
@@ -170,7 +187,7 @@ TEST_F(Hook, OtherStagesAreNotItsBusiness) {
     for (const char* const stage : {"pre-dump", "network-lock", "post-restore", "post-resume"}) {
         EXPECT_EQ(hook(stage, "1").status, 0);
     }
-    EXPECT_TRUE(fs::is_empty("img"));
+    EXPECT_FALSE(fs::exists("img/ckpt-lease.log"));
 }
 
 TEST_F(Hook, CapturesAndSets) {
@@ -185,7 +202,9 @@ TEST_F(Hook, CapturesAndSets) {
 
 TEST_F(Hook, FailsOnlyWhenToldTo) {
     EXPECT_EQ(hook("post-dump", "99999999").status, 0);
-    EXPECT_NE(log().find("error: post-dump: /proc/99999999/"), std::string::npos) << log();
+    EXPECT_NE(log().find("error: post-dump: process 99999999: there is no such process"),
+              std::string::npos)
+        << log();
     setenv("CKPT_LEASE_STRICT", "1", 1);
     EXPECT_EQ(hook("post-dump", "99999999").status, 3);
 }
@@ -193,6 +212,72 @@ TEST_F(Hook, FailsOnlyWhenToldTo) {
 TEST_F(Hook, WithoutWhatWasCapturedThereIsNothingToDo) {
     EXPECT_EQ(hook("pre-resume", std::to_string(getpid())).status, 0);
     EXPECT_NE(log().find("there is no ckpt-lease.img"), std::string::npos) << log();
+}
+
+// CRIU goes on whatever pre-resume comes to, and gives up if post-restore fails.
+TEST_F(Hook, ARestoreFailsOnlyWhenToldTo) {
+    const LeaseHolder holder("held");
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    fs::resize_file("img/ckpt-lease.img", 700);
+    EXPECT_EQ(hook("post-restore", holder.pid()).status, 0);
+    EXPECT_EQ(hook("pre-resume", holder.pid()).status, 0);
+    setenv("CKPT_LEASE_STRICT", "1", 1);
+    EXPECT_EQ(hook("post-restore", holder.pid()).status, 3);
+    fs::remove("img/ckpt-lease.img");
+    EXPECT_EQ(hook("post-restore", holder.pid()).status, 5);
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    EXPECT_EQ(hook("post-restore", holder.pid()).status, 0);
+    EXPECT_NE(log().find("lease 0 can be set"), std::string::npos) << log();
+    EXPECT_EQ(log().find("lease 0 is set"), std::string::npos) << log();
+}
+
+TEST_F(Hook, WhatAnEarlierDumpHasLeftIsNotUsed) {
+    const LeaseHolder holder("held");
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    // Field 8, dump_uptime, once more: as another dump would write it.
+    write_file("img/inventory.img", read_file("img/inventory.img") + std::string("\x40\x01", 2));
+    const std::string message =
+        "img/ckpt-lease.img: these leases were captured with another dump than the one that is "
+        "here (remove it: this one was dumped without --action-script ckpt-lease-criu-hook)\n";
+    EXPECT_EQ(hook("pre-resume", holder.pid()).status, 0);
+    EXPECT_NE(log().find(message), std::string::npos) << log();
+    EXPECT_EQ(log().find("lease 0 is set"), std::string::npos) << log();
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"show", "img"},
+                                                  {"policy", "--set", "5", "img"},
+                                                  {"verify", "img"}}) {
+        const Result result = run(words);
+        EXPECT_EQ(result.status, 2);
+        EXPECT_EQ(result.err, "ckpt-lease: " + message);
+    }
+    EXPECT_EQ(hook("post-dump", "99999999").status, 0);
+    EXPECT_FALSE(fs::exists("img/ckpt-lease.img"));
+}
+
+TEST_F(Hook, TheLogIsAFileOfThatNameAndNothingElse) {
+    write_file("other", "mine");
+    fs::create_symlink("../other", "img/ckpt-lease.log");
+    const Result linked = hook("pre-resume", "1");
+    EXPECT_EQ(linked.status, 0);
+    EXPECT_NE(linked.err.find("img/ckpt-lease.log cannot be written, or is no file"),
+              std::string::npos)
+        << linked.err;
+    EXPECT_NE(linked.err.find("there is no ckpt-lease.img"), std::string::npos) << linked.err;
+    EXPECT_EQ(read_file("other"), "mine");
+    fs::remove("img/ckpt-lease.log");
+    ASSERT_EQ(mkfifo("img/ckpt-lease.log", 0600), 0);
+    EXPECT_NE(hook("pre-resume", "1").err.find("or is no file"), std::string::npos);
+}
+
+// Of a program beside it that is killed.
+TEST_F(Hook, TheScriptFailsOnlyWhenToldTo) {
+    fs::create_directory("bin");
+    fs::copy(fs::path(SOURCE_ROOT) / "scripts/ckpt-lease-criu-hook", "bin");
+    fs::create_symlink("bin/ckpt-lease-criu-hook", "link");
+    write_file("bin/ckpt-lease", "#!/bin/sh\necho \"$1 $CKPT_LEASE_CRIU_PID\" >said\nkill -9 $$\n");
+    fs::permissions("bin/ckpt-lease", fs::perms::owner_all);
+    EXPECT_EQ(std::system("./link 2>/dev/null"), 0);
+    EXPECT_NE(std::system("CKPT_LEASE_STRICT=1 ./link 2>/dev/null"), 0);
+    EXPECT_EQ(read_file("said").rfind("criu-hook ", 0), 0U);
 }
 
 // Of no_deadline.img, as `capture` would leave it where it may not look into a lease.

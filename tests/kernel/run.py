@@ -8,6 +8,7 @@ Kernels, and for a look afterwards what the machines printed, are kept where bui
 import argparse
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -121,7 +122,7 @@ def run_here(options):
     with tempfile.TemporaryDirectory() as folder:
         # As they are installed: the script looks for the program beside it.
         os.symlink(os.path.abspath(options.ckpt_lease), os.path.join(folder, "ckpt-lease"))
-        os.symlink(os.path.join(ROOT, "scripts", HOOK), os.path.join(folder, HOOK))
+        shutil.copy(os.path.join(ROOT, "scripts", HOOK), folder)
         command = ["env", f"PATH={folder}:{os.environ['PATH']}", f"CKPT_LEASE={folder}/ckpt-lease",
                    f"CRIU={os.path.abspath(options.criu_program)}", os.path.abspath(options.program),
                    "criu", "criu-hook"]

@@ -108,6 +108,13 @@ TEST_F(NewImageTest, OwnersStandBehindTheirLeases) {
     EXPECT_EQ(image.owners.at(1), owner);
 }
 
+TEST_F(NewImageTest, TheCheckpointIsNamed) {
+    add(first_, 3, own_, breaking(Remaining(1s)));
+    EXPECT_EQ(made().facts.checkpoint_id, 0U);
+    image_.facts.checkpoint_id = 0x0123456789abcdef;
+    EXPECT_EQ(made().facts.checkpoint_id, 0x0123456789abcdefU);
+}
+
 TEST_F(NewImageTest, LongNamesAreCutOff) {
     image_.tasks[0].comm = "a-name-of-more-than-15-bytes";
     image_.facts.uts_release = std::string(100, 'r');

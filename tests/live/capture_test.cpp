@@ -165,6 +165,35 @@ TEST_F(CaptureTest, TheImageLeadsBackToTheProcess) {
     EXPECT_EQ(targets.wanted[0].owner, holder.owner());
 }
 
+// The kernel's tracing knows threads by their numbers outside.
+TEST_F(CaptureTest, WhatIsLeftIsToldWithinAPidNamespace) {
+    const std::string path = folder.file("f");
+    const auto look = [&] {
+        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+        mount("proc", "/proc", "proc", 0, nullptr);
+        const Holder holder(path, {.lease = F_WRLCK});
+        const Break pending(path, O_WRONLY, 5);
+        const Captured found = captured(holder);
+        return found.unknown.empty() && found.image.locks.size() == 1 &&
+               std::abs(left(found.image.locks.at(0)) + seconds_since(pending.begin) - 5) <
+                   kTolerance;
+    };
+    const pid_t outside = fork();
+    if (outside == 0) {
+        unshare(CLONE_NEWPID | CLONE_NEWNS);
+        const pid_t inside = fork();
+        if (inside == 0) {
+            _exit(look() ? 0 : 1);
+        }
+        int status = -1;
+        waitpid(inside, &status, 0);
+        _exit(status == 0 ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(outside, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
 TEST_F(CaptureTest, ATaskThatIsNotThereIsSaid) {
     const std::string path = folder.file("f");
     const Holder holder(path, {.lease = F_WRLCK});

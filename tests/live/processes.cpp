@@ -349,7 +349,7 @@ Remaining in_seconds(double seconds) {
 }
 
 WantedLease wanted(const Holder& holder, const LeaseState& state, int fd) {
-    return {.pid = holder.pid(), .fd = fd, .path = "file", .state = state, .owner = {}};
+    return {.pid = holder.pid(), .fd = fd, .path = {}, .state = state, .owner = {}};
 }
 
 AppliedLease apply_one(const WantedLease& lease, const ApplyHooks& hooks) {

@@ -69,6 +69,11 @@ class CheckpointFiles {
 [[nodiscard]] std::unique_ptr<CheckpointFiles> open_archive(const io::File& file,
                                                             const io::Progress& progress = {});
 
+/// Tells one dump from another: a hash of inventory.img, in which CRIU notes the time (in
+/// hundredths of a second since the machine was started) and, since 4.2, an id of its run. Never 0.
+/// Throws Error(io) and Error(damaged) as CheckpointFiles::read() does.
+[[nodiscard]] std::uint64_t checkpoint_id(CheckpointFiles& files);
+
 /// What a checkpoint says of itself.
 struct CheckpointFacts {
     std::string name;             ///< the folder or archive, as the user named it

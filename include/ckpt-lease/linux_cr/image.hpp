@@ -27,6 +27,8 @@ struct ImageFacts {
     std::string uts_version;     ///< "#1 SMP PREEMPT"; bytes
     std::string uts_machine;     ///< bytes
     std::uint64_t time = 0;      ///< of the checkpoint, in seconds since the epoch; 0: not known
+    /// Of the checkpoint of CRIU's that it was captured with (criu::checkpoint_id()); 0: none.
+    std::uint64_t checkpoint_id = 0;
     std::uint64_t records = 0;
     bool complete = false;  ///< ends in TAIL
 };

@@ -25,7 +25,8 @@ struct NewTask {
 
 /// What an image without memory holds.
 struct NewImage {
-    ImageFacts facts;            ///< time and the names of the kernel; the rest is ours to say
+    /// Time, the names of the kernel, and the checkpoint's id; the rest is ours to say.
+    ImageFacts facts;
     std::vector<NewTask> tasks;  ///< the root first
     /// Locks in the order of their tables, those of a table in the order of their descriptors; its
     /// ownership has their files and paths.

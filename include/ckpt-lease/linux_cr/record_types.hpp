@@ -36,6 +36,8 @@ enum RecordType : std::uint32_t {
     kError = 9999,
     /// Ours, behind a FILE_LOCK of an image that `ckpt-lease capture` made: no kernel writes it.
     kLeaseOwner = 20310,
+    /// Ours too, before TAIL: which checkpoint of CRIU's the image was captured with.
+    kCheckpointId = 20311,
 };
 
 /// enum obj_type: what an OBJREF announces.
@@ -78,6 +80,7 @@ inline constexpr Field kOwnerId{"owner_id", 12, 4, true};
 inline constexpr Field kOwnerUid{"owner_uid", 16, 4, false};
 inline constexpr Field kOwnerEuid{"owner_euid", 20, 4, false};
 inline constexpr Field kOwnerSignal{"signal", 24, 4, true};
+inline constexpr Field kCheckpointIdValue{"id", 8, 8, false};
 }  // namespace field
 
 /// One line of the table of types.

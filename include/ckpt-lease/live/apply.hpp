@@ -18,7 +18,7 @@ namespace ckpt_lease::live {
 struct WantedLease {
     pid_t pid = 0;        ///< a process, as this one sees it, that has the descriptor
     std::int32_t fd = 0;  ///< the descriptor whose open file the lease is held through
-    std::string path;     ///< of the file, for messages: bytes
+    std::string path;     ///< of the file, another one is left alone; empty: any. Bytes
     LeaseState state;
     std::optional<LeaseOwner> owner;  ///< `id` as this process sees it; none: what it is now
 };

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 
 namespace ckpt_lease::live {
@@ -44,6 +45,7 @@ struct Process {
     std::vector<std::int32_t> pids;  ///< `pid` in its own namespace first, then in those around it
     std::string comm;                ///< bytes
     std::vector<Descriptor> descriptors;
+    std::optional<Problem> hidden;  ///< why its descriptors are not known
 };
 
 /// Where proc(5) is mounted.
@@ -54,7 +56,7 @@ inline constexpr const char* kProc = "/proc";
 [[nodiscard]] std::vector<Process> read_process(pid_t pid, const std::string& proc = kProc);
 
 /// As read_process(), with all descendants behind it, parents before their children. Processes that
-/// end meanwhile are left out.
+/// end meanwhile are left out, and those that may not be looked at are `hidden`.
 [[nodiscard]] std::vector<Process> read_tree(pid_t root, const std::string& proc = kProc);
 
 /// kcmp(2): true if two descriptors are one open file, and if two threads share their file table.
