@@ -204,6 +204,7 @@ class Reader {
         if (lock.lease.breaking) {
             lock.lease.previous_type = kUnknownType;
             lock.lease.remaining = unknown_remaining();
+            lock.lease.notified = true;  // a break begins with the signal
         }
         lock.range.start = entry.start;
         lock.range.end = entry.len == 0 ? kToEndOfFile : entry.start + entry.len - 1;

@@ -52,6 +52,7 @@ TEST(Checkpoint, ALeaseThatIsBeingBroken) {
     EXPECT_TRUE(is_breaking(lock));
     EXPECT_EQ(lock.lease.type, LockType::unlck);
     EXPECT_EQ(lock.lease.previous_type, kUnknownType);
+    EXPECT_TRUE(lock.lease.notified);
     EXPECT_EQ(checkpoint.locks.path(lock), "/srv/a");
     EXPECT_EQ(holders_of(checkpoint, 0), Texts{"7 holder"});
 }

@@ -98,8 +98,8 @@ struct Checkpoint {
     CheckpointFacts facts;
     /// In the order of filelocks.img. A lock's offset is that of its entry there. CRIU writes a
     /// lock that several descriptors share once. Of a lease that is being broken it knows neither
-    /// the time that is left nor the type it had nor if the holder was signalled. OFD locks are
-    /// LockKind::other.
+    /// the time that is left nor the type it had; it was notified, as a break begins with the
+    /// signal. OFD locks are LockKind::other.
     LockList locks;
     std::vector<LockDetails> details;  ///< by the index of the lock
 };
