@@ -29,9 +29,9 @@ std::string criu_variable(const char* name) {
 // waited for. -1 if that cannot be written.
 int open_log_file(const std::string& path) {
     constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    const int fd = open(path.c_str(), kFlags, 0644);
+    const int fd = open(path.c_str(), kFlags, 0600);
     struct stat status {};
-    if (fd >= 0 && (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))) {
+    if (fd >= 0 && (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1)) {
         close(fd);
         return -1;
     }
@@ -101,6 +101,10 @@ CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it. Without
         stage.folder = criu_variable("CRTOOLS_IMAGE_DIR");
         if (action.empty()) {
             refuse("CRTOOLS_SCRIPT_ACTION is not set: criu starts this command",
+                   "criu dump ... --action-script ckpt-lease-criu-hook");
+        }
+        if (stage.folder.empty()) {
+            refuse("CRTOOLS_IMAGE_DIR is not set: criu starts this command",
                    "criu dump ... --action-script ckpt-lease-criu-hook");
         }
         const bool strict = criu_variable("CKPT_LEASE_STRICT") == "1";

@@ -4,10 +4,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <set>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/criu/checkpoint.hpp"
@@ -34,53 +39,86 @@ std::string shown_leases(std::size_t count) {
     return fmt::format("{} lease{}", count, count == 1 ? "" : "s");
 }
 
-// The leases that were captured, by what CRIU calls them: a pid in the container and a descriptor.
-class CapturedLeases {
+// What CRIU is to make of its own entries, by what was captured: it knows a lease by a pid in the
+// container and a descriptor.
+class CriuEntries {
  public:
-    explicit CapturedLeases(const LockList& locks) {
+    CriuEntries(const std::vector<live::Process>& processes, const live::Captured& captured) {
+        const LockList& locks = captured.image.locks;
         locks.for_each([&](const Lock& lock) {
+            const live::Inode inode = captured.inodes.at(static_cast<std::size_t>(lock.file));
+            const bool settled = !lock.lease.breaking || lock.lease.previous_type != kUnknownType;
+            if (!settled) {
+                unsettled_.emplace_back(inode);
+            }
             for (const Task& task : locks.tasks(lock)) {
-                states_.insert_or_assign({task.pid, lock.fd}, lock.lease);
+                leases_.insert_or_assign({task.pid, lock.fd}, Lease{lock.lease, inode});
             }
         });
+        for (const live::Process& process : processes) {
+            if (!process.hidden) {
+                pids_.insert(process.pids.front());
+            }
+        }
     }
 
-    [[nodiscard]] const LeaseState* find(std::int32_t pid, std::int32_t fd) const {
-        const auto found = states_.find({pid, fd});
-        return found == states_.end() ? nullptr : &found->second;
+    // CRIU breaks all leases of a file when it breaks one: either none of them is left to it, or
+    // all that were being broken are.
+    [[nodiscard]] criu::FileLockEdit decide(const criu::FileLockEntry& entry,
+                                            const std::function<bool()>& is_written) const {
+        if (!entry.is_breaking() || !pids_.contains(entry.pid)) {
+            return {};
+        }
+        const auto found = leases_.find({entry.pid, entry.fd});
+        if (found == leases_.end()) {
+            // It ended while CRIU was at work.
+            return {.action = criu::FileLockEdit::Action::remove};
+        }
+        const LeaseState& lease = found->second.state;
+        if (!lease.breaking) {
+            return criu::break_has_happened(entry, is_written());
+        }
+        const bool unsettled = std::find(unsettled_.begin(), unsettled_.end(),
+                                         found->second.inode) != unsettled_.end();
+        return unsettled ? criu::FileLockEdit() : criu::unbroken(entry, lease.previous_type);
     }
 
  private:
-    std::map<std::pair<std::int32_t, std::int32_t>, LeaseState> states_;
+    struct Lease {
+        LeaseState state;
+        live::Inode inode;
+    };
+    std::map<std::pair<std::int32_t, std::int32_t>, Lease> leases_;
+    std::vector<live::Inode> unsettled_;  // with a break of which too little is known
+    std::set<std::int32_t> pids_;
 };
 
 // CRIU would break these leases anew, for the whole lease-break-time, and their holders would be
 // signalled once more. It is to restore them as if nobody had come yet: whoever breaks them is
 // restored too, or pre_resume() is there before.
-void keep_criu_from_breaking(const CriuStage& stage, const LockList& locks) {
+void keep_criu_from_breaking(const CriuStage& stage, const CriuEntries& entries, bool any) {
     const std::string path = path_in(stage, criu::kFileLocksImage);
     std::error_code error;
     if (!std::filesystem::exists(path, error)) {
-        stage.log->warn("there is no {}: criu needs --file-locks", criu::kFileLocksImage);
+        if (any) {
+            stage.log->warn("there is no {}: criu needs --file-locks", criu::kFileLocksImage);
+        }
         return;
     }
     const auto files = criu::open_checkpoint(*stage.system, stage.folder);
     const std::string before = files->read(criu::kFileLocksImage).value_or("");
-    const CapturedLeases captured(locks);
     std::size_t changed = 0;
     const std::string after =
         criu::edit_file_locks(path, before, [&](const criu::FileLockEntry& entry) {
-            const LeaseState* const lease = captured.find(entry.pid, entry.fd);
-            if (!entry.is_breaking() || lease == nullptr || !lease->breaking ||
-                lease->previous_type > LockType::wrlck) {
-                return criu::FileLockEdit();
-            }
-            ++changed;
-            return criu::unbroken(entry, lease->previous_type);
+            const criu::FileLockEdit edit = entries.decide(entry, [&] {
+                return criu::read_checkpoint(*files).details.at(entry.index).file_is_written;
+            });
+            changed += edit == criu::FileLockEdit() ? 0 : 1;
+            return edit;
         });
-    if (changed > 0) {
+    if (after != before) {
         write_whole(*stage.system, as_bytes(after), path, kOwnerOnly);
-        stage.log->info("in {}, {} for pre-resume to break", criu::kFileLocksImage,
+        stage.log->info("in {}, {} that criu is not to break", criu::kFileLocksImage,
                         shown_leases(changed));
     }
 }
@@ -103,7 +141,11 @@ linux_cr::Image read_captured(const CriuStage& stage, const std::string& path) {
 bool restore(const CriuStage& stage, const live::ApplyOptions& options) {
     const std::string path = path_in(stage, criu::kCapturedImage);
     std::error_code error;
-    if (!std::filesystem::exists(path, error)) {
+    const auto status = std::filesystem::status(path, error);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+        throw Error(Error::Kind::refused, {.file = path, .message = "this is no regular file"});
+    }
+    if (!std::filesystem::exists(status)) {
         stage.log->log(stage.strict ? spdlog::level::err : spdlog::level::info,
                        "there is no {}: nothing to set", criu::kCapturedImage);
         return !stage.strict;
@@ -137,16 +179,18 @@ bool restore(const CriuStage& stage, const live::ApplyOptions& options) {
 bool post_dump(const CriuStage& stage) {
     const std::string path = path_in(stage, criu::kCapturedImage);
     // Whatever fails below, what an earlier dump has left is not of these tasks.
-    if (unlink(path.c_str()) < 0 && errno != ENOENT) {
-        stage.log->error("{} of an earlier dump cannot be removed: {}", criu::kCapturedImage,
-                         std::generic_category().message(errno));
+    for (const std::string& old : {path, journal_path(path)}) {
+        if (unlink(old.c_str()) < 0 && errno != ENOENT) {
+            stage.log->error("{} of an earlier dump cannot be removed: {}", old,
+                             std::generic_category().message(errno));
+        }
     }
     const auto frozen = live::since_frozen(stage.folder, stage.criu);
     if (!frozen) {
         stage.log->warn("no image tells when the tasks were stopped: their times count from now");
     }
-    live::Captured captured =
-        live::capture(live::read_tree(stage.root), {.ago = frozen.value_or(Nanoseconds(0))});
+    const std::vector<live::Process> processes = live::read_tree(stage.root);
+    live::Captured captured = live::capture(processes, {.ago = frozen.value_or(Nanoseconds(0))});
     captured.image.facts.checkpoint_id =
         criu::checkpoint_id(*criu::open_checkpoint(*stage.system, stage.folder));
     const LockList& locks = captured.image.locks;
@@ -159,10 +203,7 @@ bool post_dump(const CriuStage& stage) {
     for (const Problem& problem : captured.unknown) {
         stage.log->warn("{}", to_string(problem));
     }
-    const bool any = locks.size() > 0;
-    if (any) {
-        keep_criu_from_breaking(stage, locks);
-    }
+    keep_criu_from_breaking(stage, CriuEntries(processes, captured), locks.size() > 0);
     return captured.unknown.empty();
 }
 

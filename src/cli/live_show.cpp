@@ -50,7 +50,12 @@ void show_failed_live(ShowOutput& output, const std::vector<std::int32_t>& pids,
                       const Problem& problem) {
     linux_cr::Image image;
     image.damage = problem;
-    output.image({name_of_processes(pids), kNoLayout, image, {}});
+    const std::string name = name_of_processes(pids);
+    const std::vector<std::vector<Task>> nobody;
+    const Filter all;
+    ShownImage shown{name, kNoLayout, image, all};
+    shown.breakers = &nobody;
+    output.image(shown);
 }
 
 bool LiveLeases::show(ShowOutput& output, const Filter& filter) const {

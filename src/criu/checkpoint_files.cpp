@@ -78,6 +78,11 @@ class FolderFiles final : public CheckpointFiles {
  private:
     [[nodiscard]] std::optional<io::File> open(std::string_view image) const {
         const std::string path = path_of(image);
+        // There are devices that mind being opened.
+        struct stat status {};
+        if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+            fail_damaged(path, "this is no regular file");
+        }
         const int fd = io::uninterrupted([&] { return system_.open(path, kOpenFlags, 0); });
         if (fd == -ENOENT || fd == -ENOTDIR) {
             return {};

@@ -22,6 +22,7 @@ namespace ckpt_lease::criu {
 namespace {
 
 constexpr std::size_t kMostExtension = std::size_t{1024} * 1024;  // bytes of headers before one
+constexpr std::size_t kMostPath = 100;     // that a header of tar has room for
 constexpr std::size_t kMostPlaces = 1000;  // of images in an archive, which is added to seldom
 
 // What is to be done with the member that begins at a place.
@@ -103,6 +104,10 @@ Changes plan(const std::string& archive, const Places& places, const ArchiveChan
         change.added = &*changes.captured;
         change.added_path = beside.substr(0, beside.size() - kInventoryImage.size());
         change.added_path += kCapturedImage;
+        if (change.added_path.size() > kMostPath) {
+            refuse_archive(archive, "the path of its images is too long",
+                           "unpack the archive and pack it again");
+        }
     }
     return planned;
 }

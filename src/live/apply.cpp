@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 #include "ckpt-lease/io/file.hpp"
 #include "ckpt-lease/live/breakers.hpp"
 #include "live/apply_run.hpp"
+#include "live/remote_file.hpp"
 #include "live/run_lock.hpp"
 
 namespace ckpt_lease::live {
@@ -27,10 +29,11 @@ namespace {
 // Three processes work together. The caller waits. The watch, its child, looks at everything and
 // waits for the worker, its own child, which alone changes anything. If the worker is killed, the
 // watch puts lease-break-time back and starts another, which carries on from what stands in the
-// shared memory. If the watch is killed, the worker finishes; if both are, the caller still puts
-// lease-break-time back; and if the caller is, nobody minds.
+// shared memory. If the watch is killed, the worker finishes; if both are, the caller puts
+// lease-break-time back and starts another watch; and if the caller is, nobody minds.
 
 constexpr int kWorkers = 2;
+constexpr int kWatches = 2;
 
 // Memory that stays one through fork().
 class SharedMemory {
@@ -88,8 +91,12 @@ class Watch {
 
     void run(bool dry_run) {
         preparation_ = prepare(leases_, shared_, hooks_);
-        if (dry_run) {
+        // With one lease on a file, setting it in place tells as much and costs nothing.
+        if (dry_run || std::any_of(preparation_.groups.begin(), preparation_.groups.end(),
+                                   [](const Group& group) { return group.units.size() > 1; })) {
             look_for_breakers();
+        }
+        if (dry_run) {
             decide_rest(shared_, AppliedLease::Outcome::set, {});
             return;
         }
@@ -130,6 +137,7 @@ class Watch {
     }
 
     bool work() {
+        shared_.break_time.begun = 0;
         const pid_t worker = fork();
         if (worker < 0) {
             return false;
@@ -145,10 +153,32 @@ class Watch {
             }
             _exit(status);
         }
-        int status = 0;
-        while (waitpid(worker, &status, 0) < 0 && errno == EINTR) {
-        }
+        const int status = wait_for_worker(worker);
         return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    }
+
+    // To begin a break is to open a file, and that may take as long as a virus scanner or a file
+    // server likes: lease-break-time, which is everybody's, is not left changed for that.
+    [[nodiscard]] int wait_for_worker(pid_t worker) const {
+        constexpr int kLookEvery = 10;                   // milliseconds
+        constexpr std::uint64_t kPutBack = 200'000'000;  // of a machine that is busy
+        constexpr std::uint64_t kHangs = 3'000'000'000;
+        const OwnedFd process(open_process(worker));
+        int status = 0;
+        while (waitpid(worker, &status, WNOHANG) == 0) {
+            pollfd end{.fd = process.get(), .events = POLLIN, .revents = 0};
+            poll(&end, 1, kLookEvery);
+            const std::uint64_t begun = shared_.break_time.begun;
+            const std::uint64_t now = monotonic_now();
+            if (begun == 0 || now - begun < kPutBack) {
+                continue;
+            }
+            put_back(shared_.break_time);
+            if (now - begun > kHangs) {
+                kill(worker, SIGKILL);
+            }
+        }
+        return status;
     }
 
     void set_all() const {
@@ -215,6 +245,32 @@ void wait_for(pid_t watch, int pipe_end) {
     }
 }
 
+void start_watch(std::span<const WantedLease> leases, SharedRun& shared, RunLock& locks,
+                 const ApplyOptions& options, const ApplyHooks& hooks) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        io::fail({}, "make a pipe", -errno);
+    }
+    OwnedFd here(ends[0]);
+    OwnedFd there(ends[1]);
+    const pid_t watch = fork();
+    if (watch < 0) {
+        io::fail({}, "start a process", -errno);
+    }
+    if (watch == 0) {
+        here.reset();
+        run_watch(leases, shared, locks, there, options, hooks);
+    }
+    there.reset();
+    wait_for(watch, here.get());
+}
+
+bool is_all_decided(const SharedRun& shared) {
+    return std::all_of(shared.slots.begin(), shared.slots.end(), [&](const Slot& slot) {
+        return slot.decided || shared.slots[slot.same_as].decided;
+    });
+}
+
 std::vector<AppliedLease> results_of(const SharedRun& shared) {
     std::vector<AppliedLease> results;
     results.reserve(shared.slots.size());
@@ -236,29 +292,16 @@ std::vector<AppliedLease> apply_with(std::span<const WantedLease> leases,
     if (options.begin > now) {
         refuse("the start of the restart lies in the future", "it is a time of CLOCK_MONOTONIC");
     }
-    ApplyOptions exact = options;
-    exact.begin = options.begin == 0 ? now : options.begin;
-
     const SharedMemory memory(leases.size());
     SharedRun& shared = memory.run();
     RunLock locks(!options.dry_run);
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        io::fail({}, "make a pipe", -errno);
+    ApplyOptions exact = options;
+    // Whoever had to wait for another's run has not used up anybody's time.
+    exact.begin = options.begin == 0 ? monotonic_now() : options.begin;
+    for (int i = 0; i < kWatches && !is_all_decided(shared); ++i) {
+        start_watch(leases, shared, locks, exact, hooks);
+        put_back(shared.break_time);
     }
-    OwnedFd here(ends[0]);
-    OwnedFd there(ends[1]);
-    const pid_t watch = fork();
-    if (watch < 0) {
-        io::fail({}, "start a process", -errno);
-    }
-    if (watch == 0) {
-        here.reset();
-        run_watch(leases, shared, locks, there, exact, hooks);
-    }
-    there.reset();
-    wait_for(watch, here.get());
-    put_back(shared.break_time);
     decide_rest(shared, AppliedLease::Outcome::skipped,
                 "the process that was to set it was killed");
     return results_of(shared);

@@ -17,6 +17,7 @@
 
 #include "ckpt-lease/base/text.hpp"
 #include "live/apply_run.hpp"
+#include "live/parse.hpp"
 #include "live/remote_file.hpp"
 
 namespace ckpt_lease::live {
@@ -61,7 +62,14 @@ class Preparing {
         rlimit limit{};
         getrlimit(RLIMIT_NOFILE, &limit);
         rlim_t needed = limit.rlim_cur;
+        // Beyond this no process has a descriptor.
+        const auto all = static_cast<std::int32_t>(
+            parse_number<std::uint32_t>(first_line(read_if_there("/proc/sys/fs/nr_open")))
+                .value_or(1U << 20U));
         for (const WantedLease& lease : leases_) {
+            if (lease.fd >= all) {
+                continue;
+            }
             // Beside them, one descriptor for each, and ours.
             constexpr rlim_t kOurs = 64;
             needed = std::max(
@@ -70,6 +78,10 @@ class Preparing {
         limit.rlim_cur = needed;
         limit.rlim_max = std::max(limit.rlim_max, needed);
         setrlimit(RLIMIT_NOFILE, &limit);
+    }
+
+    static std::string first_line(const std::string& text) {
+        return text.substr(0, text.find('\n'));
     }
 
     std::string take(Unit& unit) {
@@ -215,6 +227,11 @@ class Preparing {
             fault =
                 "another lease on the file is not being broken, and this kernel would break "
                 "both";
+        } else if (!is_outermost_pid_namespace() && is_read_lease(group.units.front())) {
+            fault =
+                "leases of processes in other pid namespaces cannot be seen from this one, and "
+                "this "
+                "kernel would break them too";
         } else if (has_strangers(group)) {
             fault = "another process has a lease on the file, and this kernel would break both";
         }
@@ -226,6 +243,11 @@ class Preparing {
                           [&](const Unit& unit) { unit.slot->decide(Outcome::skipped, fault); });
             group.units.erase(rest, group.units.end());
         }
+    }
+
+    // Beside a write lease there is no other.
+    static bool is_read_lease(const Unit& unit) {
+        return unit.wanted->state.previous_type == LockType::rdlck;
     }
 
     static bool has_strangers(const Group& group) {

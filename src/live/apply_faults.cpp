@@ -46,7 +46,16 @@ std::string fault_of_time(const LeaseState& state, bool kernel_restores) {
 }
 
 std::string fault_of_owner(const std::optional<LeaseOwner>& owner) {
-    if (!owner || owner->id == 0) {
+    if (!owner) {
+        return {};
+    }
+    constexpr std::uint32_t kNoUser = 0xFFFFFFFF;  // to setresuid(2): leave it as it is
+    if (owner->signal < 0 || owner->signal > SIGRTMAX || owner->uid == kNoUser ||
+        owner->euid == kNoUser || owner->kind > LeaseOwner::Kind::group) {
+        return fmt::format("an owner with signal {} and the uids {} and {} cannot be set",
+                           owner->signal, owner->uid, owner->euid);
+    }
+    if (owner->id == 0) {
         return {};
     }
     const bool group = owner->kind == LeaseOwner::Kind::group;

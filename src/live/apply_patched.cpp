@@ -17,10 +17,21 @@ void restore_unit(const Unit& unit, std::uint64_t begin, const ApplyHooks& hooks
     if (error == 0) {
         decide_set(unit);
     } else {
-        decide_lost(unit, error == EAGAIN
-                              ? "another process has the file open, or waits in open() for it"
-                              : cannot("restore the lease", error));
+        decide_lost(unit,
+                    error == EAGAIN ? std::string(kFileInUse) : cannot("restore the lease", error));
     }
+}
+
+// As on other kernels: setting a lease in place is refused for the same reasons as setting it after
+// it was taken away, and does no harm.
+bool may_be_set(const Unit& unit) {
+    const LeaseState& state = unit.wanted->state;
+    const LockType type = state.breaking ? state.previous_type : state.type;
+    const int error = lease_now(unit.fd).held ? set_lease(unit.fd, unit.wanted->fd, type) : 0;
+    if (error == EAGAIN) {
+        unit.slot->decide(AppliedLease::Outcome::skipped, kFileInUse);
+    }
+    return error != EAGAIN;
 }
 
 // A read lease cannot be set beside one of the same file that is being broken: so all that are
@@ -40,6 +51,9 @@ void take_away(const Group& group, const ApplyHooks& hooks) {
             // set forgets it. If it is refused, this is the kernel's own F_RDLCK.
             static_cast<void>(set_lease(unit.fd, unit.wanted->fd, unit.wanted->state.type));
             decide_set(unit);
+            continue;
+        }
+        if (group.units.size() == 1 && !may_be_set(unit)) {
             continue;
         }
         unit.slot->taken = true;

@@ -91,6 +91,10 @@ void set_without_patch(const Preparation& preparation, SharedRun& shared, std::u
 /// True if this process has the capability, a CAP_ of <linux/capability.h>.
 [[nodiscard]] bool may(unsigned capability);
 
+/// Why the kernel refuses to set a lease.
+inline constexpr std::string_view kFileInUse =
+    "another process has the file open, or waits in open() for it";
+
 /// "cannot WHAT: what `error` means".
 [[nodiscard]] std::string cannot(std::string_view what, int error);
 

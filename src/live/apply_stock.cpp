@@ -9,9 +9,6 @@
 namespace ckpt_lease::live {
 namespace {
 
-constexpr std::string_view kFileInUse =
-    "another process has the file open, or waits in open() for it";
-
 void sleep_until(std::uint64_t time) {
     constexpr std::uint64_t kSecond = 1'000'000'000;
     const timespec until{.tv_sec = static_cast<time_t>(time / kSecond),
@@ -231,6 +228,11 @@ class Setting {
             decide_lost(unit, "the lease was taken away while it was set");
         } else {
             decide_set(unit);
+            const bool downgraded = state.breaking && over_ && state.type == LockType::rdlck;
+            if (downgraded && (now.breaking || now.type != LockType::rdlck)) {
+                unit.slot->decide(AppliedLease::Outcome::skipped,
+                                  "the lease is held, but could not be downgraded");
+            }
         }
     }
 

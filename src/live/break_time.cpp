@@ -121,11 +121,13 @@ int BreakTime::change_to(int value) const {
     }
     record_->original = *original;
     record_->written = value;
+    record_->begun = monotonic_now();
     record_->changed = true;
     step("armed");
     const int error = write_number(fd_, value);
     if (error != 0) {
         record_->changed = false;
+        record_->begun = 0;
     }
     step("written");
     return error;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -20,6 +21,8 @@ using StepHook = std::function<void(std::string_view step)>;
 /// watch over the one that changes it.
 struct BreakTimeRecord {
     std::atomic<bool> changed{false};
+    /// When a change began, of CLOCK_MONOTONIC, until what it was made for is done; 0: none.
+    std::atomic<std::uint64_t> begun{0};
     int original = 0;
     int written = 0;
 };
@@ -62,8 +65,9 @@ class BreakTime {
     BreakTime(int fd, BreakTimeRecord& record, const StepHook& hook)
         : fd_(fd), record_(&record), hook_(&hook) {}
 
-    /// Calls `begin` while lease-break-time is `value`. Returns what `begin` does, or the errno of
-    /// what went wrong before it.
+    /// Calls `begin` while lease-break-time is `value`. Returns what `begin` does, the errno of
+    /// what went wrong before it, or ETIME if it took so long that lease-break-time was put back
+    /// before.
     template <typename Begin>
     [[nodiscard]] int during(int value, Begin begin) const {
         const int error = change_to(value);
@@ -72,9 +76,11 @@ class BreakTime {
         }
         const int result = begin();
         step("opened");
+        const bool was_changed = record_->changed;
         put_back(*record_);
+        record_->begun = 0;
         step("restored");
-        return result;
+        return result == 0 && !was_changed ? ETIME : result;
     }
 
     /// Tries on a file of its own whether BreakClock can rely on wrapping.

@@ -2,6 +2,7 @@
 #include "ckpt-lease/live/breakers.hpp"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -80,6 +81,24 @@ std::vector<std::uint64_t> numbers_of(std::string_view line) {
     return numbers;
 }
 
+// Symbolic links lead where they do for a process with this root.
+std::optional<Inode> inode_below(const fs::path& root, const std::string& path) {
+    const int folder = open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    open_how how{};
+    how.flags = O_PATH | O_CLOEXEC;
+    how.resolve = RESOLVE_IN_ROOT;
+    const auto file =
+        static_cast<int>(syscall(SYS_openat2, folder, path.c_str(), &how, sizeof(how)));
+    struct stat status {};
+    const bool found = file >= 0 && fstat(file, &status) == 0;
+    for (const int fd : {folder, file}) {
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    return found ? std::optional(Inode{status.st_dev, status.st_ino}) : std::nullopt;
+}
+
 std::optional<Inode> file_waited_for(const fs::path& thread) {
     const std::vector<std::uint64_t> call = numbers_of(read_if_there(thread / "syscall"));
     const auto* const known =
@@ -91,14 +110,17 @@ std::optional<Inode> file_waited_for(const fs::path& thread) {
         return std::nullopt;
     }
     const std::string path = read_string(thread, call[known->place + 1]);
-    fs::path file = thread / "root";
-    if (!path.starts_with('/')) {
-        const auto folder = static_cast<int>(known->place == 0 ? AT_FDCWD : call[1]);
-        file = folder == AT_FDCWD ? thread / "cwd" : thread / "fd" / std::to_string(folder);
+    if (path.empty()) {
+        return std::nullopt;
     }
-    file += "/" + path;
+    if (path.starts_with('/')) {
+        return inode_below(thread / "root", path);
+    }
+    const auto folder = static_cast<int>(known->place == 0 ? AT_FDCWD : call[1]);
+    const fs::path start =
+        folder == AT_FDCWD ? thread / "cwd" : thread / "fd" / std::to_string(folder);
     struct stat status {};
-    if (path.empty() || stat(file.c_str(), &status) != 0) {
+    if (stat((start / path).c_str(), &status) != 0) {
         return std::nullopt;
     }
     return Inode{status.st_dev, status.st_ino};

@@ -19,8 +19,6 @@ namespace {
 constexpr ByteOrder kNative =
     std::endian::native == std::endian::little ? ByteOrder::little : ByteOrder::big;
 
-constexpr LockType kUnknownType{255};
-
 // A break that nobody can look into. Only write leases become read leases, and a read lease cannot
 // be taken on a file that is open for writing; else the type it had is not known either.
 LeaseState guessed_by_nothing(const io::File& file, const FdinfoLease& shown) {
@@ -103,7 +101,7 @@ std::optional<LeaseState> Inspector::ask_trace(const io::File& file, const Fdinf
         return std::nullopt;
     }
     std::optional<LeaseState> found;
-    for (const TracedLease& lease : trace_->read(file.fd(), ago_)) {
+    for (const TracedLease& lease : trace_of(file)) {
         if (!is_shown_as(lease.state, shown)) {
             continue;
         }
@@ -125,6 +123,16 @@ std::optional<LeaseState> Inspector::ask_trace(const io::File& file, const Fdinf
                             .hint = "the break may just have ended: look again"};
     }
     return found;
+}
+
+// A look shows all leases of a file, and ends those whose time is over: there is no second one.
+const std::vector<TracedLease>& Inspector::trace_of(const io::File& file) {
+    const struct stat status = file.status();
+    const auto [at, is_new] = traced_.try_emplace({status.st_dev, status.st_ino});
+    if (is_new) {
+        at->second = trace_->read(file.fd(), ago_);
+    }
+    return at->second;
 }
 
 void Inspector::open_trace() {

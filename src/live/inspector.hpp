@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <sys/types.h>
+
+#include <map>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/file.hpp"
@@ -30,9 +35,12 @@ class Inspector {
                                                       const FdinfoLease& shown);
     void open_trace();
 
+    [[nodiscard]] const std::vector<TracedLease>& trace_of(const io::File& file);
+
     Nanoseconds ago_;
     bool asks_kernel_ = true;
     std::unique_ptr<LeaseTrace> trace_;
+    std::map<std::pair<dev_t, ino_t>, std::vector<TracedLease>> traced_;  // by file
     std::optional<Problem> obstacle_;
 };
 

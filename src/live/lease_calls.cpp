@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -109,6 +110,12 @@ int set_owner_id_as(int fd, const LeaseOwner& owner) {
 }
 
 }  // namespace
+
+bool is_outermost_pid_namespace() {
+    constexpr ino_t kOutermost = 0xEFFFFFFC;  // PROC_PID_INIT_INO of linux/proc_ns.h
+    struct stat status {};
+    return stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == kOutermost;
+}
 
 int get_owner(int fd, LeaseOwner& owner) {
     f_owner_ex ex{};

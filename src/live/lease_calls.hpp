@@ -23,6 +23,7 @@ struct LeaseNow {
 /// How many leases there are on an inode, through whatever open files.
 [[nodiscard]] int count_leases(const std::string& inode);
 
+[[nodiscard]] bool is_outermost_pid_namespace();
 [[nodiscard]] int get_owner(int fd, LeaseOwner& owner);
 /// Owner, signal and the uids of who set the owner: for them this process takes on these uids for
 /// a moment, so it must have just one thread.

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/file.hpp"
+#include "live/lease_calls.hpp"
 #include "live/parse.hpp"
 
 namespace ckpt_lease::live {
@@ -76,19 +78,21 @@ int checked(int result, std::string_view action) {
     return result;
 }
 
-// A mount of tracefs that nobody else sees, and that ends with the descriptor.
-io::File mount_tracefs() {
+// The one that is mounted, if there is one: to mount it once more would change its options. Else
+// one that nobody else sees, and that ends with the descriptor.
+io::File open_tracefs() {
+    constexpr long kTracefs = 0x74726163;  // TRACEFS_MAGIC of linux/magic.h
+    for (const char* const path : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
+        struct statfs system {};
+        if (statfs(path, &system) == 0 && system.f_type == kTracefs) {
+            return {io::posix_system(), path, O_PATH | O_DIRECTORY};
+        }
+    }
     const io::File context = io::File::adopt(io::posix_system(), "tracefs",
                                              checked(fsopen("tracefs", FSOPEN_CLOEXEC), "open"));
     checked(fsconfig(context.fd(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0), "set up");
     return io::File::adopt(io::posix_system(), "tracefs",
                            checked(fsmount(context.fd(), FSMOUNT_CLOEXEC, 0), "mount"));
-}
-
-bool is_outermost_pid_namespace() {
-    constexpr ino_t kOutermost = 0xEFFFFFFC;  // PROC_PID_INIT_INO of linux/proc_ns.h
-    struct stat status {};
-    return stat("/proc/self/ns/pid", &status) == 0 && status.st_ino == kOutermost;
 }
 
 std::string read_timer_list() {
@@ -197,6 +201,19 @@ std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies
     return lease;
 }
 
+void close_all_but(std::array<int, 3> kept) {
+    std::sort(kept.begin(), kept.end());
+    unsigned first = STDERR_FILENO + 1;
+    for (const int fd : kept) {
+        const auto number = static_cast<unsigned>(fd);
+        if (number > first) {
+            close_range(first, number - 1, 0);
+        }
+        first = std::max(first, number + 1);
+    }
+    close_range(first, ~0U, 0);
+}
+
 constexpr std::string_view kInstance = "ckpt-lease-";
 
 // Where both the maker of an instance and its keeper were killed at once, it is still there. One
@@ -213,7 +230,7 @@ void remove_leftovers(const std::string& instances) {
             continue;
         }
         name.remove_prefix(kInstance.size());
-        const auto maker = parse_number<pid_t>(name);
+        const auto maker = parse_number<pid_t>(name.substr(0, name.find('-')));
         struct stat status {};
         if (maker && kill(*maker, 0) < 0 && errno == ESRCH &&
             stat(at->path().c_str(), &status) == 0 && time(nullptr) - status.st_mtime > kMoment) {
@@ -226,10 +243,13 @@ void remove_leftovers(const std::string& instances) {
 // So another process makes it and removes it: when the pipe between them is closed, by whatever
 // end.
 struct LeaseTrace::Instance {
-    Instance() : tracefs_(mount_tracefs()) {
+    Instance() : tracefs_(open_tracefs()) {
         const std::string instances = fmt::format("/proc/self/fd/{}/instances", tracefs_.fd());
         remove_leftovers(instances);
-        folder_ = fmt::format("{}/{}{}", instances, kInstance, getpid());
+        // In another pid namespace, somebody may have the same pid.
+        timespec now{};
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        folder_ = fmt::format("{}/{}{}-{:x}", instances, kInstance, getpid(), now.tv_nsec);
         std::array<int, 2> ends{};
         checked(pipe2(ends.data(), O_CLOEXEC), "make a pipe");
         std::array<int, 2> answer{};
@@ -301,6 +321,9 @@ struct LeaseTrace::Instance {
     }
 
     [[noreturn]] void keep(int end, int answer) const {
+        // A leased file that the parent looks into is not to be open here when its holder closes
+        // it.
+        close_all_but({end, answer, tracefs_.fd()});
         setsid();  // out of reach of Ctrl-C
         sigset_t all{};
         sigfillset(&all);

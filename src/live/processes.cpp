@@ -142,8 +142,12 @@ bool is_there(pid_t pid, const std::string& proc) {
     return fs::exists(proc + "/" + std::to_string(pid));
 }
 
+std::string thread_folder(pid_t pid, pid_t thread, const std::string& proc) {
+    return proc + "/" + std::to_string(pid) + "/task/" + std::to_string(thread);
+}
+
 Process read_thread(pid_t pid, pid_t thread, const std::string& proc, Hidden hidden) {
-    const std::string folder = proc + "/" + std::to_string(pid) + "/task/" + std::to_string(thread);
+    const std::string folder = thread_folder(pid, thread, proc);
     Process process;
     process.pid = thread;
     read_status(read_text(folder + "/status"), process);
@@ -161,6 +165,15 @@ Process read_thread(pid_t pid, pid_t thread, const std::string& proc, Hidden hid
     return process;
 }
 
+long kcmp(pid_t a, pid_t b, int type, unsigned long of_a, unsigned long of_b) {
+    return syscall(SYS_kcmp, a, b, type, of_a, of_b);
+}
+
+// Of a thread that has ended nothing is known, and none is needed.
+bool has_own_file_table(pid_t pid, pid_t thread) {
+    return kcmp(pid, thread, KCMP_FILES, 0, 0) > 0;
+}
+
 std::vector<Process> read_threads(pid_t pid, const std::string& proc, Hidden hidden) {
     if (!is_there(pid, proc)) {
         throw Error(Error::Kind::io, {.file = "process " + std::to_string(pid),
@@ -168,8 +181,14 @@ std::vector<Process> read_threads(pid_t pid, const std::string& proc, Hidden hid
     }
     std::vector<Process> found{read_thread(pid, pid, proc, hidden)};
     for (const pid_t thread : numbers_in(proc + "/" + std::to_string(pid) + "/task")) {
-        if (thread != pid && !share_file_table(pid, thread)) {
-            found.push_back(read_thread(pid, thread, proc, hidden));
+        if (thread != pid && has_own_file_table(pid, thread)) {
+            try {
+                found.push_back(read_thread(pid, thread, proc, hidden));
+            } catch (const Error&) {
+                if (fs::exists(thread_folder(pid, thread, proc))) {
+                    throw;
+                }
+            }
         }
     }
     return found;
@@ -179,17 +198,13 @@ std::vector<pid_t> children_of(pid_t pid, const std::string& proc) {
     const std::string folder = proc + "/" + std::to_string(pid) + "/task";
     std::vector<pid_t> children;
     for (const pid_t thread : numbers_in(folder)) {
-        const std::string text = read_text(folder + "/" + std::to_string(thread) + "/children");
+        const std::string text = read_if_there(folder + "/" + std::to_string(thread) + "/children");
         std::string_view rest = text;
         while (const auto child = parse_number<pid_t>(take_word(rest))) {
             children.push_back(*child);
         }
     }
     return children;
-}
-
-long kcmp(pid_t a, pid_t b, int type, unsigned long of_a, unsigned long of_b) {
-    return syscall(SYS_kcmp, a, b, type, of_a, of_b);
 }
 
 }  // namespace

@@ -43,29 +43,6 @@ void print_headline(Out& out, const Page& page, std::string_view name, std::stri
     out.print("{}\n", line);
 }
 
-void write_facts(JsonWriter& json, const std::string& name, const linux_cr::ImageFacts& facts,
-                 const std::string& layout) {
-    json.bytes_member("path", name).member("format", "linux-cr");
-    if (facts.has_header) {
-        json.member("byte_order", to_string(facts.order))
-            .member("arch", facts.arch)
-            .member("revision", facts.revision);
-        json.key("kernel").begin_object().member("version", facts.kernel_version);
-        json.bytes_member("release", facts.uts_release)
-            .bytes_member("build", facts.uts_version)
-            .bytes_member("machine", facts.uts_machine)
-            .end_object();
-        json.key("checkpoint_time");
-        facts.time == 0 ? json.null() : json.value(facts.time);
-    } else {
-        for (const char* const member :
-             {"byte_order", "arch", "revision", "kernel", "checkpoint_time"}) {
-            json.key(member).null();
-        }
-    }
-    json.member("complete", facts.complete).member("layout", layout);
-}
-
 void write_place(JsonWriter& json, const Lock& lock, const Ownership& ownership) {
     json.member("index", lock.index).member("offset", lock.offset).member("fd", lock.fd);
     write_path(json, ownership.path(lock.file));

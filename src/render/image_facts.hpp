@@ -25,10 +25,6 @@ namespace ckpt_lease {
 /// Prints "NAME: TEXT", broken into lines that fit the page.
 void print_headline(Out& out, const Page& page, std::string_view name, std::string_view text);
 
-/// The members of an image that say what it is, from "path" to "layout".
-void write_facts(JsonWriter& json, const std::string& name, const linux_cr::ImageFacts& facts,
-                 const std::string& layout);
-
 /// The members that say which lock it is: "index", "offset", "fd", "path".
 void write_place(JsonWriter& json, const Lock& lock, const Ownership& ownership);
 

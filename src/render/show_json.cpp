@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <initializer_list>
+
 #include "ckpt-lease/base/text.hpp"
 #include "render/image_facts.hpp"
 #include "render/in_order.hpp"
@@ -20,12 +22,7 @@ class ShowJson final : public ShowOutput {
 
     bool image(const ShownImage& shown) override {
         json_.begin_object();
-        write_facts(json_, shown.name, shown.image.facts, shown.layout);
-        if (shown.breakers != nullptr) {
-            json_.member("source", "live");
-        } else if (shown.checkpoint != nullptr) {
-            json_.member("source", "criu");
-        }
+        write_facts(shown);
         bool matched = write_locks(shown, "leases", true);
         if (all_) {
             matched |= write_locks(shown, "locks", false);
@@ -43,6 +40,48 @@ class ShowJson final : public ShowOutput {
     }
 
  private:
+    // Only an image of linux-cr has a byte order and the like; live leases have a kernel and a
+    // time.
+    void write_facts(const ShownImage& shown) {
+        const linux_cr::ImageFacts& facts = shown.image.facts;
+        const bool live = shown.breakers != nullptr;
+        const bool image = !live && shown.checkpoint == nullptr;
+        json_.bytes_member("path", shown.name)
+            .member("format", image  ? "linux-cr"
+                              : live ? "live"
+                                     : "criu");
+        if (image && facts.has_header) {
+            json_.member("byte_order", to_string(facts.order))
+                .member("arch", facts.arch)
+                .member("revision", facts.revision);
+        } else {
+            write_nulls({"byte_order", "arch", "revision"});
+        }
+        if (facts.has_header) {
+            json_.key("kernel").begin_object();
+            json_.member("version", facts.kernel_version);
+            json_.bytes_member("release", facts.uts_release)
+                .bytes_member("build", facts.uts_version)
+                .bytes_member("machine", facts.uts_machine)
+                .end_object();
+            json_.key("checkpoint_time");
+            facts.time == 0 ? json_.null() : json_.value(facts.time);
+        } else {
+            write_nulls({"kernel", "checkpoint_time"});
+        }
+        if (image) {
+            json_.member("complete", facts.complete).member("layout", shown.layout);
+        } else {
+            write_nulls({"complete", "layout"});
+        }
+    }
+
+    void write_nulls(std::initializer_list<const char*> members) {
+        for (const char* const member : members) {
+            json_.key(member).null();
+        }
+    }
+
     bool write_locks(const ShownImage& shown, std::string_view key, bool leases) {
         const std::size_t size = shown.image.locks.size();
         const std::size_t pieces = (size + kLocksOfPiece - 1) / kLocksOfPiece;

@@ -22,7 +22,8 @@ class BareCheckpoint : public Test {
 TEST_F(BareCheckpoint, ShowListsWhatCriuKnows) {
     const Json json = parse_valid("show", run({"show", "--json", "img"}).out);
     const Json& image = json["images"][0];
-    EXPECT_EQ(image["source"], "criu");
+    EXPECT_EQ(image["format"], "criu");
+    EXPECT_EQ(image["layout"], nullptr);
     std::size_t breaking = 0;
     for (const Json& lease : image["leases"]) {
         if (lease["state"] == "breaking") {

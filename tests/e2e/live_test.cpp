@@ -8,7 +8,9 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "ckpt-lease/rewrite/image_file.hpp"
 #include "support.hpp"
+#include "support/criu_images.hpp"
 
 namespace e2e {
 namespace {
@@ -74,7 +76,8 @@ TEST_F(Live, ShowTellsOfALiveProcess) {
     EXPECT_NE(table.out.find("BREAKER"), std::string::npos);
     const Json json = parse_valid("show", run({"show", "--json", "--pid", holder.pid()}).out);
     const Json& image = json["images"][0];
-    EXPECT_EQ(image["source"], "live");
+    EXPECT_EQ(image["format"], "live");
+    EXPECT_EQ(image["complete"], nullptr);
     ASSERT_EQ(image["leases"].size(), 1U);
     const Json& lease = image["leases"][0];
     EXPECT_EQ(lease["fd"], 7);
@@ -183,6 +186,15 @@ TEST_F(Hook, IsStartedByCriu) {
               "... --action-script ckpt-lease-criu-hook)\n");
 }
 
+TEST_F(Hook, NeedsToKnowTheFolder) {
+    setenv("CRTOOLS_SCRIPT_ACTION", "post-dump", 1);
+    const Result result = run({"criu-hook"});
+    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.err,
+              "ckpt-lease: CRTOOLS_IMAGE_DIR is not set: criu starts this command (criu dump ... "
+              "--action-script ckpt-lease-criu-hook)\n");
+}
+
 TEST_F(Hook, OtherStagesAreNotItsBusiness) {
     for (const char* const stage : {"pre-dump", "network-lock", "post-restore", "post-resume"}) {
         EXPECT_EQ(hook(stage, "1").status, 0);
@@ -251,6 +263,31 @@ TEST_F(Hook, WhatAnEarlierDumpHasLeftIsNotUsed) {
     }
     EXPECT_EQ(hook("post-dump", "99999999").status, 0);
     EXPECT_FALSE(fs::exists("img/ckpt-lease.img"));
+}
+
+TEST_F(Hook, AJournalThatAnEarlierPolicyHasLeftIsInNobodysWay) {
+    const LeaseHolder holder("held");
+    write_file(ckpt_lease::journal_path("img/ckpt-lease.img"), "of a policy that was killed");
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    EXPECT_TRUE(fs::exists("img/ckpt-lease.img")) << log();
+}
+
+TEST_F(Hook, AnImageThatIsNoFileIsNotWaitedFor) {
+    ASSERT_EQ(mkfifo("img/ckpt-lease.img", 0600), 0);
+    EXPECT_EQ(hook("pre-resume", std::to_string(getpid())).status, 0);
+    EXPECT_NE(log().find("img/ckpt-lease.img: this is no regular file"), std::string::npos)
+        << log();
+}
+
+// CRIU found it being broken, and then it ended: it must not be broken again.
+TEST_F(Hook, ALeaseThatEndedDuringTheDumpIsNotRestored) {
+    namespace criu = test_support::criu;
+    const LeaseHolder holder("held");
+    const std::string gone = criu::lock_entry(8, 6, std::stoi(holder.pid()), 8);
+    const std::string stranger = criu::lock_entry(8, 6, 1, 8);
+    write_file("img/filelocks.img", criu::kLocksHead + gone + stranger);
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    EXPECT_TRUE(read_file("img/filelocks.img") == criu::kLocksHead + stranger) << log();
 }
 
 TEST_F(Hook, TheLogIsAFileOfThatNameAndNothingElse) {

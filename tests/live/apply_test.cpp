@@ -453,6 +453,25 @@ TEST_F(ApplyTest, ADryRunSeesWhoWaits) {
         << result.reason;
 }
 
+// One by one they could be set in place to see; together they are in each other's way.
+TEST_F(ApplyTest, ReadLeasesThatSomebodyWaitsForAreLeftAlone) {
+    const LeaseBreakTime setting(30);
+    const std::string path = folder.file("f");
+    const Holder first(path, {.lease = F_RDLCK});
+    const Holder second(path, {.lease = F_RDLCK});
+    Breaker breaker(path, O_WRONLY);
+    breaker.wait_until_it_sleeps();
+    const LeaseState state = breaking(LockType::rdlck, LockType::unlck, in_seconds(5));
+    for (const AppliedLease& result :
+         apply(std::vector<WantedLease>{wanted(first, state), wanted(second, state)}, {})) {
+        EXPECT_EQ(result.outcome, AppliedLease::Outcome::skipped);
+        EXPECT_NE(result.reason.find(" waits in open() for it"), std::string::npos)
+            << result.reason;
+    }
+    EXPECT_TRUE(first.is_breaking());
+    EXPECT_TRUE(second.is_breaking());
+}
+
 // Since Linux 6.9.
 TEST_F(ApplyTest, AThreadMayHaveAFileTableOfItsOwn) {
     const std::string path = folder.file("f");

@@ -4,12 +4,14 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <thread>
@@ -165,6 +167,37 @@ TEST_F(CaptureTest, TheImageLeadsBackToTheProcess) {
     EXPECT_EQ(targets.wanted[0].owner, holder.owner());
 }
 
+// The kernel ends what is over when anybody looks: the first look has to tell of all.
+TEST_F(CaptureTest, LeasesOfOneFileAreLookedIntoAtOnce) {
+    const std::string path = folder.file("f");
+    const Holder first(path, {.lease = F_RDLCK});
+    const Holder second(path, {.lease = F_RDLCK});
+    { const Break ends_before_its_deadline(path, O_WRONLY, 1); }
+    sleep_for(1.1);
+    std::vector<Process> both = read_process(first.pid());
+    both.push_back(read_process(second.pid()).front());
+    const Captured found = capture(both, {});
+    EXPECT_EQ(found.unknown.size(), 0U);
+    ASSERT_EQ(found.image.locks.size(), 2U);
+    const LeaseState over = breaking(LockType::rdlck, LockType::unlck, Remaining());
+    EXPECT_EQ(found.image.locks.at(0).lease, over);
+    EXPECT_EQ(found.image.locks.at(1).lease, over);
+}
+
+TEST_F(CaptureTest, ThreadsMayComeAndGo) {
+    std::atomic<bool> end = false;
+    std::thread others([&] {
+        while (!end) {
+            std::thread([] {}).join();
+        }
+    });
+    for (int i = 0; i < 300; ++i) {
+        EXPECT_EQ(read_tree(getpid()).front().pid, getpid());
+    }
+    end = true;
+    others.join();
+}
+
 // The kernel's tracing knows threads by their numbers outside.
 TEST_F(CaptureTest, WhatIsLeftIsToldWithinAPidNamespace) {
     const std::string path = folder.file("f");
@@ -237,6 +270,35 @@ std::vector<std::string> tracing_instances(const std::filesystem::path& place) {
     return names;
 }
 
+// For a process with another root, links lead elsewhere.
+TEST_F(CaptureTest, BreakersInAChrootAreFoundToo) {
+    const std::string path = folder.file("f");
+    const std::string root = std::filesystem::path(path).parent_path();
+    std::filesystem::create_symlink("/f", root + "/link");
+    const Holder holder(path, {.lease = F_WRLCK});
+    const LeaseBreakTime setting(5);
+    const pid_t breaker = fork();
+    if (breaker == 0) {
+        static_cast<void>(chroot(root.c_str()));
+        static_cast<void>(open("/link", O_WRONLY));
+        _exit(0);
+    }
+    struct stat status {};
+    ASSERT_EQ(stat(path.c_str(), &status), 0);
+    const Inode inode{status.st_dev, status.st_ino};
+    bool found = false;
+    for (int i = 0; i < 200 && !found; ++i) {
+        sleep_for(0.01);
+        const std::vector<live::Breaker> all = find_breakers();
+        found = std::any_of(all.begin(), all.end(), [&](const live::Breaker& one) {
+            return one.pid == breaker && one.inode == inode;
+        });
+    }
+    EXPECT_TRUE(found);
+    kill(breaker, SIGKILL);
+    waitpid(breaker, nullptr, 0);
+}
+
 TEST_F(CaptureTest, NoTracingInstanceIsLeftWhereverItIsKilled) {
     const std::string path = folder.file("f");
     const Holder holder(path, {.lease = F_WRLCK});
@@ -262,13 +324,18 @@ TEST_F(CaptureTest, NoTracingInstanceIsLeftWhereverItIsKilled) {
     EXPECT_TRUE(only_lock(captured(holder)).lease.breaking);
 }
 
-// Without the capability to mount tracefs.
+// Where tracefs is not mounted, and without the capability to mount it.
 TEST_F(CaptureTest, WhatCannotBeSeenIsNotGuessed) {
     const std::string path = folder.file("f");
     const Holder holder(path, {.lease = F_WRLCK});
     const Break pending(path, O_WRONLY, 20);
     const pid_t child = fork();
     if (child == 0) {
+        unshare(CLONE_NEWNS);
+        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+        for (const char* const place : {"/sys/kernel/debug/tracing", "/sys/kernel/tracing"}) {
+            umount2(place, MNT_DETACH);
+        }
         __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
         __user_cap_data_struct data[2]{};
         syscall(SYS_capget, &header, data);

@@ -104,9 +104,6 @@ struct Checkpoint {
     std::vector<LockDetails> details;  ///< by the index of the lock
 };
 
-/// The type before the break, where it is not known.
-inline constexpr auto kUnknownType = static_cast<LockType>(255);
-
 /// Reads inventory, process tree, and whose the locks are. Throws Error(damaged) at the first thing
 /// that is wrong, Error(io).
 [[nodiscard]] Checkpoint read_checkpoint(CheckpointFiles& files);

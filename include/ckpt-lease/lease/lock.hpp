@@ -22,6 +22,8 @@ enum class LockKind : std::uint8_t {
 
 /// The values of F_RDLCK, F_WRLCK and F_UNLCK. Images may hold others: they are kept as they are.
 enum class LockType : std::uint8_t { rdlck = 0, wrlck = 1, unlck = 2 };
+/// The type before the break, where it is not known.
+inline constexpr auto kUnknownType = static_cast<LockType>(255);
 
 [[nodiscard]] std::string_view to_string(LockKind kind) noexcept;
 /// "F_RDLCK", "F_WRLCK", "F_UNLCK"; "unknown(N)" for any other value.
