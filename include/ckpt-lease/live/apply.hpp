@@ -62,9 +62,10 @@ struct ApplyOptions {
 /// second at most, for all leases together.
 ///
 /// All is done by processes of its own, out of reach of the signals that this one gets; they finish
-/// if this one is killed, and if one of them is killed, the others put right what it left. One call
+/// if this one is killed, and if one of them is killed, the others put right what it left. Should
+/// an open() hang, lease-break-time is put back after 0.2 s, and the lease is skipped. One call
 /// waits for the other: they hold flock(2)s on /run/ckpt-lease.lock and, for those that have
-/// another /run, on /proc/sys/fs/lease-break-time.
+/// another /run but the same /proc, on /proc/sys/fs/lease-break-time.
 ///
 /// It forks without exec(2): better called while there are no other threads.
 ///
