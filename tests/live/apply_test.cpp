@@ -422,56 +422,6 @@ TEST_F(ApplyTest, AContainerIsReachedFromOutside) {
     EXPECT_EQ(holder.signals(), 0);
 }
 
-// A pid is somebody else's by now, or a descriptor was closed and another file opened.
-TEST_F(ApplyTest, AnotherFileIsLeftAlone) {
-    const std::string path = folder.file("f");
-    const Holder holder(path, {.lease = F_WRLCK});
-    holder.stop();
-    WantedLease lease = wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(5)));
-    lease.path = "/srv/other";
-    EXPECT_EQ(apply_one(lease),
-              (AppliedLease{AppliedLease::Outcome::skipped, "descriptor 77 of process " +
-                                                                std::to_string(holder.pid()) +
-                                                                " is another file: " + path}));
-    EXPECT_FALSE(holder.is_breaking());
-    lease.path = path;
-    EXPECT_EQ(apply_one(lease), kSet);
-}
-
-TEST_F(ApplyTest, ADryRunSeesWhoWaits) {
-    const LeaseBreakTime setting(30);
-    const std::string path = folder.file("f");
-    const Holder holder(path, {.lease = F_WRLCK});
-    Breaker breaker(path, O_WRONLY);
-    breaker.wait_until_it_sleeps();
-    const std::vector<WantedLease> leases{
-        wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(5)))};
-    const AppliedLease result = apply(leases, {.dry_run = true}).at(0);
-    EXPECT_EQ(result.outcome, AppliedLease::Outcome::skipped);
-    EXPECT_EQ(result.reason.find("process "), 0U);
-    EXPECT_NE(result.reason.find(") waits in open() for it: stop it"), std::string::npos)
-        << result.reason;
-}
-
-// One by one they could be set in place to see; together they are in each other's way.
-TEST_F(ApplyTest, ReadLeasesThatSomebodyWaitsForAreLeftAlone) {
-    const LeaseBreakTime setting(30);
-    const std::string path = folder.file("f");
-    const Holder first(path, {.lease = F_RDLCK});
-    const Holder second(path, {.lease = F_RDLCK});
-    Breaker breaker(path, O_WRONLY);
-    breaker.wait_until_it_sleeps();
-    const LeaseState state = breaking(LockType::rdlck, LockType::unlck, in_seconds(5));
-    for (const AppliedLease& result :
-         apply(std::vector<WantedLease>{wanted(first, state), wanted(second, state)}, {})) {
-        EXPECT_EQ(result.outcome, AppliedLease::Outcome::skipped);
-        EXPECT_NE(result.reason.find(" waits in open() for it"), std::string::npos)
-            << result.reason;
-    }
-    EXPECT_TRUE(first.is_breaking());
-    EXPECT_TRUE(second.is_breaking());
-}
-
 // Since Linux 6.9.
 TEST_F(ApplyTest, AThreadMayHaveAFileTableOfItsOwn) {
     const std::string path = folder.file("f");

@@ -133,10 +133,18 @@ double wheel_granule(double seconds);
 LeaseState held(LockType type);
 LeaseState breaking(LockType from, LockType to, Remaining remaining, bool notified = true);
 Remaining in_seconds(double seconds);
+/// A write lease that is taken away in ten seconds.
+inline LeaseState ten_seconds(bool notified = true) {
+    return breaking(LockType::wrlck, LockType::unlck, in_seconds(10), notified);
+}
 WantedLease wanted(const Holder& holder, const LeaseState& state, int fd = 77);
 
 using Outcome = AppliedLease::Outcome;
 inline const AppliedLease kSet{Outcome::set, ""};
+
+/// Why a lease cannot be set.
+inline constexpr const char* kInUse =
+    "another process has the file open, or waits in open() for it";
 
 /// apply_with() of one lease, from now on.
 AppliedLease apply_one(const WantedLease& lease, const ApplyHooks& hooks = {});
