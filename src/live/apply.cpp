@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,14 +114,9 @@ class Watch {
     void look_for_breakers() const {
         const std::vector<Breaker> breakers = find_breakers();
         for (const Group& group : preparation_.groups) {
-            struct stat status {};
-            if (group.units.empty() || fstat(group.units.front().fd, &status) < 0) {
-                continue;
-            }
-            const Inode inode{status.st_dev, status.st_ino};
             const auto waits =
                 std::find_if(breakers.begin(), breakers.end(),
-                             [&](const Breaker& breaker) { return breaker.inode == inode; });
+                             [&](const Breaker& breaker) { return breaker.inode == group.inode; });
             if (waits == breakers.end()) {
                 continue;
             }

@@ -182,7 +182,7 @@ class Preparing {
     }
 
     std::string add(const Unit& unit, const struct stat& status) {
-        const std::string inode = fmt::format("{}:{}", status.st_dev, status.st_ino);
+        const Inode inode{status.st_dev, status.st_ino};
         auto group = std::find_if(found_.groups.begin(), found_.groups.end(),
                                   [&](const Group& other) { return other.inode == inode; });
         if (group == found_.groups.end()) {
@@ -225,13 +225,11 @@ class Preparing {
         const char* fault = nullptr;
         if (!std::all_of(group.units.begin(), group.units.end(), is_breaking_unit)) {
             fault =
-                "another lease on the file is not being broken, and this kernel would break "
-                "both";
+                "another lease on the file is not being broken, and this kernel would break both";
         } else if (!is_outermost_pid_namespace() && is_read_lease(group.units.front())) {
             fault =
                 "leases of processes in other pid namespaces cannot be seen from this one, and "
-                "this "
-                "kernel would break them too";
+                "this kernel would break them too";
         } else if (has_strangers(group)) {
             fault = "another process has a lease on the file, and this kernel would break both";
         }
@@ -252,13 +250,13 @@ class Preparing {
 
     static bool has_strangers(const Group& group) {
         int ours = 0;
-        std::string inode;
+        Inode inode;
         for (const Unit& unit : group.units) {
             const LeaseNow now = lease_now(unit.fd);
             ours += now.held ? 1 : 0;
             inode = now.held ? now.inode : inode;
         }
-        return !inode.empty() && count_leases(inode) > ours;
+        return ours > 0 && count_leases(inode) > ours;
     }
 
     std::span<const WantedLease> leases_;

@@ -62,7 +62,7 @@ struct Unit {
 /// The open files of one inode: a break is one for all of them.
 struct Group {
     std::vector<Unit> units;
-    std::string inode;  ///< unique among the groups
+    Inode inode;  ///< as fstat(2) names it
 };
 
 /// What a run has found out before it begins to change anything.

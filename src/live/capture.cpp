@@ -121,7 +121,7 @@ class Collector {
 
     // Looked into once, however many descriptors lead to it. Null if it went meanwhile.
     const OpenFile* open_file(const Process& process, const Descriptor& descriptor) {
-        std::vector<OpenFile>& files = files_[{descriptor.lease.device, descriptor.lease.inode}];
+        std::vector<OpenFile>& files = files_[descriptor.lease.inode];
         for (const OpenFile& file : files) {
             if (is_same_open_file(file.pid, file.fd, process.pid, descriptor.fd)) {
                 return &file;
@@ -172,7 +172,7 @@ class Collector {
     Inspector inspector_;
     Captured captured_;
     std::vector<TableId> tables_;  // of the processes
-    std::map<std::pair<dev_t, std::uint64_t>, std::vector<OpenFile>> files_;
+    std::map<Inode, std::vector<OpenFile>> files_;
 };
 
 }  // namespace

@@ -128,7 +128,7 @@ std::optional<LeaseState> Inspector::ask_trace(const io::File& file, const Fdinf
 // A look shows all leases of a file, and ends those whose time is over: there is no second one.
 const std::vector<TracedLease>& Inspector::trace_of(const io::File& file) {
     const struct stat status = file.status();
-    const auto [at, is_new] = traced_.try_emplace({status.st_dev, status.st_ino});
+    const auto [at, is_new] = traced_.try_emplace(Inode{status.st_dev, status.st_ino});
     if (is_new) {
         at->second = trace_->read(file.fd(), ago_);
     }

@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
@@ -40,7 +39,7 @@ class Inspector {
     Nanoseconds ago_;
     bool asks_kernel_ = true;
     std::unique_ptr<LeaseTrace> trace_;
-    std::map<std::pair<dev_t, ino_t>, std::vector<TracedLease>> traced_;  // by file
+    std::map<Inode, std::vector<TracedLease>> traced_;  // by file
     std::optional<Problem> obstacle_;
 };
 

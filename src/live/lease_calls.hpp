@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ckpt-lease/base/inode.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 #include "ckpt-lease/lease/owner.hpp"
 
@@ -17,11 +18,11 @@ struct LeaseNow {
     bool held = false;
     bool breaking = false;
     LockType type = LockType::unlck;  ///< being broken: what it is to become
-    std::string inode;                ///< "fe:00:129", as /proc/locks names it; empty if not held
+    Inode inode;                      ///< as proc(5) names it, which may not be fstat(2)'s name
 };
 [[nodiscard]] LeaseNow lease_now(int fd);
-/// How many leases there are on an inode, through whatever open files.
-[[nodiscard]] int count_leases(const std::string& inode);
+/// How many leases there are on an inode that lease_now() has named, through whatever open files.
+[[nodiscard]] int count_leases(const Inode& inode);
 
 [[nodiscard]] bool is_outermost_pid_namespace();
 [[nodiscard]] int get_owner(int fd, LeaseOwner& owner);

@@ -14,7 +14,6 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cmath>
 #include <csignal>
 #include <ctime>
 #include <filesystem>
@@ -24,6 +23,7 @@
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/file.hpp"
+#include "live/break_time.hpp"
 #include "live/lease_calls.hpp"
 #include "live/parse.hpp"
 
@@ -112,11 +112,11 @@ std::string read_timer_list() {
 }
 
 Jiffies read_jiffies() {
-    const auto jiffies = parse_timer_list(read_timer_list());
-    if (!jiffies) {
+    const auto now = parse_timer_list(read_timer_list());
+    if (!now) {
         fail_without_trace("tell the time of /proc/timer_list", ENODATA);
     }
-    return *jiffies;
+    return {*now, ticks_per_second()};
 }
 
 }  // namespace
@@ -138,32 +138,8 @@ Nanoseconds Jiffies::until(std::uint64_t deadline) const noexcept {
                                   ticks % per_second * kNanosecondsPerSecond / per_second));
 }
 
-std::optional<Jiffies> parse_timer_list(std::string_view text) {
-    constexpr double kStart = 300;  // seconds before the wrap, and after
-    constexpr double kFarEnough = 1;
-    // Jiffies begin a little apart from the clock, and ticks get lost on emulated machines.
-    constexpr double kMostOff = 0.08;
-    constexpr std::array kRates{100., 250., 300.,
-                                1000.};  // what CONFIG_HZ may be, but on museum pieces
-    const auto now = number_behind<std::uint64_t>(text, "now at ");
-    const auto jiffies = number_behind<std::uint64_t>(text, "jiffies: ");
-    if (!now || !jiffies) {
-        return std::nullopt;
-    }
-    constexpr std::uint64_t kWrap = sizeof(long) == 8 ? std::uint64_t{1} << 32U : 0;
-    const double seconds = static_cast<double>(*now) / 1e9 - kStart;
-    const double ticks = static_cast<double>(static_cast<std::int64_t>(*jiffies - kWrap));
-    if (std::abs(seconds) < kFarEnough) {
-        return std::nullopt;
-    }
-    const double rate = ticks / seconds;
-    const auto* const near = std::find_if(kRates.begin(), kRates.end(), [&](double known) {
-        return std::abs(rate - known) < known * kMostOff;
-    });
-    if (near == kRates.end()) {
-        return std::nullopt;
-    }
-    return Jiffies{*jiffies, static_cast<std::uint64_t>(*near)};
+std::optional<std::uint64_t> parse_timer_list(std::string_view text) {
+    return number_behind<std::uint64_t>(text, "jiffies: ");
 }
 
 std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies& jiffies) {
@@ -184,8 +160,7 @@ std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies
         return std::nullopt;
     }
     TracedLease lease;
-    lease.device = *device;
-    lease.inode = *inode;
+    lease.inode = {*device, *inode};
     lease.state.type = *lock_type;
     const bool unlocks = flags->find("FL_UNLOCK_PENDING") != std::string_view::npos;
     if (!unlocks && flags->find("FL_DOWNGRADE_PENDING") == std::string_view::npos) {
@@ -378,7 +353,7 @@ std::vector<TracedLease> LeaseTrace::read(int fd, Nanoseconds ago) {
     std::vector<TracedLease> leases;
     for_each_line(text, [&](std::string_view line) {
         const auto lease = parse_trace_line(line, jiffies);
-        if (lease && lease->inode == status.st_ino) {
+        if (lease && lease->inode.number == status.st_ino) {
             leases.push_back(*lease);
         }
     });

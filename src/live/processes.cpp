@@ -43,27 +43,23 @@ std::optional<LockType> parse_type(std::string_view text) {
 }
 
 // "fe:00:12985598": major and minor in hexadecimal, the inode in decimal digits.
-bool parse_inode(std::string_view text, FdinfoLease& lease) {
+std::optional<Inode> parse_inode(std::string_view text) {
     const std::size_t first = text.find(':');
     const std::size_t second = text.find(':', first + 1);
     if (first == std::string_view::npos || second == std::string_view::npos) {
-        return false;
+        return std::nullopt;
     }
     const auto major = parse_number<unsigned>(text.substr(0, first), 16);
     const auto minor = parse_number<unsigned>(text.substr(first + 1, second - first - 1), 16);
     const auto inode = parse_number<std::uint64_t>(text.substr(second + 1));
-    if (!major || !minor || !inode) {
-        return false;
-    }
-    lease.device = makedev(*major, *minor);
-    lease.inode = *inode;
-    return true;
+    return major && minor && inode ? std::optional(Inode{makedev(*major, *minor), *inode})
+                                   : std::nullopt;
 }
 
 // Files of proc(5) have no size. None of those that are read here is long, but that of a process
 // with very many locks.
 std::string read_text(const std::string& path) {
-    constexpr std::size_t kMost = std::size_t{1} << 20;
+    constexpr std::size_t kMost = std::size_t{1} << 26;
     io::File file(io::posix_system(), path, O_RDONLY);
     std::string text;
     std::array<char, 4096> piece{};
@@ -218,23 +214,23 @@ std::string read_if_there(const std::string& path) {
 }
 
 std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line) {
-    if (take_word(line) != "lock:") {
-        return std::nullopt;
-    }
+    return take_word(line) == "lock:" ? parse_lock(line) : std::nullopt;
+}
+
+std::optional<FdinfoLease> parse_lock(std::string_view line) {
     take_word(line);  // the number of the lock
     if (take_word(line) != "LEASE") {
         return std::nullopt;
     }
-    FdinfoLease lease;
     const std::string_view state = take_word(line);
-    lease.breaking = state == "BREAKING";
+    const bool breaking = state == "BREAKING";
     const auto type = parse_type(take_word(line));
     take_word(line);  // who set it
-    if ((!lease.breaking && state != "ACTIVE") || !type || !parse_inode(take_word(line), lease)) {
+    const auto inode = parse_inode(take_word(line));
+    if ((!breaking && state != "ACTIVE") || !type || !inode) {
         return std::nullopt;
     }
-    lease.type = *type;
-    return lease;
+    return FdinfoLease{breaking, *type, *inode};
 }
 
 std::vector<Process> read_process(pid_t pid, const std::string& proc) {

@@ -105,6 +105,23 @@ TEST_F(CaptureTest, ABreakWithoutDeadlineHasNone) {
     EXPECT_EQ(only_lock(captured(holder)).lease.remaining, Remaining::no_deadline());
 }
 
+// proc(5) shows the lease behind all of the process's locks on the file.
+TEST_F(CaptureTest, ALeaseBehindManyLocksIsSeen) {
+    constexpr int kLocks = 22000;
+    const int fd = open(folder.file("f").c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+    for (int i = kLocks; i > 0; --i) {
+        struct flock lock {
+            .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 2 * i, .l_len = 1, .l_pid = 0
+        };
+        ASSERT_EQ(fcntl(fd, F_SETLK, &lock), 0);
+    }
+    const std::vector<Descriptor> found = read_process(getpid()).front().descriptors;
+    EXPECT_EQ(found.size(), 1U);
+    EXPECT_TRUE(lease_now(fd).held);
+    close(fd);
+}
+
 TEST_F(CaptureTest, NothingIsDisturbed) {
     const std::string path = folder.file("f");
     const Holder holder(path, {.lease = F_WRLCK});

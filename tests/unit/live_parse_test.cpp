@@ -15,14 +15,20 @@ TEST(Fdinfo, ALeaseThatIsHeld) {
     const auto lease =
         parse_fdinfo_line("lock:\t1: LEASE  ACTIVE    WRITE 4242 fe:00:12985598 0 EOF");
     ASSERT_TRUE(lease);
-    EXPECT_EQ(*lease, (FdinfoLease{false, LockType::wrlck, makedev(0xfe, 0), 12985598}));
+    EXPECT_EQ(*lease, (FdinfoLease{false, LockType::wrlck, {makedev(0xfe, 0), 12985598}}));
 }
 
 TEST(Fdinfo, ALeaseThatIsBeingBrokenShowsWhatItBecomes) {
     EXPECT_EQ(parse_fdinfo_line("lock:\t1: LEASE  BREAKING  READ  7 08:21:5 0 EOF"),
-              (FdinfoLease{true, LockType::rdlck, makedev(8, 0x21), 5}));
+              (FdinfoLease{true, LockType::rdlck, {makedev(8, 0x21), 5}}));
     EXPECT_EQ(parse_fdinfo_line("lock:\t2: LEASE  BREAKING  UNLCK 7 08:21:5 0 EOF"),
-              (FdinfoLease{true, LockType::unlck, makedev(8, 0x21), 5}));
+              (FdinfoLease{true, LockType::unlck, {makedev(8, 0x21), 5}}));
+}
+
+TEST(ProcLocks, WhoWaitsForALockHasNoLease) {
+    EXPECT_EQ(parse_lock("3: LEASE  ACTIVE    READ 7 08:21:5 0 EOF"),
+              (FdinfoLease{false, LockType::rdlck, {makedev(8, 0x21), 5}}));
+    EXPECT_FALSE(parse_lock("3: -> LEASE  ACTIVE    READ 7 08:21:5 0 EOF"));
 }
 
 TEST(Fdinfo, NothingElseIsALease) {
@@ -38,38 +44,17 @@ TEST(Fdinfo, NothingElseIsALease) {
     }
 }
 
-// 1000 s after the start, which is 700 s after jiffies passed 2^32.
-constexpr const char* kTimerList =
-    "Timer List Version: v0.10\nHRTIMER_MAX_CLOCK_BASES: 8\nnow at 1000000000000 nsecs\n\n"
-    "cpu: 0\n  .idle_jiffies   : 7\njiffies: 4295142296\n";
-
-TEST(TimerList, TellsJiffiesAndTheirRate) {
-    const auto jiffies = parse_timer_list(kTimerList);
-    ASSERT_TRUE(jiffies);
-    EXPECT_EQ(jiffies->now, 4295142296U);
-    EXPECT_EQ(jiffies->per_second, 250U);
+TEST(TimerList, TellsJiffies) {
+    EXPECT_EQ(parse_timer_list("Timer List Version: v0.10\nHRTIMER_MAX_CLOCK_BASES: 8\n"
+                               "now at 1000000000000 nsecs\n\ncpu: 0\n  .idle_jiffies   : 7\n"
+                               "jiffies: 4295142296\n"),
+              4295142296U);
 }
 
-TEST(TimerList, EachRateIsToldFromTheOthers) {
-    for (const std::uint64_t hz : {100, 250, 300, 1000}) {
-        for (const std::uint64_t uptime : {20, 290, 310, 100000}) {
-            const std::uint64_t jiffies = (std::uint64_t{1} << 32U) + hz * uptime - 300 * hz;
-            const std::string text = "now at " + std::to_string(uptime * 1'000'000'000) +
-                                     " nsecs\njiffies: " + std::to_string(jiffies) + "\n";
-            const auto found = parse_timer_list(text);
-            ASSERT_TRUE(found) << text;
-            EXPECT_EQ(found->per_second, hz) << text;
-        }
-    }
-}
-
-TEST(TimerList, ATimeThatDoesNotTellIsNone) {
-    EXPECT_FALSE(parse_timer_list("")) << "no numbers";
+TEST(TimerList, OneThatDoesNotTellIsNone) {
+    EXPECT_FALSE(parse_timer_list(""));
     EXPECT_FALSE(parse_timer_list("now at 1000000000000 nsecs\n")) << "no jiffies";
-    EXPECT_FALSE(parse_timer_list("now at 300000000000 nsecs\njiffies: 4294967296\n"))
-        << "jiffies wrap around just now";
-    EXPECT_FALSE(parse_timer_list("now at 1000000000000 nsecs\njiffies: 4295300000\n"))
-        << "475 a second";
+    EXPECT_FALSE(parse_timer_list("jiffies: soon\n"));
 }
 
 constexpr Jiffies kNow{4295000000, 250};
@@ -85,8 +70,7 @@ TEST(Trace, AWriterBreaksAWriteLease) {
                                                 "fl_break_time=4295001001 fl_downgrade_time=0"),
                                         kNow);
     ASSERT_TRUE(lease);
-    EXPECT_EQ(lease->device, makedev(0xfe, 1));
-    EXPECT_EQ(lease->inode, 0x1fU);
+    EXPECT_EQ(lease->inode, (Inode{makedev(0xfe, 1), 0x1f}));
     EXPECT_EQ(lease->state,
               (LeaseState{true, LockType::unlck, LockType::wrlck, true, Remaining(4004ms)}));
 }

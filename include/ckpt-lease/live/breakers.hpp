@@ -3,25 +3,18 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "ckpt-lease/base/inode.hpp"
+
 namespace ckpt_lease::live {
-
-/// An inode as fstat(2) names it.
-struct Inode {
-    dev_t device = 0;
-    ino_t number = 0;
-
-    friend bool operator==(const Inode&, const Inode&) = default;
-};
 
 /// A thread that sleeps until a lease on `inode` is given up.
 struct Breaker {
     pid_t pid = 0;     ///< of the thread
     std::string comm;  ///< bytes
-    Inode inode;
+    Inode inode;       ///< as fstat(2) names it
 };
 
 /// All threads that sleep in open(2) or truncate(2) and the like because of a lease, as far as they

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,31 +8,29 @@
 #include <string_view>
 #include <vector>
 
+#include "ckpt-lease/base/inode.hpp"
 #include "ckpt-lease/base/time.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 
 namespace ckpt_lease::live {
 
-/// The clock that deadlines of lease breaks are kept in. It ticks with CLOCK_MONOTONIC, from 5
-/// minutes before its lower half wraps around (INITIAL_JIFFIES) on; how often in a second
-/// (CONFIG_HZ) follows from that, and stands nowhere else.
+/// The clock that deadlines of lease breaks are kept in.
 struct Jiffies {
     std::uint64_t now = 0;
-    std::uint64_t per_second = 0;
+    std::uint64_t per_second = 0;  ///< CONFIG_HZ
 
     [[nodiscard]] std::uint64_t ticks(Nanoseconds span) const noexcept;
     /// How long until `deadline`; 0 once it is over.
     [[nodiscard]] Nanoseconds until(std::uint64_t deadline) const noexcept;
 };
 
-/// Reads "now at N nsecs" and "jiffies: N" of /proc/timer_list. Nothing if they are not there, or
-/// if the machine was started 5 minutes ago to the second, when they do not tell.
-[[nodiscard]] std::optional<Jiffies> parse_timer_list(std::string_view text);
+/// Reads "jiffies: N" of /proc/timer_list: the only place that tells what time it is on that clock.
+/// Nothing if it is not there.
+[[nodiscard]] std::optional<std::uint64_t> parse_timer_list(std::string_view text);
 
 /// One lease of an inode as the tracepoint filelock:time_out_leases prints it.
 struct TracedLease {
-    dev_t device = 0;
-    std::uint64_t inode = 0;
+    Inode inode;  ///< as fstat(2) names it, but for the device on some file systems (btrfs)
     LeaseState state;
 
     friend bool operator==(const TracedLease&, const TracedLease&) = default;
@@ -46,9 +42,9 @@ struct TracedLease {
 
 /// Reads the leases of an inode with the time that is left to their holders, on kernels that have
 /// no call for that: F_GETLEASE goes over all leases of an inode, and a tracepoint on the way
-/// prints what is in them. For that it makes a tracing instance of its own, on a mount of tracefs
-/// of its own, that sees nothing but this thread, and removes it; a second process does if this one
-/// is killed. Needs root, and tracefs in the kernel.
+/// prints what is in them. For that it makes a tracing instance of its own, that sees nothing but
+/// this thread, and removes it; a second process does if this one is killed. Where tracefs is not
+/// mounted, it is for as long, where nobody else sees it. Needs root, and tracefs in the kernel.
 class LeaseTrace {
  public:
     /// Throws Error(io) that says what is missing.

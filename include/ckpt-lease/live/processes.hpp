@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ckpt-lease/base/inode.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 
@@ -21,14 +22,15 @@ namespace ckpt_lease::live {
 struct FdinfoLease {
     bool breaking = false;
     LockType type = LockType::rdlck;  ///< being broken: what it is to become
-    dev_t device = 0;
-    std::uint64_t inode = 0;
+    Inode inode;
 
     friend bool operator==(const FdinfoLease&, const FdinfoLease&) = default;
 };
 
 /// Reads a line of fdinfo; nothing if it is not about a lease (delegations are none).
 [[nodiscard]] std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line);
+/// The same of a line of /proc/locks. Who waits for a lock is none either.
+[[nodiscard]] std::optional<FdinfoLease> parse_lock(std::string_view line);
 
 /// A descriptor through which leases are held.
 struct Descriptor {
