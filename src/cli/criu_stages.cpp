@@ -4,17 +4,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <set>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 #include "ckpt-lease/base/bytes.hpp"
+#include "ckpt-lease/criu/captured_leases.hpp"
 #include "ckpt-lease/criu/checkpoint.hpp"
 #include "ckpt-lease/criu/file_locks.hpp"
 #include "ckpt-lease/io/source.hpp"
@@ -39,64 +36,18 @@ std::string shown_leases(std::size_t count) {
     return fmt::format("{} lease{}", count, count == 1 ? "" : "s");
 }
 
-// What CRIU is to make of its own entries, by what was captured: it knows a lease by a pid in the
-// container and a descriptor.
-class CriuEntries {
- public:
-    CriuEntries(const std::vector<live::Process>& processes, const live::Captured& captured) {
-        const LockList& locks = captured.image.locks;
-        locks.for_each([&](const Lock& lock) {
-            const live::Inode inode = captured.inodes.at(static_cast<std::size_t>(lock.file));
-            const bool settled = !lock.lease.breaking || lock.lease.previous_type != kUnknownType;
-            if (!settled) {
-                unsettled_.emplace_back(inode);
-            }
-            for (const Task& task : locks.tasks(lock)) {
-                leases_.insert_or_assign({task.pid, lock.fd}, Lease{lock.lease, inode});
-            }
-        });
-        for (const live::Process& process : processes) {
-            if (!process.hidden) {
-                pids_.insert(process.pids.front());
-            }
+// The tasks that could be looked at, by their pids in the container.
+std::set<std::int32_t> pids_of(const std::vector<live::Process>& processes) {
+    std::set<std::int32_t> pids;
+    for (const live::Process& process : processes) {
+        if (!process.hidden) {
+            pids.insert(process.pids.front());
         }
     }
+    return pids;
+}
 
-    // CRIU breaks all leases of a file when it breaks one: either none of them is left to it, or
-    // all that were being broken are.
-    [[nodiscard]] criu::FileLockEdit decide(const criu::FileLockEntry& entry,
-                                            const std::function<bool()>& is_written) const {
-        if (!entry.is_breaking() || !pids_.contains(entry.pid)) {
-            return {};
-        }
-        const auto found = leases_.find({entry.pid, entry.fd});
-        if (found == leases_.end()) {
-            // It ended while CRIU was at work.
-            return {.action = criu::FileLockEdit::Action::remove};
-        }
-        const LeaseState& lease = found->second.state;
-        if (!lease.breaking) {
-            return criu::break_has_happened(entry, is_written());
-        }
-        const bool unsettled = std::find(unsettled_.begin(), unsettled_.end(),
-                                         found->second.inode) != unsettled_.end();
-        return unsettled ? criu::FileLockEdit() : criu::unbroken(entry, lease.previous_type);
-    }
-
- private:
-    struct Lease {
-        LeaseState state;
-        live::Inode inode;
-    };
-    std::map<std::pair<std::int32_t, std::int32_t>, Lease> leases_;
-    std::vector<live::Inode> unsettled_;  // with a break of which too little is known
-    std::set<std::int32_t> pids_;
-};
-
-// CRIU would break these leases anew, for the whole lease-break-time, and their holders would be
-// signalled once more. It is to restore them as if nobody had come yet: whoever breaks them is
-// restored too, or pre_resume() is there before.
-void keep_criu_from_breaking(const CriuStage& stage, const CriuEntries& entries, bool any) {
+void keep_criu_from_breaking(const CriuStage& stage, const criu::CapturedLeases& leases, bool any) {
     const std::string path = path_in(stage, criu::kFileLocksImage);
     std::error_code error;
     if (!std::filesystem::exists(path, error)) {
@@ -110,7 +61,7 @@ void keep_criu_from_breaking(const CriuStage& stage, const CriuEntries& entries,
     std::size_t changed = 0;
     const std::string after =
         criu::edit_file_locks(path, before, [&](const criu::FileLockEntry& entry) {
-            const criu::FileLockEdit edit = entries.decide(entry, [&] {
+            const criu::FileLockEdit edit = leases.decide(entry, [&] {
                 return criu::read_checkpoint(*files).details.at(entry.index).file_is_written;
             });
             changed += edit == criu::FileLockEdit() ? 0 : 1;
@@ -203,7 +154,8 @@ bool post_dump(const CriuStage& stage) {
     for (const Problem& problem : captured.unknown) {
         stage.log->warn("{}", to_string(problem));
     }
-    keep_criu_from_breaking(stage, CriuEntries(processes, captured), locks.size() > 0);
+    keep_criu_from_breaking(stage, criu::CapturedLeases(pids_of(processes), locks, captured.inodes),
+                            locks.size() > 0);
     return captured.unknown.empty();
 }
 
