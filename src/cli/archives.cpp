@@ -30,21 +30,6 @@ void replace_archive(const io::File& in, const criu::ArchiveChanges& changes,
     file.commit();
 }
 
-void write_other_archive(const io::File& in, const criu::ArchiveChanges& changes,
-                         const std::string& out, const io::Progress& progress) {
-    const auto place = find_place(in.system(), out);
-    if (!place) {
-        io::File file(in.system(), out, O_WRONLY);
-        criu::edit_archive(in, changes, file, progress);
-        file.close();
-        return;
-    }
-    NewFile file(in.system(), place->path);
-    criu::edit_archive(in, changes, file.file(), progress);
-    file.set_mode(place->mode.value_or(in.status().st_mode));
-    file.commit();
-}
-
 }  // namespace
 
 io::File file_in_memory(io::System& system, const std::string& name,
@@ -81,7 +66,8 @@ void rewrite_archive(const Context& context, const std::string& name,
             replace_archive(in, changes, progress);
         }
     } else {
-        write_other_archive(in, changes, output.out, progress);
+        write_new(in.system(), output.out, in.status().st_mode,
+                  [&](io::File& file) { criu::edit_archive(in, changes, file, progress); });
     }
 }
 

@@ -5,16 +5,11 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <utility>
 
-#include "ckpt-lease/base/bytes.hpp"
-#include "ckpt-lease/base/text.hpp"
+#include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/criu/checkpoint.hpp"
-#include "ckpt-lease/criu/file_locks.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
-#include "cli/archives.hpp"
-#include "cli/exit_status.hpp"
-#include "render/image_facts.hpp"
+#include "ckpt-lease/io/file.hpp"
+#include "ckpt-lease/io/source.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -52,7 +47,9 @@ bool is_criu_folder(const std::string& name) {
     return is_folder(name) && !find_in(name, "inventory.img").empty();
 }
 
-[[noreturn]] void refuse_without_times(const std::string& name) {
+}  // namespace
+
+void refuse_without_times(const std::string& name) {
     throw Error(Error::Kind::refused,
                 {.file = name,
                  .message = "no leases were captured with this checkpoint, and CRIU's images do "
@@ -60,8 +57,6 @@ bool is_criu_folder(const std::string& name) {
                  .hint = "dump with --action-script ckpt-lease-criu-hook; without it there are "
                          "policy --favor-holder and --favor-breaker"});
 }
-
-}  // namespace
 
 void check_captured_with(criu::CheckpointFiles& files, const linux_cr::ImageFacts& facts) {
     if (facts.checkpoint_id != 0 && facts.checkpoint_id != criu::checkpoint_id(files)) {
@@ -104,77 +99,6 @@ std::unique_ptr<criu::CheckpointFiles> open_bare_checkpoint(const Context& conte
         return nullptr;
     }
     return criu::open_checkpoint(system, name);
-}
-
-int run_bare_policy(const Context& context, criu::CheckpointFiles& files, const BarePolicy& asked) {
-    const std::string& name = files.name();
-    const criu::Checkpoint checkpoint = criu::read_checkpoint(files);
-    if (asked.has_modifiers) {
-        throw Error(Error::Kind::refused,
-                    {.file = name,
-                     .message = "no leases were captured with this checkpoint: there are no times "
-                                "to be bounded, and nothing says that holders are signalled",
-                     .hint = "leave --min, --max and --renotify out"});
-    }
-    if (asked.policy != "favor-holder" && asked.policy != "favor-breaker") {
-        refuse_without_times(name);
-    }
-    if (!files.is_archive() && (!asked.output.out.empty() || !asked.output.undo_file.empty())) {
-        throw Error(Error::Kind::refused,
-                    {.file = name,
-                     .message = "-o and --undo-file are for images of leases, and none were "
-                                "captured with this checkpoint",
-                     .hint = "copy the folder, and give the copy"});
-    }
-    const bool for_breaker = asked.policy == "favor-breaker";
-    std::size_t matched = 0;
-    std::size_t changed = 0;
-    const auto decide = [&](const criu::FileLockEntry& entry) {
-        const Lock lock = checkpoint.locks.at(static_cast<std::size_t>(entry.index));
-        if (!is_breaking(lock) || !asked.filter.matches(lock, checkpoint.locks.ownership())) {
-            return criu::FileLockEdit();
-        }
-        ++matched;
-        if (!for_breaker) {
-            return criu::FileLockEdit();
-        }
-        const bool written = checkpoint.details[entry.index].file_is_written;
-        const criu::FileLockEdit edit = criu::break_has_happened(entry, written);
-        const bool removed = edit.action == criu::FileLockEdit::Action::remove;
-        ++changed;
-        context.err.print(
-            "{}: lease {}, {}, {}: {}{}\n", shown_name(name), entry.index,
-            shown_tasks(checkpoint.locks.tasks(lock)), shown_path(checkpoint.locks.path(lock)),
-            removed ? "is taken away" : "becomes F_RDLCK",
-            criu::loses_read_lease(entry, written)
-                ? " (CRIU cannot restore the read lease: the file is open for writing)"
-                : "");
-        return edit;
-    };
-    const std::string path = files.path_of(criu::kFileLocksImage);
-    const std::string before = files.read(criu::kFileLocksImage).value_or("");
-    std::string after = before;
-    if (!before.empty()) {
-        after = criu::edit_file_locks(path, before, decide);
-    }
-    if (asked.require_match && matched == 0) {
-        context.complain(fmt::format("{}: nothing matches", shown_name(name)));
-        return kNoMatch;
-    }
-    if (files.is_archive()) {
-        criu::ArchiveChanges changes;
-        if (after != before) {
-            changes.file_locks = std::move(after);
-        }
-        rewrite_archive(context, name, changes, asked.output);
-    } else if (after != before && !asked.output.dry_run) {
-        constexpr mode_t kOwnerOnly = 0600;
-        write_whole(*context.environment.system, as_bytes(after), path, kOwnerOnly);
-    }
-    context.err.print("{}: {} changed{}, {} left as they are{}\n", shown_name(name), changed,
-                      asked.output.dry_run ? " (not written)" : "", matched - changed,
-                      for_breaker ? "" : ": CRIU gives holders the whole lease-break-time");
-    return kDone;
 }
 
 }  // namespace ckpt_lease::cli

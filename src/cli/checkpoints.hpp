@@ -6,10 +6,8 @@
 
 #include "ckpt-lease/criu/checkpoint.hpp"
 #include "ckpt-lease/io/system.hpp"
-#include "ckpt-lease/lease/filter.hpp"
 #include "ckpt-lease/linux_cr/image.hpp"
 #include "cli/command.hpp"
-#include "cli/options.hpp"
 
 namespace ckpt_lease::cli {
 
@@ -29,15 +27,7 @@ namespace ckpt_lease::cli {
 /// Throws Error(refused) if the image with these facts was captured with another checkpoint.
 void check_captured_with(criu::CheckpointFiles& files, const linux_cr::ImageFacts& facts);
 
-/// A policy on a checkpoint without an image: what of it CRIU's images can say.
-struct BarePolicy {
-    std::string policy;  ///< its name
-    Filter filter;
-    OutputOptions output;        ///< for a folder, all but the dry run is refused
-    bool has_modifiers = false;  ///< bounds, or the holder is to be signalled again
-    bool require_match = false;
-};
-/// Carries it out, and says on standard error what became of which lease. Returns the exit status.
-int run_bare_policy(const Context& context, criu::CheckpointFiles& files, const BarePolicy& asked);
+/// Says that nothing was captured with the checkpoint `name`, and what can be done about that.
+[[noreturn]] void refuse_without_times(const std::string& name);
 
 }  // namespace ckpt_lease::cli

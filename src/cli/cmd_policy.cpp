@@ -76,12 +76,10 @@ Examples:
             if (checkpoint->has(criu::kCapturedImage)) {
                 return runner.run_in_archive(*checkpoint);
             }
-            return run_bare_policy(context, *checkpoint,
+            return runner.run_bare(*checkpoint,
                                    {.policy = std::string(facts.policy),
                                     .filter = filters_.filter(),
-                                    .output = output_,
-                                    .has_modifiers = !min_.empty() || !max_.empty() || renotify_,
-                                    .require_match = require_match_});
+                                    .has_modifiers = !min_.empty() || !max_.empty() || renotify_});
         });
         report->end();
         return status;

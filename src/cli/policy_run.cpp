@@ -79,11 +79,11 @@ PolicyRunner::Plan PolicyRunner::plan(const io::File& file, const linux_cr::Imag
         }
     }
     made.counts = planner.counts();
+    spdlog::info("{}: {} edits", name, made.edits.size());
     return made;
 }
 
 void PolicyRunner::report(const std::string& name, const LockList& locks, const Plan& plan) const {
-    spdlog::info("{}: {} edits", name, plan.edits.size());
     report_.begin_image(name);
     for (const Change& change : plan.changes) {
         report_.lease(locks.at(change.index), change.after, locks.ownership());

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ckpt-lease/criu/checkpoint.hpp"
+#include "ckpt-lease/lease/filter.hpp"
 #include "ckpt-lease/lease/planner.hpp"
 #include "ckpt-lease/linux_cr/image.hpp"
 #include "ckpt-lease/rewrite/edit_list.hpp"
@@ -14,6 +15,13 @@
 #include "render/change_report.hpp"
 
 namespace ckpt_lease::cli {
+
+/// A policy on a checkpoint that no leases were captured with: what of it CRIU's images can say.
+struct BarePolicy {
+    std::string policy;  ///< its name
+    Filter filter;
+    bool has_modifiers = false;  ///< bounds, or the holder is to be signalled again
+};
 
 /// 'policy' once its options are read: what is done with one image.
 class PolicyRunner {
@@ -35,6 +43,8 @@ class PolicyRunner {
     int run(const std::string& image);
     /// As run(), for the image that was captured with a checkpoint and is in its archive.
     int run_in_archive(criu::CheckpointFiles& archive);
+    /// As run(), for the images of CRIU: of a break that has happened nothing is left.
+    int run_bare(criu::CheckpointFiles& checkpoint, const BarePolicy& asked);
 
  private:
     struct Change {
@@ -52,6 +62,7 @@ class PolicyRunner {
     int judge(const std::string& name, const std::function<void(Counts&)>& rewrite);
     void rewrite_file(const std::string& name, Counts& counts);
     void rewrite_archived(criu::CheckpointFiles& archive, Counts& counts);
+    void rewrite_bare(criu::CheckpointFiles& checkpoint, const BarePolicy& asked, Counts& counts);
     void rewrite_stream(Counts& counts);
     [[nodiscard]] bool fails_to_match(const Counts& counts) const;
     [[nodiscard]] PolicyContext policy_context(const std::string& name,

@@ -90,19 +90,24 @@ void write_copy(const ImageFile& image, const EditList& edits, const std::string
     copy.commit();
 }
 
-void write_whole(io::System& system, std::span<const std::byte> bytes, const std::string& out,
-                 mode_t mode) {
+void write_new(io::System& system, const std::string& out, mode_t mode,
+               const std::function<void(io::File&)>& fill) {
     const std::optional<FreePlace> place = find_place(system, out);
     if (!place) {
         io::File file(system, out, O_WRONLY);
-        file.write(bytes);
+        fill(file);
         file.close();
         return;
     }
     NewFile file(system, place->path);
-    file.file().write(bytes);
+    fill(file.file());
     file.set_mode(place->mode.value_or(mode));
     file.commit();
+}
+
+void write_whole(io::System& system, std::span<const std::byte> bytes, const std::string& out,
+                 mode_t mode) {
+    write_new(system, out, mode, [&](io::File& file) { file.write(bytes); });
 }
 
 void write_stream(const io::File& image, const EditList& edits, io::File& out,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,7 +53,12 @@ enum class Undone : std::uint8_t {
 void write_copy(const ImageFile& image, const EditList& edits, const std::string& out,
                 const io::Progress& progress);
 
-/// Writes `bytes` to `out` as write_copy() would write an image. A new file has `mode`.
+/// Has `fill` write a file to `out` as write_copy() would write an image. A new file has `mode`.
+/// Throws Error(io), and what `fill` throws.
+void write_new(io::System& system, const std::string& out, mode_t mode,
+               const std::function<void(io::File&)>& fill);
+
+/// The same of `bytes`.
 void write_whole(io::System& system, std::span<const std::byte> bytes, const std::string& out,
                  mode_t mode);
 
