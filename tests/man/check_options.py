@@ -17,8 +17,8 @@ PROGRAM_NAME = "ckpt-lease"
 REQUIRE_MATCH = "--require-match"
 # Status 5 is about live processes, and these commands alone have to do with them.
 LIVE_COMMANDS = {"show", "capture", "apply", "criu-hook"}
-# What pages say of criu's options is criu's to keep.
-OPTIONS_OF_CRIU = {"--action-script", "--file-locks", "--file-validation"}
+# What pages say of the options of criu and podman is theirs to keep.
+OPTIONS_OF_OTHERS = {"--action-script", "--annotation", "--file-locks", "--file-validation"}
 
 
 def split_sections(text, heading):
@@ -189,7 +189,7 @@ class Checker:
         path = self.folder / "ckpt-image.5.scd"
         pages[path] = Page(path)
         for path, page in pages.items():
-            for name in sorted(page.mentioned - everything - OPTIONS_OF_CRIU):
+            for name in sorted(page.mentioned - everything - OPTIONS_OF_OTHERS):
                 self.differ(path.name, f"{name} is mentioned, and no command has it")
 
 
