@@ -48,7 +48,7 @@ class SharedMemory {
         run_ = new (memory) SharedRun;
         auto* const slots = reinterpret_cast<Slot*>(run_ + 1);
         for (std::size_t i = 0; i < count; ++i) {
-            new (slots + i) Slot;
+            (new (slots + i) Slot)->same_as = i;
         }
         run_->slots = {slots, count};
     }
@@ -151,11 +151,10 @@ class Watch {
         return WIFEXITED(status) && WEXITSTATUS(status) == 0;
     }
 
-    // To begin a break is to open a file, and that may take as long as a virus scanner or a file
-    // server likes: lease-break-time, which is everybody's, is not left changed for that.
+    // However long it takes to begin a break, lease-break-time is everybody's and not left changed
+    // for that.
     [[nodiscard]] int wait_for_worker(pid_t worker) const {
-        constexpr int kLookEvery = 10;                   // milliseconds
-        constexpr std::uint64_t kPutBack = 200'000'000;  // of a machine that is busy
+        constexpr int kLookEvery = 10;  // milliseconds
         constexpr std::uint64_t kHangs = 3'000'000'000;
         const OwnedFd process(open_process(worker));
         int status = 0;
@@ -164,10 +163,10 @@ class Watch {
             poll(&end, 1, kLookEvery);
             const std::uint64_t begun = shared_.break_time.begun;
             const std::uint64_t now = monotonic_now();
-            if (begun == 0 || now - begun < kPutBack) {
+            if (begun == 0 || now - begun < kLongestBegin) {
                 continue;
             }
-            put_back(shared_.break_time);
+            put_back_early(shared_.break_time);
             if (now - begun > kHangs) {
                 kill(worker, SIGKILL);
             }

@@ -38,7 +38,6 @@ class Preparing {
         found_.break_time_fd = fd < 0 ? -1 : out_of_the_way(fd, leases_);
         for (std::size_t i = 0; i < leases_.size(); ++i) {
             Slot& slot = shared_.slots[i];
-            slot.same_as = i;
             Unit unit{.wanted = &leases_[i], .slot = &slot};
             std::string fault = take(unit);
             if (fault.empty()) {

@@ -41,21 +41,36 @@ std::uint64_t inverse(std::uint64_t odd) {
     return inverse;
 }
 
+// False if it is not what `record` says was written: somebody else has set it since, and that is
+// what is meant to count. Nothing if it failed.
+std::optional<bool> restore(const BreakTimeRecord& record) {
+    const int fd = open(kBreakTimePath, O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        return std::nullopt;
+    }
+    std::optional<bool> restored;
+    if (const std::optional<int> now = read_number(fd)) {
+        restored = *now == record.written;
+        if (*restored && write_number(fd, record.original) != 0) {
+            restored = std::nullopt;
+        }
+    }
+    close(fd);
+    return restored;
+}
+
 }  // namespace
 
 void put_back(BreakTimeRecord& record) {
-    if (!record.changed) {
-        return;
+    if (record.changed && restore(record)) {
+        record.changed = false;
     }
-    const int fd = open(kBreakTimePath, O_RDWR | O_CLOEXEC);
-    // If somebody has set it in between, that is what is meant to count.
-    if (fd >= 0 && read_number(fd) == record.written) {
-        static_cast<void>(write_number(fd, record.original));
+}
+
+void put_back_early(BreakTimeRecord& record) {
+    if (record.changed && restore(record).value_or(false)) {
+        record.early = true;
     }
-    if (fd >= 0) {
-        close(fd);
-    }
-    record.changed = false;
 }
 
 BreakClock::BreakClock(std::uint32_t hz, bool wraps)
@@ -116,11 +131,13 @@ void BreakTime::step(std::string_view name) const {
 
 int BreakTime::change_to(int value) const {
     const std::optional<int> original = read_number(fd_);
-    if (!original) {
+    // What could not be put back is not what there was.
+    if (!original || record_->changed) {
         return EIO;
     }
     record_->original = *original;
     record_->written = value;
+    record_->early = false;
     record_->begun = monotonic_now();
     record_->changed = true;
     step("armed");
@@ -131,6 +148,10 @@ int BreakTime::change_to(int value) const {
     }
     step("written");
     return error;
+}
+
+bool BreakTime::is_late() const {
+    return monotonic_now() - record_->begun > kLongestBegin || record_->early;
 }
 
 bool BreakTime::wraps(std::uint32_t hz) const {

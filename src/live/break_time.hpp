@@ -17,18 +17,27 @@ inline constexpr const char* kBreakTimePath = "/proc/sys/fs/lease-break-time";
 /// Called with the name of what has just been done: tests kill the process there.
 using StepHook = std::function<void(std::string_view step)>;
 
+/// Longest that a break may take to begin, in ns: a machine that is busy needs some. To begin one
+/// is to open a file, which may take as long as a virus scanner or a file server likes.
+inline constexpr std::uint64_t kLongestBegin = 200'000'000;
+
 /// What lease-break-time has to be put back to; in memory that is shared with the processes that
 /// watch over the one that changes it.
 struct BreakTimeRecord {
-    std::atomic<bool> changed{false};
+    std::atomic<bool> changed{false};  ///< or is about to be
+    std::atomic<bool> early{false};    ///< put_back_early() has put it back
     /// When a change began, of CLOCK_MONOTONIC, until what it was made for is done; 0: none.
     std::atomic<std::uint64_t> begun{0};
     int original = 0;
     int written = 0;
 };
 
-/// Puts lease-break-time back if it was changed, unless somebody else has changed it since.
+/// Puts lease-break-time back if it was changed, unless somebody else has changed it since. For the
+/// process that changes it, and for others once that is gone. If it fails, `changed` stays.
 void put_back(BreakTimeRecord& record);
+/// The same while the process that changes it is still at it: it may not have written it yet, and
+/// so this is to be called again.
+void put_back_early(BreakTimeRecord& record);
 
 /// How lease-break-time makes deadlines that are no whole seconds. The kernel multiplies it by
 /// CONFIG_HZ in an int, and what passes the int's end is cut off: so there is a value for (nearly)
@@ -66,8 +75,8 @@ class BreakTime {
         : fd_(fd), record_(&record), hook_(&hook) {}
 
     /// Calls `begin` while lease-break-time is `value`. Returns what `begin` does, the errno of
-    /// what went wrong before it, or ETIME if it took so long that lease-break-time was put back
-    /// before.
+    /// what went wrong before it, or ETIME if it took longer than kLongestBegin: lease-break-time
+    /// may have been put back before.
     template <typename Begin>
     [[nodiscard]] int during(int value, Begin begin) const {
         const int error = change_to(value);
@@ -76,11 +85,11 @@ class BreakTime {
         }
         const int result = begin();
         step("opened");
-        const bool was_changed = record_->changed;
+        const bool late = is_late();
         put_back(*record_);
         record_->begun = 0;
         step("restored");
-        return result == 0 && !was_changed ? ETIME : result;
+        return result == 0 && late ? ETIME : result;
     }
 
     /// Tries on a file of its own whether BreakClock can rely on wrapping.
@@ -88,6 +97,7 @@ class BreakTime {
 
  private:
     [[nodiscard]] int change_to(int value) const;
+    [[nodiscard]] bool is_late() const;
     void step(std::string_view name) const;
 
     int fd_;

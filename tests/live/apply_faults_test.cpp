@@ -347,6 +347,21 @@ TEST_F(ApplyFaults, LeaseBreakTimeIsPutBackWhileAnOpenHangs) {
     EXPECT_EQ(holder.owner(), owner);
 }
 
+// The watch has looked by then, and found nothing to put back.
+TEST_F(ApplyFaults, LeaseBreakTimeIsPutBackIfItWasWrittenLate) {
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
+    const ApplyHooks hooks{.step = [&](std::string_view step) {
+        if (step == "armed") {
+            sleep_for(0.3);
+        }
+    }};
+    EXPECT_EQ(apply_one(wanted(holder, ten_seconds()), hooks),
+              (AppliedLease{Outcome::skipped,
+                            "cannot begin the break: the lease is held, but not with this "
+                            "deadline: Timer expired"}));
+    EXPECT_EQ(lease_break_time(), before);
+}
+
 TEST_F(ApplyFaults, AnOpenThatHangsForGoodIsGivenUp) {
     const Holder holder(folder.file("f"), {.lease = F_WRLCK});
     const LeaseOwner owner = holder.owner();
