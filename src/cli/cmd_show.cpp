@@ -99,12 +99,11 @@ several. SIG says whether the holder was signalled.)");
                         const linux_cr::Layout& layout, const Filter& filter,
                         ShowOutput& output) const {
         const auto files = criu::open_checkpoint(*context.environment.system, name);
-        const auto captured = files->read(criu::kCapturedImage);
+        const bool captured = files->has(criu::kCapturedImage);
         bool matched = false;
         if (captured) {
             const std::string path = files->path_of(criu::kCapturedImage);
-            io::MemorySource source(path, as_bytes(*captured));
-            const linux_cr::Image image = linux_cr::read_image(source, layout);
+            const linux_cr::Image image = read_captured(context, *files, layout);
             check_captured_with(*files, image.facts);
             matched = output.image({path, layout.name, image, filter});
             if (image.damage) {
@@ -125,6 +124,20 @@ several. SIG says whether the holder was signalled.)");
             matched |= output.image(shown);
         }
         return matched_status(context, name, matched);
+    }
+
+    // In a folder it is an image as any other, which somebody may be changing.
+    [[nodiscard]] linux_cr::Image read_captured(const Context& context,
+                                                criu::CheckpointFiles& files,
+                                                const linux_cr::Layout& layout) const {
+        const std::string path = files.path_of(criu::kCapturedImage);
+        if (!files.is_archive()) {
+            Input input(context, path, {.wait = wait_});
+            return linux_cr::read_image(input.source(), layout);
+        }
+        const std::string bytes = files.read(criu::kCapturedImage).value_or("");
+        io::MemorySource source(path, as_bytes(bytes));
+        return linux_cr::read_image(source, layout);
     }
 
     int try_live(const Context& context, const Filter& filter, ShowOutput& output) const {

@@ -73,6 +73,22 @@ TEST_F(Recovery, ReadersShowWhatWasBeforeAndSaySo) {
     EXPECT_EQ(files(), (std::vector<std::string>{image_, kJournal}));
 }
 
+// What was captured with a checkpoint of CRIU is an image as any other.
+TEST_F(Recovery, ACheckpointIsShownAsItWasBefore) {
+    const std::string original = copy("no_deadline");
+    const Json wanted = parse_valid("show", run({"show", "--json", original}).out)["images"][0];
+    interrupt();
+    std::filesystem::copy(std::filesystem::path(SOURCE_ROOT) / "tests/images/criu-4.2", "img");
+    std::filesystem::rename(image_, "img/ckpt-lease.img");
+    std::filesystem::rename(kJournal, ckpt_lease::journal_path("img/ckpt-lease.img"));
+    const Result result = run({"show", "--json", "img"});
+    EXPECT_EQ(result.status, 0);
+    EXPECT_EQ(parse_valid("show", result.out)["images"][0]["leases"], wanted["leases"]);
+    EXPECT_EQ(result.err,
+              "ckpt-lease: img/ckpt-lease.img: a change to this image was interrupted; it is read "
+              "as it was before ('ckpt-lease recover' makes it so)\n");
+}
+
 TEST_F(Recovery, RecoverPutsTheOldBytesBack) {
     interrupt();
     const Result result = run({"recover", image_});
