@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/rewrite/writers.hpp"
+#include "cli/checkpoints.hpp"
 #include "cli/input.hpp"
 #include "cli/rewriting.hpp"
 
@@ -43,6 +45,16 @@ io::File file_in_memory(io::System& system, const std::string& name,
     return file;
 }
 
+std::optional<ImageFile> lock_archive(const Context& context, const std::string& name,
+                                      const OutputOptions& output, bool wait) {
+    std::error_code error;
+    if (std::filesystem::is_directory(name, error) ||
+        !is_checkpoint(*context.environment.system, name)) {
+        return std::nullopt;
+    }
+    return open_image(context, name, access_for(context, name, output, wait));
+}
+
 void rewrite_archive(const Context& context, const std::string& name,
                      const criu::ArchiveChanges& changes, const OutputOptions& output) {
     if (!output.undo_file.empty()) {
@@ -61,7 +73,7 @@ void rewrite_archive(const Context& context, const std::string& name,
         return;
     }
     const StopSignals stop_signals;
-    if (output.out.empty()) {
+    if (output.is_in_place(in.system(), name)) {
         if (changes.file_locks || changes.captured) {
             replace_archive(in, changes, progress);
         }

@@ -68,7 +68,7 @@ void PolicyRunner::rewrite_bare(criu::CheckpointFiles& checkpoint, const BarePol
         // CRIU has a lease that several descriptors share once.
         ++made.counts.changed;
         ++made.counts.changed_leases;
-        const bool written = read.details[entry.index].file_is_written;
+        const bool written = read.details.at(entry.index).file_is_written;
         if (criu::loses_read_lease(entry, written)) {
             context_.complain(fmt::format(
                 "{}: lease {} is taken away: CRIU cannot restore a read lease on a file that is "

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "cli/archives.hpp"
 #include "cli/checkpoints.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/policy_run.hpp"
@@ -69,6 +70,7 @@ Examples:
         PolicyRunner runner(context, settings, *report);
         report->begin();
         const int status = for_each_image(context, images_, [&](const std::string& image) {
+            const auto locked = lock_archive(context, image, output_, wait_);
             const auto checkpoint = open_bare_checkpoint(context, image);
             if (checkpoint == nullptr) {
                 return runner.run(image_of(*context.environment.system, image));

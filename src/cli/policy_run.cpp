@@ -216,8 +216,8 @@ void PolicyRunner::rewrite_stream(Counts& counts) {
     } else if (const auto place = find_place(system, out_name)) {
         const StopSignals stop_signals;
         NewFile out(system, place->path);
-        if (place->mode) {
-            out.set_mode(*place->mode);
+        if (place->status) {
+            out.set_mode(place->status->st_mode);
         }
         rewrite_to(out.file());
         if (!fails_to_match(counts)) {

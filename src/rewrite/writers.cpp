@@ -62,7 +62,7 @@ std::optional<FreePlace> find_place(io::System& system, const std::string& out) 
     }
     FreePlace place;
     if (status) {
-        place = {resolve(system, out), status->st_mode};
+        place = {resolve(system, out), status};
     } else {
         place = {out, std::nullopt};
     }
@@ -86,7 +86,7 @@ void write_copy(const ImageFile& image, const EditList& edits, const std::string
         take_back(copy.file(), image.interrupted());
     }
     write_edits(edits, copy.file(), image.file().name());
-    copy.set_mode(place->mode.value_or(image.file().status().st_mode));
+    copy.set_mode(place->status.value_or(image.file().status()).st_mode);
     copy.commit();
 }
 
@@ -101,7 +101,11 @@ void write_new(io::System& system, const std::string& out, mode_t mode,
     }
     NewFile file(system, place->path);
     fill(file.file());
-    file.set_mode(place->mode.value_or(mode));
+    if (place->status) {
+        file.take_owner_and_mode(*place->status);
+    } else {
+        file.set_mode(mode);
+    }
     file.commit();
 }
 

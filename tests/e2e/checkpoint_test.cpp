@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "ckpt-lease/rewrite/image_file.hpp"
 #include "support.hpp"
 
 namespace e2e {
@@ -115,6 +116,22 @@ TEST_F(BareCheckpoint, CritDecodesWhatWasRewritten) {
         ]})"));
 }
 
+TEST_F(BareCheckpoint, KeepsOwnerAndMode) {
+    if (geteuid() == 0) {
+        ASSERT_EQ(chown("img/filelocks.img", 65534, 65534), 0);
+    }
+    ASSERT_EQ(chmod("img/filelocks.img", 0640), 0);
+    struct stat before {};
+    struct stat after {};
+    ASSERT_EQ(stat("img/filelocks.img", &before), 0);
+    EXPECT_EQ(run({"policy", "--favor-breaker", "img"}).status, 0);
+    ASSERT_EQ(stat("img/filelocks.img", &after), 0);
+    EXPECT_NE(after.st_ino, before.st_ino);
+    EXPECT_EQ(after.st_mode, before.st_mode);
+    EXPECT_EQ(after.st_uid, before.st_uid);
+    EXPECT_EQ(after.st_gid, before.st_gid);
+}
+
 TEST_F(BareCheckpoint, NothingCanBeEdited) {
     EXPECT_EQ(run({"edit", "--index", "0", "--remaining", "5", "img"}).status, 2);
     EXPECT_EQ(run({"verify", "img"}).status, 2);
@@ -178,11 +195,17 @@ TEST_F(ArchivedCheckpoint, KeepsOwnerAndMode) {
     struct stat before {};
     struct stat after {};
     ASSERT_EQ(stat("job.tar.gz", &before), 0);
-    EXPECT_EQ(run({"policy", "--set", "5", "job.tar.gz"}).status, 0);
-    ASSERT_EQ(stat("job.tar.gz", &after), 0);
-    EXPECT_EQ(after.st_mode & 07777U, 0640U);
-    EXPECT_EQ(after.st_uid, before.st_uid);
-    EXPECT_EQ(after.st_gid, before.st_gid);
+    const std::vector<std::vector<std::string>> ways{
+        {"policy", "--set", "5", "job.tar.gz"},
+        {"policy", "--set", "6", "-o", "job.tar.gz", "job.tar.gz"},
+        {"policy", "--set", "7", "-o", "./job.tar.gz", "job.tar.gz"}};
+    for (const std::vector<std::string>& way : ways) {
+        EXPECT_EQ(run(way).status, 0);
+        ASSERT_EQ(stat("job.tar.gz", &after), 0);
+        EXPECT_EQ(after.st_mode & 07777U, 0640U);
+        EXPECT_EQ(after.st_uid, before.st_uid);
+        EXPECT_EQ(after.st_gid, before.st_gid);
+    }
 }
 
 TEST_F(ArchivedCheckpoint, AnotherArchiveCanBeWritten) {
@@ -239,6 +262,20 @@ TEST_F(ArchivedCheckpoint, WithSeveralNamesIsRefused) {
     EXPECT_EQ(result.err,
               "ckpt-lease: job.tar.gz: the archive has several names (hard links) (write another "
               "one with -o)\n");
+    EXPECT_EQ(run({"policy", "--set", "5", "-o", "same.tar.gz", "job.tar.gz"}).status, 2);
+    EXPECT_TRUE(is_as_packed());
+}
+
+TEST_F(ArchivedCheckpoint, InUseIsAnError) {
+    pack(true);
+    const ckpt_lease::ImageFile other(ckpt_lease::io::posix_system(), "job.tar.gz",
+                                      {.access = ckpt_lease::ImageFile::Access::write});
+    const Result result = run({"policy", "--set", "5", "job.tar.gz"});
+    EXPECT_EQ(result.status, 3);
+    EXPECT_EQ(
+        result.err,
+        "ckpt-lease: job.tar.gz: another process is using the image (--wait waits until it is "
+        "done)\n");
     EXPECT_TRUE(is_as_packed());
 }
 

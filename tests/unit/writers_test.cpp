@@ -328,8 +328,8 @@ TEST(FindPlace, LeadsThroughLinksToRegularFiles) {
     const auto place = find_place(kernel(), x.folder() / "link");
     ASSERT_TRUE(place.has_value());
     EXPECT_EQ(place->path, std::filesystem::canonical(x.path()).string());
-    ASSERT_TRUE(place->mode.has_value());
-    EXPECT_EQ(*place->mode & 07777U, 0640U);
+    ASSERT_TRUE(place->status.has_value());
+    EXPECT_EQ(place->status->st_mode & 07777U, 0640U);
 }
 
 TEST(FindPlace, IsThePathItselfWhereNothingIs) {
@@ -337,7 +337,7 @@ TEST(FindPlace, IsThePathItselfWhereNothingIs) {
     const auto place = find_place(kernel(), folder / "new");
     ASSERT_TRUE(place.has_value());
     EXPECT_EQ(place->path, folder / "new");
-    EXPECT_EQ(place->mode, std::nullopt);
+    EXPECT_FALSE(place->status.has_value());
 }
 
 TEST(FindPlace, IsNoneWhereADeviceOrAFolderIs) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -53,8 +55,9 @@ enum class Undone : std::uint8_t {
 void write_copy(const ImageFile& image, const EditList& edits, const std::string& out,
                 const io::Progress& progress);
 
-/// Has `fill` write a file to `out` as write_copy() would write an image. A new file has `mode`.
-/// Throws Error(io), and what `fill` throws.
+/// Has `fill` write a file to `out` as write_copy() would write an image. A new file has `mode`; a
+/// file that is replaced leaves its owner as well, where NewFile::take_owner_and_mode() can. Throws
+/// Error(io), and what `fill` throws.
 void write_new(io::System& system, const std::string& out, mode_t mode,
                const std::function<void(io::File&)>& fill);
 
@@ -68,8 +71,8 @@ void write_stream(const io::File& image, const EditList& edits, io::File& out,
 
 /// A path at which a new file can take the place of what is there.
 struct FreePlace {
-    std::string path;            ///< with symbolic links followed
-    std::optional<mode_t> mode;  ///< of the regular file that is there, if one is
+    std::string path;                   ///< with symbolic links followed
+    std::optional<struct stat> status;  ///< of the regular file that is there, if one is
 };
 
 /// Where `out` leads, if a new file can take its place. Nothing if it is a device, a pipe or the
