@@ -4,7 +4,7 @@
 
 #include "ckpt-lease/live/processes.hpp"
 #include "live/lease_calls.hpp"
-#include "live/parse.hpp"
+#include "live/proc_text.hpp"
 
 namespace ckpt_lease::live {
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "live/apply_run.hpp"
 #include "live/lease_calls.hpp"
+#include "live/set/apply_run.hpp"
 #include "processes.hpp"
 
 namespace ckpt_lease::live::test {

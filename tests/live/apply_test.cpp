@@ -16,8 +16,8 @@
 #include <thread>
 #include <vector>
 
-#include "live/apply_run.hpp"
 #include "live/lease_calls.hpp"
+#include "live/set/apply_run.hpp"
 #include "processes.hpp"
 
 namespace ckpt_lease::live::test {

@@ -3,8 +3,8 @@
 
 #include <chrono>
 
-#include "live/break_time.hpp"
 #include "live/lease_calls.hpp"
+#include "live/set/break_time.hpp"
 #include "processes.hpp"
 
 namespace ckpt_lease::live::test {

@@ -20,8 +20,8 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "live/break_time.hpp"
 #include "live/lease_calls.hpp"
+#include "live/set/break_time.hpp"
 
 namespace ckpt_lease::live::test {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "ckpt-lease/lease/owner.hpp"
 #include "ckpt-lease/live/apply.hpp"
-#include "live/apply_run.hpp"
+#include "live/set/apply_run.hpp"
 
 namespace ckpt_lease::live::test {
 

@@ -15,7 +15,7 @@
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
 #include "ckpt-lease/io/file.hpp"
-#include "live/parse.hpp"
+#include "live/proc_text.hpp"
 
 namespace ckpt_lease::live {
 namespace {

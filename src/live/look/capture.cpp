@@ -11,8 +11,8 @@
 #include <map>
 #include <optional>
 
-#include "live/inspector.hpp"
 #include "live/lease_calls.hpp"
+#include "live/look/inspector.hpp"
 #include "live/remote_file.hpp"
 
 namespace ckpt_lease::live {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "live/run_lock.hpp"
+#include "live/set/run_lock.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -9,8 +9,8 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/file.hpp"
-#include "live/break_time.hpp"
 #include "live/lease_calls.hpp"
+#include "live/set/break_time.hpp"
 
 namespace ckpt_lease::live {
 namespace {

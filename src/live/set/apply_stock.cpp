@@ -3,8 +3,8 @@
 #include <cerrno>
 #include <ctime>
 
-#include "live/apply_run.hpp"
-#include "live/course.hpp"
+#include "live/set/apply_run.hpp"
+#include "live/set/course.hpp"
 
 namespace ckpt_lease::live {
 namespace {

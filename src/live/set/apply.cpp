@@ -18,9 +18,9 @@
 #include "ckpt-lease/base/text.hpp"
 #include "ckpt-lease/io/file.hpp"
 #include "ckpt-lease/live/breakers.hpp"
-#include "live/apply_run.hpp"
 #include "live/remote_file.hpp"
-#include "live/run_lock.hpp"
+#include "live/set/apply_run.hpp"
+#include "live/set/run_lock.hpp"
 
 namespace ckpt_lease::live {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "live/apply_run.hpp"
+#include "live/set/apply_run.hpp"
 
 namespace ckpt_lease::live {
 

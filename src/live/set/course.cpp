@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "live/course.hpp"
+#include "live/set/course.hpp"
 
 #include <algorithm>
 #include <chrono>

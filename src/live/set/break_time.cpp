@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "live/break_time.hpp"
+#include "live/set/break_time.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>

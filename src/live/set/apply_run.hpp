@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "ckpt-lease/live/apply.hpp"
-#include "live/break_time.hpp"
 #include "live/lease_calls.hpp"
+#include "live/set/break_time.hpp"
 
 namespace ckpt_lease::live {
 

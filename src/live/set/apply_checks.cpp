@@ -16,9 +16,9 @@
 #include <system_error>
 
 #include "ckpt-lease/base/text.hpp"
-#include "live/apply_run.hpp"
-#include "live/parse.hpp"
+#include "live/proc_text.hpp"
 #include "live/remote_file.hpp"
+#include "live/set/apply_run.hpp"
 
 namespace ckpt_lease::live {
 namespace {

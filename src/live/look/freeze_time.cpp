@@ -9,7 +9,7 @@
 #include <ctime>
 #include <filesystem>
 
-#include "live/parse.hpp"
+#include "live/proc_text.hpp"
 
 namespace ckpt_lease::live {
 namespace {

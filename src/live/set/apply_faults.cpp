@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "live/apply_run.hpp"
+#include "live/set/apply_run.hpp"
 
 namespace ckpt_lease::live {
 namespace {

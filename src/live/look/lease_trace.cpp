@@ -23,9 +23,9 @@
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/file.hpp"
-#include "live/break_time.hpp"
 #include "live/lease_calls.hpp"
-#include "live/parse.hpp"
+#include "live/proc_text.hpp"
+#include "live/set/break_time.hpp"
 
 namespace ckpt_lease::live {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "live/inspector.hpp"
+#include "live/look/inspector.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>

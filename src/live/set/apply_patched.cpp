@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <cerrno>
 
-#include "live/apply_run.hpp"
+#include "live/set/apply_run.hpp"
 
 namespace ckpt_lease::live {
 namespace {
