@@ -56,6 +56,7 @@ says more.)");
         live::ApplyOptions options;
         options.dry_run = dry_run_;
         options.begin = begin();
+        options.tell = [&](const Problem& problem) { context.complain(to_string(problem)); };
         const linux_cr::Image image = read(context);
         applied.targets = live::find_targets(image, processes(image));
         std::vector<live::WantedLease> wanted = applied.targets.wanted;
@@ -69,15 +70,15 @@ says more.)");
     }
 
  private:
-    [[nodiscard]] std::uint64_t begin() const {
+    [[nodiscard]] std::optional<live::SteadyTime> begin() const {
         if (begin_.empty()) {
-            return 0;
+            return std::nullopt;
         }
         const Nanoseconds time = parse_duration(begin_);
         if (time.count() <= 0) {
             refuse("--begin is a time after the machine was started");
         }
-        return static_cast<std::uint64_t>(time.count());
+        return live::SteadyTime(time);
     }
 
     [[nodiscard]] linux_cr::Image read(const Context& context) const {

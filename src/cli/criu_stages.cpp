@@ -136,12 +136,12 @@ bool post_dump(const CriuStage& stage) {
                              std::generic_category().message(errno));
         }
     }
-    const auto frozen = live::since_frozen(stage.folder, stage.criu);
+    const auto frozen = live::frozen_at(stage.folder, stage.criu);
     if (!frozen) {
         stage.log->warn("no image tells when the tasks were stopped: their times count from now");
     }
     const std::vector<live::Process> processes = live::read_tree(stage.root);
-    live::Captured captured = live::capture(processes, {.ago = frozen.value_or(Nanoseconds(0))});
+    live::Captured captured = live::capture(processes, {.frozen = frozen});
     captured.image.facts.checkpoint_id =
         criu::checkpoint_id(*criu::open_checkpoint(*stage.system, stage.folder));
     const LockList& locks = captured.image.locks;
@@ -149,7 +149,7 @@ bool post_dump(const CriuStage& stage) {
     write_whole(*stage.system, as_bytes(image), path, kOwnerOnly);
     stage.log->info("post-dump: in {}, {} of the tree of process {}, stopped {} s ago",
                     criu::kCapturedImage, shown_leases(locks.size()), stage.root,
-                    format_seconds(frozen.value_or(Nanoseconds(0))));
+                    format_seconds(frozen ? live::steady_now() - *frozen : Nanoseconds(0)));
     locks.for_each([&](const Lock& lock) { log_lease(stage, locks, lock); });
     for (const Problem& problem : captured.unknown) {
         stage.log->warn("{}", to_string(problem));

@@ -28,10 +28,10 @@ LiveLeases::LiveLeases(const std::vector<std::int32_t>& pids, bool tree)
         process.pids = {process.pid};
     }
     live::Captured captured = live::capture(processes, {});
-    breakers_.resize(captured.inodes.size());
+    breakers_.resize(captured.shown_inodes.size());
     for (const live::Breaker& breaker : live::find_breakers()) {
-        for (std::size_t i = 0; i < captured.inodes.size(); ++i) {
-            if (captured.inodes[i] == breaker.inode) {
+        for (std::size_t i = 0; i < captured.shown_inodes.size(); ++i) {
+            if (captured.shown_inodes[i] == breaker.inode) {
                 breakers_[i].push_back({breaker.pid, breaker.comm});
             }
         }

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <cstdint>
+#include <chrono>
+#include <string>
+
+#include "ckpt-lease/lease/lock.hpp"
 
 namespace ckpt_lease::live {
 
 /// What the ckpt-lease kernel patch adds to fcntl(2); kernel-patch/README.md describes it. Other
-/// kernels answer EINVAL. Not from <linux/fcntl.h>: that does not go together with <fcntl.h>, and
-/// no distribution's has it.
-inline constexpr int kCheckpointLocks = 1024 + 64;
-inline constexpr int kRestoreLocks = 1024 + 65;
+/// kernels answer EINVAL. What returns an int returns 0 or an errno.
 
-struct FileLocksCkpt {
-    std::int32_t image_fd = -1;
-    std::uint32_t flags = 0;
-    std::uint64_t begin_ns = 0;  ///< CLOCK_MONOTONIC at the start of the restart; 0: now
-};
+/// True if the kernel has F_CHECKPOINT_LOCKS and F_RESTORE_LOCKS.
+[[nodiscard]] bool kernel_restores_leases();
 
-/// The layout of the records that these commands write and read.
-inline constexpr const char* kKernelLayout = "lease-1";
+/// F_CHECKPOINT_LOCKS: the lease that is held through `fd`. ENODATA: there is none.
+[[nodiscard]] int checkpoint_lease(int fd, LeaseState& state);
+
+/// F_RESTORE_LOCKS on `fd`, called on descriptor `number` as set_lease() does. `begin`: when the
+/// remaining time began to count.
+[[nodiscard]] int restore_lease(int fd, int number, const LeaseState& state,
+                                std::chrono::steady_clock::time_point begin);
+
+/// The records that restore_lease() hands over: FILE_LOCKS and a FILE_LOCK, layout lease-1.
+[[nodiscard]] std::string records_of(const LeaseState& state);
 
 }  // namespace ckpt_lease::live

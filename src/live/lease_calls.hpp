@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <cstdint>
-#include <string>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "ckpt-lease/base/inode.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 #include "ckpt-lease/lease/owner.hpp"
+#include "live/fd.hpp"
 
 namespace ckpt_lease::live {
 
@@ -21,14 +25,14 @@ struct LeaseNow {
     Inode inode;                      ///< as proc(5) names it, which may not be fstat(2)'s name
 };
 [[nodiscard]] LeaseNow lease_now(int fd);
-/// How many leases there are on an inode that lease_now() has named, through whatever open files.
-[[nodiscard]] int count_leases(const Inode& inode);
 
 [[nodiscard]] bool is_outermost_pid_namespace();
 [[nodiscard]] int get_owner(int fd, LeaseOwner& owner);
-/// Owner, signal and the uids of who set the owner: for them this process takes on these uids for
-/// a moment, so it must have just one thread.
+/// Owner and signal. The kernel notes that the owner was set by the uids of this thread, whatever
+/// `owner` says of them.
 [[nodiscard]] int put_owner(int fd, const LeaseOwner& owner);
+/// True if put_owner() has the uids noted that `owner` says.
+[[nodiscard]] bool is_set_by_us(const LeaseOwner& owner);
 /// Nobody is signalled. (Without an owner, F_SETLEASE makes the caller the owner.)
 [[nodiscard]] int clear_owner(int fd);
 
@@ -42,24 +46,40 @@ struct LeaseNow {
 [[nodiscard]] bool look_at_deadline(int fd);
 
 /// Opens the very file as a breaker, without waiting: deleted or not, and wherever it is mounted.
-/// `door`: the open file, or what open_door() made of it. 0: a break has begun. ENOLCK: there was
-/// no lease in the way.
-[[nodiscard]] int begin_break(int door, LockType target);
+/// `file`: the open file, or what mount_writable() made of it. 0: a break has begun. ENOLCK: there
+/// was no lease in the way.
+[[nodiscard]] int begin_break(int file, LockType target);
 /// 0 if begin_break() may open the file, as far as that can be said without doing it.
-[[nodiscard]] int may_break(int door, LockType target);
+[[nodiscard]] int may_break(int file, LockType target);
 /// For a file on a read-only mount: its breaker came by another, and so does this, by a mount of
-/// its own that is nowhere in the tree. -errno if that cannot be.
-[[nodiscard]] int open_door(int fd);
+/// its own that is nowhere in the tree. None and errno if that cannot be.
+[[nodiscard]] Fd mount_writable(int fd);
 
-/// True if the kernel has F_RESTORE_LOCKS.
-[[nodiscard]] bool kernel_restores_leases();
-/// F_RESTORE_LOCKS, called on descriptor `number` as set_lease() does. `begin` as in ApplyOptions,
-/// but not 0.
-[[nodiscard]] int restore_lease(int fd, int number, const LeaseState& state, std::uint64_t begin);
-/// The records that restore_lease() hands over: FILE_LOCKS and a FILE_LOCK, layout lease-1.
-[[nodiscard]] std::string records_of(const LeaseState& state);
+/// Calls `call` with the same open file under `number`, the one that it has in the holder.
+template <typename Call>
+[[nodiscard]] int at_number(int fd, int number, Call call) {
+    if (fd == number) {
+        return call();
+    }
+    if (dup2(fd, number) < 0) {
+        return errno;
+    }
+    const int result = call();
+    close(number);
+    return result;
+}
 
-/// CLOCK_MONOTONIC, in nanoseconds.
-[[nodiscard]] std::uint64_t monotonic_now();
+/// Calls `call` again for a few milliseconds while it comes to EAGAIN: openers come and go, and a
+/// look into the file must not cost the lease.
+template <typename Call>
+[[nodiscard]] int with_patience(Call call) {
+    constexpr int kTries = 10;
+    int error = call();
+    for (int i = 1; error == EAGAIN && i < kTries; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        error = call();
+    }
+    return error;
+}
 
 }  // namespace ckpt_lease::live

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <sys/types.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
@@ -19,9 +21,21 @@ template <typename Number>
     return error == std::errc() && stopped == end ? std::optional(number) : std::nullopt;
 }
 
+/// The text of a file of proc(5). Throws Error(io) that names it.
+[[nodiscard]] std::string read_text(const std::string& path);
+
 /// What of a file of proc(5) can be read: nothing of one that is not there any more, or may not be
-/// looked at. They have no size, and none that is read whole is long.
+/// looked at. They have no size, and none is longer than 64 MiB.
 [[nodiscard]] std::string read_if_there(const std::string& path);
+
+/// `text` up to the end of its first line.
+[[nodiscard]] std::string first_line(std::string text);
+
+/// The name of a process, bytes; empty if it is not there.
+[[nodiscard]] std::string comm_of(pid_t pid);
+
+/// The word in front, taken off `text`; empty at its end.
+std::string_view take_word(std::string_view& text);
 
 /// Hands each line of `text` to `visit`, without its end.
 template <typename Visit>

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "live/lease_calls.hpp"
-#include "live/set/apply_run.hpp"
+#include "live/set/run.hpp"
 #include "processes.hpp"
 
 namespace ckpt_lease::live::test {
@@ -62,7 +62,7 @@ TEST_F(ApplyTest, BreakersGetInAtTheDeadline) {
                                 breaking(one.from, one.to, in_seconds(one.seconds), one.notified)));
     }
     const LeaseOwner owner = holders[0]->owner();
-    const std::uint64_t begin = monotonic_now();
+    const SteadyTime begin = steady_now();
     const auto results = apply(leases, {.begin = begin});
     std::printf("apply() of %zu leases: %.4f s\n", leases.size(), seconds_since(begin));
     EXPECT_EQ(holders[0]->owner(), owner);
@@ -75,9 +75,9 @@ TEST_F(ApplyTest, BreakersGetInAtTheDeadline) {
     }
     for (std::size_t i = 0; i < leases.size(); ++i) {
         SCOPED_TRACE(testing::Message() << "case " << i);
-        const std::uint64_t in = breakers[i]->wait(15);
-        ASSERT_NE(in, 0U);
-        const double got = static_cast<double>(in - begin) / 1e9;
+        const SteadyTime in = breakers[i]->wait(15);
+        ASSERT_NE(in, kNever);
+        const double got = seconds_of(in - begin);
         std::printf("%s -> %s, notified %d: wanted %.3f s, met %.3f s\n",
                     to_string(kCases[i].from).c_str(), to_string(kCases[i].to).c_str(),
                     kCases[i].notified ? 1 : 0, kCases[i].seconds, got);
@@ -95,7 +95,7 @@ TEST_F(ApplyTest, DeadlinesAreExact) {
         holder.stop();
         const LeaseState state = breaking(LockType::wrlck, LockType::unlck, in_seconds(time));
         const std::vector<WantedLease> leases{wanted(holder, state)};
-        const std::uint64_t begin = monotonic_now();
+        const SteadyTime begin = steady_now();
         EXPECT_EQ(apply(leases, {.begin = begin}), std::vector{kSet});
         int fd = -1;
         while (fd < 0 && seconds_since(begin) < 5) {
@@ -124,7 +124,7 @@ TEST_F(ApplyTest, NothingLeftTakesTheLeaseAway) {
     // As when the kernel takes a lease away.
     EXPECT_EQ(holder.owner().id, 0);
     EXPECT_EQ(holder.owner().signal, 0);
-    EXPECT_NE(Breaker(path, O_WRONLY).wait(1), 0U);
+    EXPECT_NE(Breaker(path, O_WRONLY).wait(1), kNever);
 }
 
 TEST_F(ApplyTest, NothingLeftForOneThatWasNotNotifiedIsOneSignal) {
@@ -148,7 +148,7 @@ TEST_F(ApplyTest, NothingLeftDowngrades) {
                 const Holder holder(path, {.flags = flags, .lease = F_WRLCK});
                 const LeaseOwner owner = holder.owner();
                 holder.stop();
-                const std::uint64_t begin = monotonic_now();
+                const SteadyTime begin = steady_now();
                 const auto result = apply_one(
                     wanted(holder,
                            breaking(LockType::wrlck, LockType::rdlck, Remaining(), notified)),
@@ -162,7 +162,7 @@ TEST_F(ApplyTest, NothingLeftDowngrades) {
                 EXPECT_FALSE(holder.is_breaking());
                 EXPECT_EQ(holder.signals(), notified ? 0 : 1);
                 EXPECT_EQ(holder.owner(), owner);
-                EXPECT_NE(Breaker(path, O_RDONLY).wait(1), 0U);
+                EXPECT_NE(Breaker(path, O_RDONLY).wait(1), kNever);
             }
         }
     }
@@ -179,10 +179,10 @@ TEST_F(ApplyTest, NoDeadlineIsNone) {
     EXPECT_EQ(lease_break_time(), 1);
     holder.go_on();
     Breaker breaker(path, O_WRONLY);
-    EXPECT_EQ(breaker.wait(1.5), 0U);
+    EXPECT_EQ(breaker.wait(1.5), kNever);
     EXPECT_EQ(holder.signals(), 0);
     EXPECT_EQ(holder.call(F_SETLEASE, F_UNLCK), 0);
-    EXPECT_NE(breaker.wait(1), 0U);
+    EXPECT_NE(breaker.wait(1), kNever);
 }
 
 // The holder may give the lease up before its time is over.
@@ -196,18 +196,18 @@ TEST_F(ApplyTest, HoldersMayComply) {
     Breaker breaker(path, O_WRONLY);
     breaker.wait_until_it_sleeps();
     EXPECT_EQ(holder.call(F_SETLEASE, F_UNLCK), 0);
-    EXPECT_NE(breaker.wait(1), 0U);
+    EXPECT_NE(breaker.wait(1), kNever);
 }
 
 // The whole lease-break-time, and one signal.
 void expect_normal_break(const Holder& holder, const std::string& path) {
     const LeaseBreakTime two(2);
     const int signals = holder.signals();
-    const std::uint64_t begin = monotonic_now();
+    const SteadyTime begin = steady_now();
     Breaker breaker(path, O_WRONLY);
-    const std::uint64_t in = breaker.wait(5);
-    ASSERT_NE(in, 0U);
-    expect_met(static_cast<double>(in - begin) / 1e9, 2);
+    const SteadyTime in = breaker.wait(5);
+    ASSERT_NE(in, kNever);
+    expect_met(seconds_of(in - begin), 2);
     EXPECT_EQ(holder.signals(), signals + 1);
     EXPECT_EQ(holder.last_signal_fd(), 77);
 }
@@ -220,7 +220,7 @@ TEST_F(ApplyTest, ANormalBreakFollowsOneThatWasSet) {
         apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(0.2)))),
         kSet);
     holder.go_on();
-    EXPECT_NE(Breaker(path, O_WRONLY).wait(3), 0U);
+    EXPECT_NE(Breaker(path, O_WRONLY).wait(3), kNever);
     EXPECT_EQ(holder.signals(), 0);
     // The kernel has taken the signal away with the lease.
     EXPECT_EQ(holder.call(F_SETSIG, SIGRTMIN), 0);
@@ -262,13 +262,13 @@ TEST_F(ApplyTest, ABreakThatHasBegunAgainIsReplaced) {
     EXPECT_EQ(apply_one(wanted(holder, held(LockType::wrlck))), kSet);
     EXPECT_FALSE(holder.is_breaking());
     EXPECT_EQ(open(path.c_str(), O_WRONLY | O_NONBLOCK), -1);
-    const std::uint64_t begin = monotonic_now();
+    const SteadyTime begin = steady_now();
     EXPECT_EQ(apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(1)))),
               kSet);
     Breaker breaker(path, O_WRONLY);
-    const std::uint64_t in = breaker.wait(5);
-    ASSERT_NE(in, 0U);
-    expect_met(static_cast<double>(in - begin) / 1e9, 1);
+    const SteadyTime in = breaker.wait(5);
+    ASSERT_NE(in, kNever);
+    expect_met(seconds_of(in - begin), 1);
 }
 
 TEST_F(ApplyTest, OwnerUidsAndSignalStay) {
@@ -312,14 +312,14 @@ TEST_F(ApplyTest, ReadLeasesOfTwoProcessesShareTheLatestDeadline) {
     const std::vector<WantedLease> leases{
         wanted(first, breaking(LockType::rdlck, LockType::unlck, in_seconds(1.5))),
         wanted(second, breaking(LockType::rdlck, LockType::unlck, in_seconds(0.5), false))};
-    const std::uint64_t begin = monotonic_now();
+    const SteadyTime begin = steady_now();
     EXPECT_EQ(apply(leases, {.begin = begin}), (std::vector{kSet, kSet}));
     first.go_on();
     second.go_on();
     Breaker breaker(path, O_WRONLY);
-    const std::uint64_t in = breaker.wait(5);
-    ASSERT_NE(in, 0U);
-    expect_met(static_cast<double>(in - begin) / 1e9, 1.5);
+    const SteadyTime in = breaker.wait(5);
+    ASSERT_NE(in, kNever);
+    expect_met(seconds_of(in - begin), 1.5);
     EXPECT_EQ(first.signals(), 0);
     EXPECT_EQ(second.signals(), 1);
     EXPECT_EQ(second.last_signal_fd(), 77);
@@ -331,13 +331,13 @@ TEST_F(ApplyTest, DescriptorsOfOneOpenFileAreOneLease) {
     holder.stop();
     const LeaseState state = breaking(LockType::wrlck, LockType::unlck, in_seconds(1), false);
     std::vector<WantedLease> leases{wanted(holder, state), wanted(holder, state, 5)};
-    const std::uint64_t begin = monotonic_now();
+    const SteadyTime begin = steady_now();
     EXPECT_EQ(apply(leases, {.begin = begin}), (std::vector{kSet, kSet}));
     holder.go_on();
     Breaker breaker(path, O_WRONLY);
-    const std::uint64_t in = breaker.wait(5);
-    ASSERT_NE(in, 0U);
-    expect_met(static_cast<double>(in - begin) / 1e9, 1);
+    const SteadyTime in = breaker.wait(5);
+    ASSERT_NE(in, kNever);
+    expect_met(seconds_of(in - begin), 1);
     EXPECT_EQ(holder.signals(), 1);
 
     leases[1].state.remaining = in_seconds(2);
@@ -361,17 +361,17 @@ TEST_F(ApplyTest, WholeSecondsWillDo) {
         leases.push_back(
             wanted(*holders.back(), breaking(LockType::wrlck, LockType::unlck, in_seconds(time))));
     }
-    const std::uint64_t begin = monotonic_now();
+    const SteadyTime begin = steady_now();
     const auto results = apply_with(leases, {.begin = begin}, {.whole_seconds = true});
     EXPECT_EQ(results, (std::vector{kSet, kSet, kSet}));
     EXPECT_LT(seconds_since(begin), 1.1);
     for (std::size_t i = 0; i < leases.size(); ++i) {
         Breaker breaker(paths[i], O_WRONLY);
-        const std::uint64_t in = breaker.wait(5);
-        ASSERT_NE(in, 0U);
+        const SteadyTime in = breaker.wait(5);
+        ASSERT_NE(in, kNever);
         // Breakers come after apply() is done.
         if (times[i] > 1) {
-            expect_met(static_cast<double>(in - begin) / 1e9, times[i]);
+            expect_met(seconds_of(in - begin), times[i]);
         }
         EXPECT_EQ(holders[i]->signals(), 0);
     }
@@ -410,15 +410,15 @@ TEST_F(ApplyTest, AContainerIsReachedFromOutside) {
     const LeaseOwner owner = holder.owner();
     EXPECT_EQ(owner.id, holder.pid()) << "which it knows as 1 itself";
     holder.stop();
-    const std::uint64_t begin = monotonic_now();
+    const SteadyTime begin = steady_now();
     EXPECT_EQ(apply_one(wanted(holder, breaking(LockType::wrlck, LockType::unlck, in_seconds(1)))),
               kSet);
     EXPECT_EQ(holder.owner(), owner);
     holder.go_on();
     Breaker breaker("/proc/" + std::to_string(holder.pid()) + "/root" + path, O_WRONLY);
-    const std::uint64_t in = breaker.wait(5);
-    ASSERT_NE(in, 0U);
-    expect_met(static_cast<double>(in - begin) / 1e9, 1);
+    const SteadyTime in = breaker.wait(5);
+    ASSERT_NE(in, kNever);
+    expect_met(seconds_of(in - begin), 1);
     EXPECT_EQ(holder.signals(), 0);
 }
 

@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-#include "live/lease_calls.hpp"
+#include "live/kernel_patch.hpp"
 #include "live/set/break_time.hpp"
 #include "processes.hpp"
 

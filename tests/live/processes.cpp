@@ -21,6 +21,7 @@
 #include <system_error>
 
 #include "live/lease_calls.hpp"
+#include "live/proc_text.hpp"
 #include "live/set/break_time.hpp"
 
 namespace ckpt_lease::live::test {
@@ -143,8 +144,12 @@ auto with_descriptor(pid_t pid, int fd, Ask ask) {
 
 }  // namespace
 
-double seconds_since(std::uint64_t begin) {
-    return static_cast<double>(static_cast<std::int64_t>(monotonic_now() - begin)) / 1e9;
+double seconds_of(Nanoseconds span) {
+    return static_cast<double>(span.count()) / 1e9;
+}
+
+double seconds_since(SteadyTime begin) {
+    return seconds_of(steady_now() - begin);
 }
 
 void sleep_for(double seconds) {
@@ -283,7 +288,7 @@ Breaker::Breaker(const std::string& path, int flags) {
         first.sched_priority = 1;
         sched_setscheduler(0, SCHED_FIFO, &first);
         const int fd = open(path.c_str(), flags | O_CLOEXEC);
-        const std::uint64_t now = fd < 0 ? 1 : monotonic_now();
+        const SteadyTime now = fd < 0 ? SteadyTime(Nanoseconds(1)) : steady_now();
         _exit(write(ends[1], &now, sizeof now) == sizeof now ? 0 : 1);
     }
     close(ends[1]);
@@ -295,9 +300,9 @@ Breaker::~Breaker() {
     close(pipe_);
 }
 
-std::uint64_t Breaker::wait(double seconds) {
+SteadyTime Breaker::wait(double seconds) {
     pollfd ready{.fd = pipe_, .events = POLLIN, .revents = 0};
-    std::uint64_t time = 0;
+    SteadyTime time = kNever;
     if (poll(&ready, 1, static_cast<int>(seconds * 1000)) == 1 &&
         read(pipe_, &time, sizeof time) != sizeof time) {
         throw std::runtime_error("the breaker ended");
@@ -305,8 +310,12 @@ std::uint64_t Breaker::wait(double seconds) {
     return time;
 }
 
+std::string Breaker::name() const {
+    return "process " + std::to_string(pid_) + " (" + comm_of(pid_) + ")";
+}
+
 void Breaker::wait_until_it_sleeps() const {
-    const std::uint64_t begin = monotonic_now();
+    const SteadyTime begin = steady_now();
     while (seconds_since(begin) < 5) {
         std::ifstream file("/proc/" + std::to_string(pid_) + "/wchan");
         std::string function;

@@ -13,12 +13,13 @@
 
 #include "ckpt-lease/lease/owner.hpp"
 #include "ckpt-lease/live/apply.hpp"
-#include "live/set/apply_run.hpp"
+#include "live/set/run.hpp"
 
 namespace ckpt_lease::live::test {
 
-/// Seconds since `begin`, a time of CLOCK_MONOTONIC in nanoseconds.
-double seconds_since(std::uint64_t begin);
+/// In seconds.
+double seconds_of(Nanoseconds span);
+double seconds_since(SteadyTime begin);
 void sleep_for(double seconds);
 
 /// False with a reason in `missing` where leases of other processes cannot be set.
@@ -117,8 +118,10 @@ class Breaker {
     Breaker& operator=(const Breaker&) = delete;
     ~Breaker();
 
-    /// CLOCK_MONOTONIC in nanoseconds when it got in; 0: not within `seconds`.
-    [[nodiscard]] std::uint64_t wait(double seconds);
+    /// When it got in; kNever: not within `seconds`.
+    [[nodiscard]] SteadyTime wait(double seconds);
+    /// As results name it: "process 42 (live-tests)".
+    [[nodiscard]] std::string name() const;
     /// Waits until it sleeps in open().
     void wait_until_it_sleeps() const;
 

@@ -4,13 +4,16 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 #include "ckpt-lease/lease/owner.hpp"
+#include "ckpt-lease/live/steady_time.hpp"
 
 namespace ckpt_lease::live {
 
@@ -37,10 +40,15 @@ struct AppliedLease {
 };
 
 struct ApplyOptions {
-    /// CLOCK_MONOTONIC, in nanoseconds: when the remaining times began to count. 0: now.
-    std::uint64_t begin = 0;
+    /// When the remaining times began to count, for all leases alike. None: just before the first
+    /// lease is set, when all that takes time is done: finding processes and descriptors, waiting
+    /// for another run.
+    std::optional<SteadyTime> begin = {};
     /// Touch nothing; but look at all that can be looked at.
     bool dry_run = false;
+    /// Called with what is worth knowing besides the results, in the process that called apply():
+    /// who has kept it waiting for a second, what it was not allowed. Each thing once.
+    std::function<void(const Problem&)> tell = {};
 };
 
 /// Sets leases and deadlines of stopped processes. One result for each wanted lease, in their
@@ -52,8 +60,7 @@ struct ApplyOptions {
 /// - lease-break-time is another for about 0.1 ms; a break that begins anywhere just then gets it.
 /// - Several leases on one file share the latest of their deadlines. They are `set` all the same.
 /// - A break whose time is over is ended at once: the lease is taken away (with owner and signal,
-/// as
-///   the kernel does it) or downgraded, even if no breaker comes.
+///   as the kernel does it) or downgraded, even if no breaker comes.
 /// - A holder that was not notified is signalled at once, and not when the breaker comes.
 ///
 /// A deadline is met to the tick of the kernel's clock or, as a sleeping open() always was, one
@@ -61,11 +68,20 @@ struct ApplyOptions {
 /// nothing but whole seconds from lease-break-time, what is more than that is waited for here: a
 /// second at most, for all leases together.
 ///
+/// An owner is set only if the holder could have set it itself, by its uids, or if it is there
+/// already: images are not trusted. A lease that somebody waits for is skipped, and `reason` names
+/// who waits, as far as that can be seen.
+///
 /// All is done by processes of its own, out of reach of the signals that this one gets; they finish
-/// if this one is killed, and if one of them is killed, the others put right what it left. Should
-/// an open() hang, lease-break-time is put back after 0.2 s, and the lease is skipped. One call
-/// waits for the other: they hold flock(2)s on /run/ckpt-lease.lock and, for those that have
-/// another /run but the same /proc, on /proc/sys/fs/lease-break-time.
+/// if this one is killed, and if one of them is killed, the others put right what it left. Whatever
+/// touches a file may hang as long as its file system likes: after 3 s it is given up, in state D
+/// too, and nobody waits for it; its lease is skipped, or lost. Should an open() that begins a
+/// break hang, lease-break-time is put back after 0.2 s. Where leases are many, they are set in
+/// portions that fit into RLIMIT_NOFILE, which is raised to the hard limit.
+///
+/// One call waits for the other while it changes lease-break-time: they hold flock(2)s on
+/// /run/ckpt-lease.lock and, for those that have another /run, on the user namespace, which is the
+/// same for all that can change the setting. One that does not get done in 5 s is passed over.
 ///
 /// It forks without exec(2): better called while there are no other threads.
 ///

@@ -3,23 +3,39 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ckpt-lease/base/inode.hpp"
 
 namespace ckpt_lease::live {
 
-/// A thread that sleeps until a lease on `inode` is given up.
+/// A process that waits until a lease on `inode` is given up, in whatever system call.
 struct Breaker {
-    pid_t pid = 0;     ///< of the thread
-    std::string comm;  ///< bytes
-    Inode inode;       ///< as fstat(2) names it
+    pid_t pid = 0;     ///< 0: it is in another pid namespace, and cannot be seen from here
+    std::string comm;  ///< bytes; empty if it has ended, or cannot be seen
+    Inode inode;       ///< as proc(5) names it, which may not be fstat(2)'s name
 };
 
-/// All threads that sleep in open(2) or truncate(2) and the like because of a lease, as far as they
-/// may be looked at: which file it is about is read from their memory. Those that cannot be looked
-/// at are left out.
+/// What /proc/locks says of leases.
+struct SystemLeases {
+    std::map<Inode, std::size_t> count;  ///< of the leases on a file, through whatever open files
+    std::vector<Breaker> breakers;       ///< in the order of the file; `comm` is empty
+};
+
+/// Reads the text of /proc/locks. Leases that were set by processes of other pid namespaces, or by
+/// such as have ended in one that is not the machine's own, do not stand there, nor does who waits
+/// for them.
+[[nodiscard]] SystemLeases parse_locks(std::string_view text);
+
+/// What /proc/locks says now; nothing if it cannot be read. No other process's memory or file is
+/// looked at: nobody can have the caller hang.
+[[nodiscard]] SystemLeases read_locks();
+
+/// All processes that wait for a lease, by their pids.
 [[nodiscard]] std::vector<Breaker> find_breakers();
 
 }  // namespace ckpt_lease::live

@@ -9,19 +9,19 @@
 #include <vector>
 
 #include "ckpt-lease/base/inode.hpp"
-#include "ckpt-lease/base/time.hpp"
 #include "ckpt-lease/lease/lock.hpp"
+#include "ckpt-lease/live/steady_time.hpp"
 
 namespace ckpt_lease::live {
 
-/// The clock that deadlines of lease breaks are kept in.
+/// The clock that deadlines of lease breaks are kept in. It goes on with CLOCK_MONOTONIC, a tick at
+/// a time: so one look at both is enough to turn its times into moments.
 struct Jiffies {
-    std::uint64_t now = 0;
+    std::uint64_t ticks = 0;       ///< what it says
     std::uint64_t per_second = 0;  ///< CONFIG_HZ
+    SteadyTime since;              ///< when it began to say so
 
-    [[nodiscard]] std::uint64_t ticks(Nanoseconds span) const noexcept;
-    /// How long until `deadline`; 0 once it is over.
-    [[nodiscard]] Nanoseconds until(std::uint64_t deadline) const noexcept;
+    [[nodiscard]] SteadyTime moment_of(std::uint64_t deadline) const noexcept;
 };
 
 /// Reads "jiffies: N" of /proc/timer_list: the only place that tells what time it is on that clock.
@@ -30,15 +30,16 @@ struct Jiffies {
 
 /// One lease of an inode as the tracepoint filelock:time_out_leases prints it.
 struct TracedLease {
-    Inode inode;  ///< as fstat(2) names it, but for the device on some file systems (btrfs)
+    Inode inode;      ///< as proc(5) names it
+    std::string key;  ///< tells it from the others that there are
     LeaseState state;
 
     friend bool operator==(const TracedLease&, const TracedLease&) = default;
 };
 
-/// Reads a line of a trace; nothing if it is another event.
+/// Reads a line of a trace; nothing if it is another event. What is left counts from `from`.
 [[nodiscard]] std::optional<TracedLease> parse_trace_line(std::string_view line,
-                                                          const Jiffies& jiffies);
+                                                          const Jiffies& jiffies, SteadyTime from);
 
 /// Reads the leases of an inode with the time that is left to their holders, on kernels that have
 /// no call for that: F_GETLEASE goes over all leases of an inode, and a tracepoint on the way
@@ -53,13 +54,15 @@ class LeaseTrace {
     LeaseTrace& operator=(const LeaseTrace&) = delete;
     ~LeaseTrace();
 
-    /// All leases on the inode of `fd`, in the kernel's order, with what was left of them `ago`.
-    /// Leases whose time is over go, as whenever somebody looks at them.
-    [[nodiscard]] std::vector<TracedLease> read(int fd, Nanoseconds ago = Nanoseconds(0));
+    /// All leases on `inode`, which `fd` has open and proc(5) names so, in the kernel's order, with
+    /// what was left of them at the moment `from`. Leases whose time is over go, as whenever
+    /// somebody looks at them. The file system is not asked.
+    [[nodiscard]] std::vector<TracedLease> read(int fd, const Inode& inode, SteadyTime from);
 
  private:
     struct Instance;
     std::unique_ptr<Instance> instance_;
+    Jiffies jiffies_;
 };
 
 }  // namespace ckpt_lease::live

@@ -61,8 +61,9 @@ inline constexpr const char* kProc = "/proc";
 /// end meanwhile are left out, and those that may not be looked at are `hidden`.
 [[nodiscard]] std::vector<Process> read_tree(pid_t root, const std::string& proc = kProc);
 
-/// kcmp(2): true if two descriptors are one open file, and if two threads share their file table.
-[[nodiscard]] bool is_same_open_file(pid_t a, std::int32_t fd_of_a, pid_t b, std::int32_t fd_of_b);
-[[nodiscard]] bool share_file_table(pid_t a, pid_t b);
+/// kcmp(2): 0 if two descriptors are one open file, or two threads share their file table; else
+/// below or above 0, in some order that lasts as long as they are there.
+[[nodiscard]] int compare_open_files(pid_t a, std::int32_t fd_of_a, pid_t b, std::int32_t fd_of_b);
+[[nodiscard]] int compare_file_tables(pid_t a, pid_t b);
 
 }  // namespace ckpt_lease::live

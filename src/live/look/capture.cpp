@@ -1,30 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ckpt-lease/live/capture.hpp"
 
-#include <fmt/format.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <ctime>
+#include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
 
-#include "live/lease_calls.hpp"
-#include "live/look/inspector.hpp"
-#include "live/remote_file.hpp"
+#include "live/look/lease_looks.hpp"
 
 namespace ckpt_lease::live {
 namespace {
 
-linux_cr::ImageFacts facts_of_machine(Nanoseconds ago) {
+linux_cr::ImageFacts facts_of_machine(std::optional<SteadyTime> frozen) {
     linux_cr::ImageFacts facts;
-    timespec now{};
-    clock_gettime(CLOCK_REALTIME, &now);
-    const std::int64_t seconds =
-        now.tv_sec - std::chrono::duration_cast<std::chrono::seconds>(ago).count();
-    facts.time = static_cast<std::uint64_t>(seconds);
+    const Nanoseconds ago = frozen ? steady_now() - *frozen : Nanoseconds(0);
+    const auto taken = std::chrono::system_clock::now() - ago;
+    facts.time = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::seconds>(taken.time_since_epoch()).count());
     utsname names{};
     if (uname(&names) == 0) {
         facts.uts_release = names.release;
@@ -37,30 +34,39 @@ linux_cr::ImageFacts facts_of_machine(Nanoseconds ago) {
 class Collector {
  public:
     Collector(const std::vector<Process>& processes, const CaptureOptions& options)
-        : processes_(processes), inspector_(options.ago) {
-        captured_.image.facts = facts_of_machine(options.ago);
+        : processes_(processes), options_(options) {
+        for (std::size_t i = 0; i < processes.size(); ++i) {
+            places_.emplace(processes[i].pid, i);
+        }
     }
 
     Captured run() {
+        captured_.image.facts = facts_of_machine(options_.frozen);
         for (std::size_t i = 0; i < processes_.size(); ++i) {
             add_process(i);
             if (processes_[i].hidden) {
                 captured_.unknown.push_back(*processes_[i].hidden);
             }
         }
-        if (inspector_.obstacle()) {
-            captured_.unknown.push_back(*inspector_.obstacle());
+        looks_ = look_into(files_, options_.frozen, captured_.unknown);
+        ids_.resize(files_.size());
+        for (const Descriptor& descriptor : descriptors_) {
+            if (!looks_[descriptor.file].gone) {
+                add_lock(descriptor);
+            }
         }
         return std::move(captured_);
     }
 
  private:
-    struct OpenFile {
-        pid_t pid;
-        std::int32_t fd;
-        FileId id;
-        LeaseState state;
-        LeaseOwner owner;
+    using FileOrder = std::function<bool(std::size_t, std::size_t)>;
+
+    // One that leads to a leased file.
+    struct Descriptor {
+        std::size_t process;  // its place among the processes
+        std::size_t place;    // of the descriptor among the process's
+        std::size_t file;     // in files_
+        TableId table;
     };
 
     void add_process(std::size_t place) {
@@ -70,109 +76,98 @@ class Collector {
         task.comm = process.comm;
         task.parent = place_of(process.parent);
         task.leader = place_of(process.leader);
-        const auto same = table_of(place);
-        task.table = same ? *same : ownership().add_table();
+        const auto [same, is_new] = add_table(place);
+        task.table = same;
         ownership().add_task(task.table, {process.pids.front(), process.comm});
-        tables_.push_back(task.table);
         captured_.image.tasks.push_back(task);
-        if (!same) {
-            for (const Descriptor& descriptor : process.descriptors) {
-                add_lock(process, descriptor, task.table);
-            }
+        for (std::size_t i = 0; is_new && i < process.descriptors.size(); ++i) {
+            descriptors_.push_back(
+                {place, i, file_of(process, process.descriptors[i]), task.table});
         }
     }
 
     // The place of a process in the image, -1 if it is not there. Parents and leaders come first.
     [[nodiscard]] std::int32_t place_of(pid_t pid) const {
-        const auto found = std::find_if(processes_.begin(), processes_.end(),
-                                        [&](const Process& p) { return p.pid == pid; });
-        return found == processes_.end() ? -1
-                                         : static_cast<std::int32_t>(found - processes_.begin());
+        const auto found = places_.find(pid);
+        return found == places_.end() ? -1 : static_cast<std::int32_t>(found->second);
     }
 
-    // The table of an earlier process, if it is this one's too.
-    [[nodiscard]] std::optional<TableId> table_of(std::size_t place) const {
-        const Process& process = processes_[place];
-        for (std::size_t i = 0; i < place && !process.descriptors.empty(); ++i) {
-            if (processes_[i].descriptors.size() == process.descriptors.size() &&
-                share_file_table(processes_[i].pid, process.pid)) {
-                return tables_[i];
-            }
+    // The file table of a process, which may be an earlier one's too. Only those that have leases
+    // matter.
+    std::pair<TableId, bool> add_table(std::size_t place) {
+        if (processes_[place].descriptors.empty()) {
+            return {ownership().add_table(), true};
         }
-        return std::nullopt;
+        const auto [at, is_new] = tables_.try_emplace(processes_[place].pid);
+        if (is_new) {
+            at->second = ownership().add_table();
+        }
+        return {at->second, is_new};
     }
 
-    void add_lock(const Process& process, const Descriptor& descriptor, TableId table) {
-        const OpenFile* const file = open_file(process, descriptor);
-        if (file == nullptr) {
-            return;
+    // The open file that a descriptor leads to: looked into once, however many do.
+    std::size_t file_of(const Process& process, const live::Descriptor& descriptor) {
+        const std::size_t place = files_.size();
+        files_.push_back({process.pid, descriptor.fd, descriptor.lease});
+        const auto order = [this](std::size_t a, std::size_t b) {
+            return compare_open_files(files_[a].pid, files_[a].fd, files_[b].pid, files_[b].fd) < 0;
+        };
+        auto& known = known_.try_emplace(descriptor.lease.inode, FileOrder(order)).first->second;
+        const auto [at, is_new] = known.insert(place);
+        if (!is_new) {
+            files_.pop_back();
+        }
+        return *at;
+    }
+
+    void add_lock(const Descriptor& descriptor) {
+        const live::Descriptor& found =
+            processes_[descriptor.process].descriptors[descriptor.place];
+        const LookedInto& look = looks_[descriptor.file];
+        std::optional<FileId>& id = ids_[descriptor.file];
+        if (!id) {
+            id = ownership().add_file();
+            ownership().set_path(*id, found.path);
+            captured_.inodes.push_back(look.inode);
+            captured_.shown_inodes.push_back(found.lease.inode);
         }
         Lock lock;
         lock.index = captured_.image.locks.size();
-        lock.fd = descriptor.fd;
-        lock.file = file->id;
-        lock.table = table;
+        lock.fd = found.fd;
+        lock.file = *id;
+        lock.table = descriptor.table;
         lock.kind = LockKind::lease;
-        lock.lease = file->state;
+        lock.lease = look.state;
         lock.range.end = kToEndOfFile;
         captured_.image.locks.add(lock);
-        captured_.image.owners.push_back(file->owner);
-    }
-
-    // Looked into once, however many descriptors lead to it. Null if it went meanwhile.
-    const OpenFile* open_file(const Process& process, const Descriptor& descriptor) {
-        std::vector<OpenFile>& files = files_[descriptor.lease.inode];
-        for (const OpenFile& file : files) {
-            if (is_same_open_file(file.pid, file.fd, process.pid, descriptor.fd)) {
-                return &file;
-            }
-        }
-        const auto opened = open_unless_gone(process.pid, descriptor.fd);
-        if (!opened) {
-            return nullptr;
-        }
-        const io::File& remote = *opened;
-        const FileId id = ownership().add_file();
-        const struct stat status = remote.status();
-        captured_.inodes.push_back({status.st_dev, status.st_ino});
-        ownership().set_path(id, descriptor.path);
-        const LeaseState state = inspector_.inspect(remote, descriptor.lease);
-        return &files.emplace_back(
-            OpenFile{process.pid, descriptor.fd, id, state, owner_in_container(remote)});
-    }
-
-    static std::optional<io::File> open_unless_gone(pid_t pid, std::int32_t fd) {
-        try {
-            return open_remote(pid, fd);
-        } catch (const Error&) {
-            struct stat link {};
-            const std::string path = fmt::format("{}/{}/fd/{}", kProc, pid, fd);
-            if (lstat(path.c_str(), &link) < 0 && (errno == ENOENT || errno == ESRCH)) {
-                return std::nullopt;
-            }
-            throw;
-        }
+        captured_.image.owners.push_back(in_container(look.owner));
     }
 
     // Pids of the image are those in the container.
-    LeaseOwner owner_in_container(const io::File& file) const {
-        LeaseOwner owner;
-        static_cast<void>(get_owner(file.fd(), owner));  // none that can be seen: nobody
+    [[nodiscard]] LeaseOwner in_container(LeaseOwner owner) const {
         if (owner.kind != LeaseOwner::Kind::group) {
-            const auto found = std::find_if(processes_.begin(), processes_.end(),
-                                            [&](const Process& p) { return p.pid == owner.id; });
-            owner.id = found == processes_.end() ? 0 : found->pids.front();
+            const auto found = places_.find(owner.id);
+            owner.id = found == places_.end() ? 0 : processes_[found->second].pids.front();
         }
         return owner;
     }
 
     Ownership& ownership() { return captured_.image.locks.ownership(); }
 
+    struct TableOrder {
+        bool operator()(pid_t a, pid_t b) const { return compare_file_tables(a, b) < 0; }
+    };
+
     const std::vector<Process>& processes_;
-    Inspector inspector_;
+    const CaptureOptions& options_;
     Captured captured_;
-    std::vector<TableId> tables_;  // of the processes
-    std::map<Inode, std::vector<OpenFile>> files_;
+    std::unordered_map<pid_t, std::size_t> places_;
+    std::map<pid_t, TableId, TableOrder> tables_;
+    std::vector<LeasedFile> files_;
+    std::map<Inode, std::set<std::size_t, FileOrder>> known_;  // places in files_
+    std::vector<Descriptor> descriptors_;                      // in the order of the image
+    std::vector<LookedInto> looks_;                            // of files_
+    std::vector<std::optional<FileId>> ids_;                   // the same, once they have one
 };
 
 }  // namespace

@@ -65,9 +65,27 @@ std::optional<Nanoseconds> written_since(const fs::path& image, Nanoseconds star
     return time >= start ? std::optional(time) : std::nullopt;
 }
 
+// On a busy machine another process may have its turn between the looks at two clocks: the pair
+// with the least between them counts.
+SteadyTime to_steady(Nanoseconds wall_time) {
+    constexpr int kTries = 10;
+    Nanoseconds least = Nanoseconds::max();
+    SteadyTime time;
+    for (int i = 0; i < kTries; ++i) {
+        const SteadyTime before = steady_now();
+        const Nanoseconds wall = now(CLOCK_REALTIME);
+        const SteadyTime after = steady_now();
+        if (after - before < least) {
+            least = after - before;
+            time = std::min(before - (wall - wall_time), before);
+        }
+    }
+    return time;
+}
+
 }  // namespace
 
-std::optional<Nanoseconds> since_frozen(const std::string& folder, pid_t criu) {
+std::optional<SteadyTime> frozen_at(const std::string& folder, pid_t criu) {
     const std::optional<Nanoseconds> start = start_of(criu);
     std::optional<Nanoseconds> first;
     std::error_code error;
@@ -78,10 +96,7 @@ std::optional<Nanoseconds> since_frozen(const std::string& folder, pid_t criu) {
             first = time && (!first || *time < *first) ? time : first;
         }
     }
-    if (!first) {
-        return std::nullopt;
-    }
-    return std::max(now(CLOCK_REALTIME) - *first, Nanoseconds(0));
+    return first ? std::optional(to_steady(*first)) : std::nullopt;
 }
 
 }  // namespace ckpt_lease::live

@@ -17,6 +17,7 @@
 #include <csignal>
 #include <ctime>
 #include <filesystem>
+#include <set>
 #include <span>
 #include <thread>
 
@@ -30,7 +31,7 @@
 namespace ckpt_lease::live {
 namespace {
 
-constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
+constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
 
 // What stands between `before` and the next blank.
 std::optional<std::string_view> value_behind(std::string_view text, std::string_view before) {
@@ -60,15 +61,24 @@ std::optional<dev_t> parse_device(std::string_view line) {
     return major && minor ? std::optional(makedev(*major, *minor)) : std::nullopt;
 }
 
+const char* hint_for(int error) {
+    if (error == EPERM || error == EACCES) {
+        return "the time that is left is not known without it: on a kernel without the ckpt-lease "
+               "patch it takes root, and CAP_SYS_ADMIN";
+    }
+    if (error == EROFS) {
+        return "the time that is left is not known without it: tracefs is mounted read-only here, "
+               "as in containers";
+    }
+    return "the time that is left is not known without it: the kernel needs CONFIG_FTRACE, or the "
+           "ckpt-lease patch";
+}
+
 [[noreturn]] void fail_without_trace(std::string_view action, int error) {
-    throw Error(
-        Error::Kind::io,
-        {.file = "tracefs",
-         .message = fmt::format("cannot {}: {}", action, std::generic_category().message(error)),
-         .hint = error == EPERM || error == EACCES
-                     ? "only root can see the time that is left, on a kernel without the "
-                       "ckpt-lease patch"
-                     : "the kernel needs CONFIG_FTRACE, or the ckpt-lease patch"});
+    throw Error(Error::Kind::io, {.file = "tracefs",
+                                  .message = fmt::format("cannot {}: {}", action,
+                                                         std::generic_category().message(error)),
+                                  .hint = hint_for(error)});
 }
 
 int checked(int result, std::string_view action) {
@@ -111,42 +121,54 @@ std::string read_timer_list() {
     return text;
 }
 
+SteadyTime last_tick() {
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return SteadyTime(std::chrono::seconds(time.tv_sec) + Nanoseconds(time.tv_nsec));
+}
+
+// CLOCK_MONOTONIC_COARSE is the time of the last tick: if it is the same before and after, the
+// number belongs to it. Of several, the tick that was least late counts.
 Jiffies read_jiffies() {
-    const auto now = parse_timer_list(read_timer_list());
-    if (!now) {
-        fail_without_trace("tell the time of /proc/timer_list", ENODATA);
+    constexpr int kTries = 200;
+    constexpr int kEnough = 3;
+    Jiffies best{.per_second = ticks_per_second()};
+    int good = 0;
+    for (int i = 0; i < kTries && good < kEnough; ++i) {
+        const SteadyTime before = last_tick();
+        const auto ticks = parse_timer_list(read_timer_list());
+        if (!ticks) {
+            fail_without_trace("tell the time of /proc/timer_list", ENODATA);
+        }
+        const Jiffies now{*ticks, best.per_second, last_tick()};
+        if (best.ticks == 0 || (before == now.since && now.since < best.moment_of(*ticks))) {
+            best = now;
+        }
+        good += before == now.since ? 1 : 0;
     }
-    return {*now, ticks_per_second()};
+    return best;
 }
 
 }  // namespace
 
-std::uint64_t Jiffies::ticks(Nanoseconds span) const noexcept {
-    const auto time = static_cast<std::uint64_t>(span.count());
-    return time / kNanosecondsPerSecond * per_second +
-           time % kNanosecondsPerSecond * per_second / kNanosecondsPerSecond;
-}
-
-Nanoseconds Jiffies::until(std::uint64_t deadline) const noexcept {
-    const auto left = static_cast<std::int64_t>(deadline - now);
-    if (left <= 0) {
-        return Nanoseconds(0);
-    }
-    const auto ticks = static_cast<std::uint64_t>(left);
-    return Nanoseconds(
-        static_cast<std::int64_t>(ticks / per_second * kNanosecondsPerSecond +
-                                  ticks % per_second * kNanosecondsPerSecond / per_second));
+SteadyTime Jiffies::moment_of(std::uint64_t deadline) const noexcept {
+    const auto ahead = static_cast<std::int64_t>(deadline - ticks);
+    const auto hz = static_cast<std::int64_t>(per_second);
+    return since + std::chrono::seconds(ahead / hz) +
+           Nanoseconds(ahead % hz * kNanosecondsPerSecond / hz);
 }
 
 std::optional<std::uint64_t> parse_timer_list(std::string_view text) {
     return number_behind<std::uint64_t>(text, "jiffies: ");
 }
 
-std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies& jiffies) {
+std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies& jiffies,
+                                            SteadyTime from) {
     if (line.find(": time_out_leases: ") == std::string_view::npos) {
         return std::nullopt;
     }
     const auto device = parse_device(line);
+    const auto key = value_behind(line, " fl=");
     const auto inode = number_behind<std::uint64_t>(line, " ino=0x", 16);
     const auto flags = value_behind(line, " fl_flags=");
     const auto type = value_behind(line, " fl_type=");
@@ -161,6 +183,7 @@ std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies
     }
     TracedLease lease;
     lease.inode = {*device, *inode};
+    lease.key = key.value_or("");
     lease.state.type = *lock_type;
     const bool unlocks = flags->find("FL_UNLOCK_PENDING") != std::string_view::npos;
     if (!unlocks && flags->find("FL_DOWNGRADE_PENDING") == std::string_view::npos) {
@@ -172,7 +195,8 @@ std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies
     lease.state.notified = true;  // a break begins with the signal
     const std::uint64_t deadline = unlocks ? *break_time : *downgrade_time;
     lease.state.remaining =
-        deadline == 0 ? Remaining::no_deadline() : Remaining(jiffies.until(deadline));
+        deadline == 0 ? Remaining::no_deadline()
+                      : Remaining(std::max(jiffies.moment_of(deadline) - from, Nanoseconds(0)));
     return lease;
 }
 
@@ -283,7 +307,7 @@ struct LeaseTrace::Instance {
             throw Error(Error::Kind::io,
                         {.file = "tracefs",
                          .message = fmt::format("cannot set {}: {}", name, error.problem().message),
-                         .hint = "the kernel needs CONFIG_FTRACE, or the ckpt-lease patch"});
+                         .hint = hint_for(ENOENT)});
         }
     }
 
@@ -333,28 +357,23 @@ struct LeaseTrace::Instance {
 
 LeaseTrace::LeaseTrace() : instance_(std::make_unique<Instance>()) {
     instance_->begin();
-    read_jiffies();
+    jiffies_ = read_jiffies();
 }
 
 LeaseTrace::~LeaseTrace() = default;
 
-std::vector<TracedLease> LeaseTrace::read(int fd, Nanoseconds ago) {
-    struct stat status {};
-    if (fstat(fd, &status) < 0) {
-        fail_without_trace("look at the leased file", errno);
-    }
-    Jiffies jiffies = read_jiffies();
-    jiffies.now -= jiffies.ticks(ago);
+std::vector<TracedLease> LeaseTrace::read(int fd, const Inode& inode, SteadyTime from) {
     (void)instance_->take();  // of somebody else's look
     if (fcntl(fd, F_GETLEASE) < 0) {
         fail_without_trace("ask for the lease", errno);
     }
     const std::string text = instance_->take();
     std::vector<TracedLease> leases;
+    std::set<std::string> seen;  // where others' looks are traced, too
     for_each_line(text, [&](std::string_view line) {
-        const auto lease = parse_trace_line(line, jiffies);
-        if (lease && lease->inode.number == status.st_ino) {
-            leases.push_back(*lease);
+        auto lease = parse_trace_line(line, jiffies_, from);
+        if (lease && lease->inode == inode && seen.insert(lease->key).second) {
+            leases.push_back(std::move(*lease));
         }
     });
     return leases;

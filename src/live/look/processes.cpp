@@ -3,12 +3,12 @@
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <filesystem>
 
@@ -21,15 +21,6 @@ namespace ckpt_lease::live {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The word in front, taken off `text`; empty at its end.
-std::string_view take_word(std::string_view& text) {
-    constexpr std::string_view kBlanks = " \t\n";
-    text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
-    const std::string_view word = text.substr(0, text.find_first_of(kBlanks));
-    text.remove_prefix(word.size());
-    return word;
-}
 
 // "READ", "WRITE" and "UNLCK", as fs/locks.c prints them.
 std::optional<LockType> parse_type(std::string_view text) {
@@ -54,21 +45,6 @@ std::optional<Inode> parse_inode(std::string_view text) {
     const auto inode = parse_number<std::uint64_t>(text.substr(second + 1));
     return major && minor && inode ? std::optional(Inode{makedev(*major, *minor), *inode})
                                    : std::nullopt;
-}
-
-// Files of proc(5) have no size. None of those that are read here is long, but that of a process
-// with very many locks.
-std::string read_text(const std::string& path) {
-    constexpr std::size_t kMost = std::size_t{1} << 26;
-    io::File file(io::posix_system(), path, O_RDONLY);
-    std::string text;
-    std::array<char, 4096> piece{};
-    std::size_t got = 0;
-    do {
-        got = file.read_some(std::as_writable_bytes(std::span(piece)));
-        text.append(piece.data(), got);
-    } while (got > 0 && text.size() < kMost);
-    return text;
 }
 
 // The numbers that a folder's entries are named by, in order.
@@ -134,6 +110,23 @@ std::vector<Descriptor> read_descriptors(const std::string& folder) {
 
 enum class Hidden : std::uint8_t { fails, is_noted };
 
+// A process that proc(5) does not show, as it is mounted.
+bool is_hidden(pid_t pid) {
+    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+[[noreturn]] void fail_not_there(pid_t pid) {
+    Problem problem{.file = "process " + std::to_string(pid),
+                    .message = "there is no such process"};
+    if (is_hidden(pid)) {
+        problem.message = "it is there, but /proc does not show it";
+        problem.hint =
+            "/proc is mounted with hidepid here: it takes CAP_SYS_PTRACE to look at the processes "
+            "of others";
+    }
+    throw Error(Error::Kind::io, std::move(problem));
+}
+
 bool is_there(pid_t pid, const std::string& proc) {
     return fs::exists(proc + "/" + std::to_string(pid));
 }
@@ -147,8 +140,7 @@ Process read_thread(pid_t pid, pid_t thread, const std::string& proc, Hidden hid
     Process process;
     process.pid = thread;
     read_status(read_text(folder + "/status"), process);
-    process.comm = read_text(folder + "/comm");
-    process.comm.resize(std::min(process.comm.find('\n'), process.comm.size()));
+    process.comm = first_line(read_text(folder + "/comm"));
     try {
         process.descriptors = read_descriptors(folder);
     } catch (const Error& error) {
@@ -165,6 +157,11 @@ long kcmp(pid_t a, pid_t b, int type, unsigned long of_a, unsigned long of_b) {
     return syscall(SYS_kcmp, a, b, type, of_a, of_b);
 }
 
+// kcmp(2) answers 1 for less, 2 for more.
+int to_order(long order) {
+    return order == 0 ? 0 : order == 1 ? -1 : 1;
+}
+
 // Of a thread that has ended nothing is known, and none is needed.
 bool has_own_file_table(pid_t pid, pid_t thread) {
     return kcmp(pid, thread, KCMP_FILES, 0, 0) > 0;
@@ -172,8 +169,7 @@ bool has_own_file_table(pid_t pid, pid_t thread) {
 
 std::vector<Process> read_threads(pid_t pid, const std::string& proc, Hidden hidden) {
     if (!is_there(pid, proc)) {
-        throw Error(Error::Kind::io, {.file = "process " + std::to_string(pid),
-                                      .message = "there is no such process"});
+        fail_not_there(pid);
     }
     std::vector<Process> found{read_thread(pid, pid, proc, hidden)};
     for (const pid_t thread : numbers_in(proc + "/" + std::to_string(pid) + "/task")) {
@@ -204,14 +200,6 @@ std::vector<pid_t> children_of(pid_t pid, const std::string& proc) {
 }
 
 }  // namespace
-
-std::string read_if_there(const std::string& path) {
-    try {
-        return read_text(path);
-    } catch (const Error&) {
-        return {};
-    }
-}
 
 std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line) {
     return take_word(line) == "lock:" ? parse_lock(line) : std::nullopt;
@@ -257,13 +245,16 @@ std::vector<Process> read_tree(pid_t root, const std::string& proc) {
     return found;
 }
 
-bool is_same_open_file(pid_t a, std::int32_t fd_of_a, pid_t b, std::int32_t fd_of_b) {
-    return kcmp(a, b, KCMP_FILE, static_cast<unsigned long>(fd_of_a),
-                static_cast<unsigned long>(fd_of_b)) == 0;
+int compare_open_files(pid_t a, std::int32_t fd_of_a, pid_t b, std::int32_t fd_of_b) {
+    const long order = kcmp(a, b, KCMP_FILE, static_cast<unsigned long>(fd_of_a),
+                            static_cast<unsigned long>(fd_of_b));
+    // Of one that has ended, nothing is known.
+    return order >= 0 ? to_order(order) : std::pair(a, fd_of_a) < std::pair(b, fd_of_b) ? -1 : 1;
 }
 
-bool share_file_table(pid_t a, pid_t b) {
-    return kcmp(a, b, KCMP_FILES, 0, 0) == 0;
+int compare_file_tables(pid_t a, pid_t b) {
+    const long order = a == b ? 0 : kcmp(a, b, KCMP_FILES, 0, 0);
+    return order >= 0 ? to_order(order) : a < b ? -1 : 1;
 }
 
 }  // namespace ckpt_lease::live

@@ -5,72 +5,32 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <new>
+#include <numeric>
 #include <utility>
 
-#include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
 #include "ckpt-lease/io/file.hpp"
-#include "ckpt-lease/live/breakers.hpp"
-#include "live/remote_file.hpp"
-#include "live/set/apply_run.hpp"
+#include "live/abandonable.hpp"
 #include "live/set/run_lock.hpp"
+#include "live/set/watch.hpp"
+#include "live/shared_array.hpp"
 
 namespace ckpt_lease::live {
 namespace {
 
-// Three processes work together. The caller waits. The watch, its child, looks at everything and
-// waits for the worker, its own child, which alone changes anything. If the worker is killed, the
-// watch puts lease-break-time back and starts another, which carries on from what stands in the
-// shared memory. If the watch is killed, the worker finishes; if both are, the caller puts
+// Three processes work together. The caller waits. The watch, its child, waits for the worker, its
+// own child, which alone looks at anything and changes anything. If the worker is killed, the watch
+// puts lease-break-time back and starts another, which carries on from what stands in the shared
+// memory. If the watch is killed, the worker finishes; if both are, the caller puts
 // lease-break-time back and starts another watch; and if the caller is, nobody minds.
 
-constexpr int kWorkers = 2;
 constexpr int kWatches = 2;
-
-// Memory that stays one through fork().
-class SharedMemory {
- public:
-    explicit SharedMemory(std::size_t count) : size_(sizeof(SharedRun) + count * sizeof(Slot)) {
-        void* const memory =
-            mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED) {
-            io::fail({}, "get memory for several processes", -errno);
-        }
-        static_assert(alignof(Slot) <= alignof(SharedRun) &&
-                      sizeof(SharedRun) % alignof(Slot) == 0);
-        run_ = new (memory) SharedRun;
-        auto* const slots = reinterpret_cast<Slot*>(run_ + 1);
-        for (std::size_t i = 0; i < count; ++i) {
-            (new (slots + i) Slot)->same_as = i;
-        }
-        run_->slots = {slots, count};
-    }
-    SharedMemory(const SharedMemory&) = delete;
-    SharedMemory& operator=(const SharedMemory&) = delete;
-    ~SharedMemory() { munmap(run_, size_); }
-
-    [[nodiscard]] SharedRun& run() const noexcept { return *run_; }
-
- private:
-    std::size_t size_;
-    SharedRun* run_ = nullptr;
-};
-
-void decide_rest(SharedRun& shared, AppliedLease::Outcome outcome, std::string_view why) {
-    for (std::size_t i = 0; i < shared.slots.size(); ++i) {
-        Slot& slot = shared.slots[i];
-        if (!slot.decided && slot.same_as == i) {
-            slot.decide(slot.taken ? AppliedLease::Outcome::lost : outcome, why);
-        }
-    }
-}
 
 // Out of reach of what is meant for the caller: signals of the terminal, of its process group, of
 // whoever is to be told about leases.
@@ -82,197 +42,195 @@ void stand_apart() {
     signal(SIGCHLD, SIG_DFL);
 }
 
-class Watch {
- public:
-    Watch(std::span<const WantedLease> leases, SharedRun& shared, std::uint64_t begin,
-          const ApplyHooks& hooks)
-        : leases_(leases), shared_(shared), begin_(begin), hooks_(hooks) {}
+struct Loss {
+    Lack lack;
+    const char* what;
+    const char* loss;
+};
+constexpr std::array kLosses = {
+    Loss{Lack::break_time, "/proc/sys/fs/lease-break-time cannot be written, as in a container",
+         "leases that are being broken cannot be set, on a kernel without the ckpt-lease patch"},
+    Loss{Lack::lease, "CAP_LEASE is missing", "leases on files of others cannot be set"},
+    Loss{Lack::uids, "CAP_SETUID is missing",
+         "leases whose owner was set by another user cannot be set"},
+    Loss{Lack::ptrace, "the permission to trace the processes (CAP_SYS_PTRACE) is missing",
+         "their leases cannot be reached"},
+    Loss{Lack::descriptors,
+         "the limit of descriptors (RLIMIT_NOFILE) is too low, and CAP_SYS_RESOURCE to raise it is "
+         "missing",
+         "leases beyond it cannot be set"},
+    Loss{Lack::trace, "tracefs cannot be used in this pid namespace (it takes CAP_SYS_ADMIN)",
+         "whether others have leases on a file is not known, and read leases that are being broken "
+         "cannot be set"},
+    Loss{Lack::restore, "CAP_CHECKPOINT_RESTORE is missing", "the kernel does not restore leases"},
+};
 
-    void run(bool dry_run) {
-        preparation_ = prepare(leases_, shared_, hooks_);
-        // With one lease on a file, setting it in place tells as much and costs nothing.
-        if (dry_run || std::any_of(preparation_.groups.begin(), preparation_.groups.end(),
-                                   [](const Group& group) { return group.units.size() > 1; })) {
-            look_for_breakers();
+class Caller {
+ public:
+    Caller(std::span<const WantedLease> wanted, const ApplyOptions& options,
+           const ApplyHooks& hooks)
+        : wanted_(wanted),
+          options_(options),
+          hooks_(hooks),
+          slots_(wanted.size()),
+          lock_(!options.dry_run,
+                hooks.lock_path.empty() ? std::string(kRunLockPath) : hooks.lock_path),
+          all_(wanted.size()) {
+        std::iota(all_.begin(), all_.end(), std::size_t{0});
+        for (const std::size_t place : all_) {
+            slots_[place].same_as = place;
         }
-        if (dry_run) {
-            decide_rest(shared_, AppliedLease::Outcome::set, {});
-            return;
+        shared().slots = slots_.values();
+        shared().begin = options.begin.value_or(kNever);
+    }
+
+    std::vector<AppliedLease> run() {
+        for (int i = 0; i < kWatches && !is_all_decided(); ++i) {
+            run_watch();
+            put_back(shared().break_time);
         }
-        bool done = false;
-        for (int i = 0; i < kWorkers && !done; ++i) {
-            done = work();
-            put_back(shared_.break_time);
-        }
-        if (!done) {
-            give_up();
-        }
+        decide_rest(shared(), wanted_, all_, "the process that was to set it was killed");
+        lock_.release();
+        tell_about_lock();
+        tell_what_was_missing();
+        return results();
     }
 
  private:
-    // A lease cannot be set while somebody sleeps in open() for its file.
-    void look_for_breakers() const {
-        const std::vector<Breaker> breakers = find_breakers();
-        for (const Group& group : preparation_.groups) {
-            const auto waits =
-                std::find_if(breakers.begin(), breakers.end(),
-                             [&](const Breaker& breaker) { return breaker.inode == group.inode; });
-            if (waits == breakers.end()) {
-                continue;
-            }
-            const std::string why = fmt::format("process {} ({}) waits in open() for it: stop it",
-                                                waits->pid, escape(waits->comm));
-            for (const Unit& unit : group.units) {
-                if (!unit.slot->decided) {
-                    unit.slot->decide(AppliedLease::Outcome::skipped, why);
-                }
-            }
-        }
+    [[nodiscard]] SharedRun& shared() const { return shared_[0]; }
+
+    [[nodiscard]] bool is_all_decided() const {
+        return std::all_of(all_.begin(), all_.end(),
+                           [&](std::size_t place) { return is_decided(shared(), place); });
     }
 
-    bool work() {
-        shared_.break_time.begun = 0;
-        const pid_t worker = fork();
-        if (worker < 0) {
-            return false;
+    void run_watch() {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) < 0) {
+            io::fail({}, "make a pipe", -errno);
         }
-        if (worker == 0) {
-            // Nothing may be thrown past a fork().
-            int status = 1;
-            try {
-                set_all();
-                status = 0;
-            } catch (...) {
-                status = 1;
-            }
-            _exit(status);
+        Fd here(ends[0]);
+        Fd there(ends[1]);
+        shared().rest();
+        const pid_t watch = fork();
+        if (watch < 0) {
+            io::fail({}, "start a process", -errno);
         }
-        const int status = wait_for_worker(worker);
-        return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        if (watch == 0) {
+            here.reset();
+            be_watch(there);
+        }
+        there.reset();
+        wait_for(watch, here.get());
     }
 
-    // However long it takes to begin a break, lease-break-time is everybody's and not left changed
-    // for that.
-    [[nodiscard]] int wait_for_worker(pid_t worker) const {
-        constexpr int kLookEvery = 10;  // milliseconds
-        constexpr std::uint64_t kHangs = 3'000'000'000;
-        const OwnedFd process(open_process(worker));
+    [[noreturn]] void be_watch(Fd& end) {
+        stand_apart();
+        try {
+            const Order order{wanted_, shared(), hooks_, lock_, end, options_.dry_run};
+            Watch(order).run();
+        } catch (const std::exception& error) {
+            decide_rest(shared(), wanted_, all_, error.what());
+        }
+        shared().finished = true;
+        _exit(0);
+    }
+
+    // Nobody writes to the pipe: it ends when nobody is left who could. What hangs in the kernel
+    // may keep it open for ever, and is not waited for.
+    void wait_for(pid_t watch, int pipe_end) {
+        constexpr int kLookEvery = 50;  // milliseconds
+        constexpr std::chrono::seconds kLongest(30);
+        pollfd end{.fd = pipe_end, .events = POLLIN, .revents = 0};
+        while (poll(&end, 1, kLookEvery) <= 0 && !shared().finished) {
+            tell_about_lock();
+            const bool is_watched = kill(watch, 0) == 0 && !is_zombie(watch);
+            const Nanoseconds silence = steady_now() - shared().beat.load();
+            if (silence > (is_watched ? Nanoseconds(kLongest) : kLongestSilence)) {
+                kill_worker();
+                break;
+            }
+        }
+        constexpr int kToEnd = 1000;  // milliseconds
         int status = 0;
-        while (waitpid(worker, &status, WNOHANG) == 0) {
-            pollfd end{.fd = process.get(), .events = POLLIN, .revents = 0};
-            poll(&end, 1, kLookEvery);
-            const std::uint64_t begun = shared_.break_time.begun;
-            const std::uint64_t now = monotonic_now();
-            if (begun == 0 || now - begun < kLongestBegin) {
-                continue;
-            }
-            put_back_early(shared_.break_time);
-            if (now - begun > kHangs) {
-                kill(worker, SIGKILL);
-            }
-        }
-        return status;
-    }
-
-    void set_all() const {
-        if (preparation_.kernel_restores) {
-            set_with_patch(preparation_, begin_, hooks_);
-        } else {
-            set_without_patch(preparation_, shared_, begin_, hooks_);
+        if (!has_ended(watch, shared().finished ? kToEnd : 0, status)) {
+            kill(watch, SIGKILL);
+            static_cast<void>(has_ended(watch, kToEnd, status));
         }
     }
 
-    // Owner and signal are put back at least.
-    void give_up() {
-        for (const Group& group : preparation_.groups) {
-            for (const Unit& unit : group.units) {
-                if (unit.slot->decided || !unit.slot->taken) {
-                    continue;
-                }
-                decide_lost(unit, "the process that was setting it was killed, twice");
-                if (lease_now(unit.fd).held) {
-                    unit.slot->decide(AppliedLease::Outcome::skipped,
-                                      "the process that was setting it was killed, twice: the "
-                                      "lease is held, but its deadline may be another");
-                }
-            }
-        }
-        decide_rest(shared_, AppliedLease::Outcome::skipped,
-                    "the process that was to set it was killed, twice");
+    static bool is_zombie(pid_t watch) {
+        siginfo_t info{};
+        return waitid(P_PID, static_cast<id_t>(watch), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               info.si_pid == watch;
     }
 
-    std::span<const WantedLease> leases_;
-    SharedRun& shared_;
-    std::uint64_t begin_;
+    // The watch is gone, or does nothing.
+    void kill_worker() const {
+        const int worker = shared().worker;
+        if (worker > 0) {
+            kill(worker, SIGKILL);
+        }
+    }
+
+    void tell(Problem problem) const {
+        problem.severity = Problem::Severity::warning;
+        if (options_.tell) {
+            options_.tell(problem);
+        }
+    }
+
+    void tell_about_lock() {
+        const LockHolder& holder = shared().holder;
+        if (!holder.known) {
+            return;
+        }
+        const std::string who =
+            holder.pid == 0 ? "a process that cannot be seen from here"
+            : holder.comm[0] == '\0'
+                ? fmt::format("process {}, or one that it has started", holder.pid)
+                : fmt::format("process {} ({})", holder.pid, escape(holder.comm.data()));
+        if (!std::exchange(told_who_, true)) {
+            tell({.file = kRunLockPath,
+                  .message = fmt::format("{} has had it locked for a second", who),
+                  .hint = "leases are set by one ckpt-lease at a time"});
+        }
+        if (holder.passed_over && !std::exchange(told_passed_over_, true)) {
+            tell({.file = kRunLockPath,
+                  .message = fmt::format("{} did not get done in 5 s, and is not waited for", who),
+                  .hint = "see whether it hangs"});
+        }
+    }
+
+    void tell_what_was_missing() const {
+        for (const Loss& loss : kLosses) {
+            if (shared().lacks[static_cast<std::size_t>(loss.lack)]) {
+                tell({.file = {}, .message = fmt::format("{}: {}", loss.what, loss.loss)});
+            }
+        }
+    }
+
+    [[nodiscard]] std::vector<AppliedLease> results() const {
+        std::vector<AppliedLease> results;
+        results.reserve(wanted_.size());
+        for (const std::size_t place : all_) {
+            const Slot& own = slots_[place];
+            const Slot& slot = own.decided ? own : slots_[own.same_as];
+            results.push_back({slot.outcome, slot.reason.data()});
+        }
+        return results;
+    }
+
+    std::span<const WantedLease> wanted_;
+    const ApplyOptions& options_;
     const ApplyHooks& hooks_;
-    Preparation preparation_;
+    SharedArray<SharedRun> shared_{1};
+    SharedArray<Slot> slots_;
+    RunLock lock_;
+    std::vector<std::size_t> all_;
+    bool told_who_ = false;
+    bool told_passed_over_ = false;
 };
-
-// What the other processes keep open while they are there moves out of the way of the holders'
-// descriptors.
-bool keep_open(OwnedFd& fd, std::span<const WantedLease> leases) {
-    const int number = fd.release();
-    return number < 0 || out_of_the_way(number, leases) >= 0;
-}
-
-[[noreturn]] void run_watch(std::span<const WantedLease> leases, SharedRun& shared, RunLock& locks,
-                            OwnedFd& end, const ApplyOptions& options, const ApplyHooks& hooks) {
-    stand_apart();
-    try {
-        if (keep_open(locks.file, leases) && keep_open(locks.setting, leases) &&
-            keep_open(end, leases)) {
-            Watch(leases, shared, options.begin, hooks).run(options.dry_run);
-        }
-    } catch (const std::exception& error) {
-        decide_rest(shared, AppliedLease::Outcome::skipped, error.what());
-    }
-    _exit(0);
-}
-
-void wait_for(pid_t watch, int pipe_end) {
-    char byte = 0;
-    // Nobody writes: it ends when nobody is left who could.
-    while (read(pipe_end, &byte, 1) < 0 && errno == EINTR) {
-    }
-    while (waitpid(watch, nullptr, 0) < 0 && errno == EINTR) {
-    }
-}
-
-void start_watch(std::span<const WantedLease> leases, SharedRun& shared, RunLock& locks,
-                 const ApplyOptions& options, const ApplyHooks& hooks) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        io::fail({}, "make a pipe", -errno);
-    }
-    OwnedFd here(ends[0]);
-    OwnedFd there(ends[1]);
-    const pid_t watch = fork();
-    if (watch < 0) {
-        io::fail({}, "start a process", -errno);
-    }
-    if (watch == 0) {
-        here.reset();
-        run_watch(leases, shared, locks, there, options, hooks);
-    }
-    there.reset();
-    wait_for(watch, here.get());
-}
-
-bool is_all_decided(const SharedRun& shared) {
-    return std::all_of(shared.slots.begin(), shared.slots.end(), [&](const Slot& slot) {
-        return slot.decided || shared.slots[slot.same_as].decided;
-    });
-}
-
-std::vector<AppliedLease> results_of(const SharedRun& shared) {
-    std::vector<AppliedLease> results;
-    results.reserve(shared.slots.size());
-    for (const Slot& own : shared.slots) {
-        const Slot& slot = own.decided ? own : shared.slots[own.same_as];
-        results.push_back({slot.outcome, slot.reason.data()});
-    }
-    return results;
-}
 
 }  // namespace
 
@@ -281,23 +239,10 @@ std::vector<AppliedLease> apply_with(std::span<const WantedLease> leases,
     if (leases.empty()) {
         return {};
     }
-    const std::uint64_t now = monotonic_now();
-    if (options.begin > now) {
+    if (options.begin && *options.begin > steady_now()) {
         refuse("the start of the restart lies in the future", "it is a time of CLOCK_MONOTONIC");
     }
-    const SharedMemory memory(leases.size());
-    SharedRun& shared = memory.run();
-    RunLock locks(!options.dry_run);
-    ApplyOptions exact = options;
-    // Whoever had to wait for another's run has not used up anybody's time.
-    exact.begin = options.begin == 0 ? monotonic_now() : options.begin;
-    for (int i = 0; i < kWatches && !is_all_decided(shared); ++i) {
-        start_watch(leases, shared, locks, exact, hooks);
-        put_back(shared.break_time);
-    }
-    decide_rest(shared, AppliedLease::Outcome::skipped,
-                "the process that was to set it was killed");
-    return results_of(shared);
+    return Caller(leases, options, hooks).run();
 }
 
 std::vector<AppliedLease> apply(std::span<const WantedLease> leases, const ApplyOptions& options) {

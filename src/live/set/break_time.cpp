@@ -12,6 +12,7 @@
 #include <limits>
 #include <string>
 
+#include "live/fd.hpp"
 #include "live/lease_calls.hpp"
 
 namespace ckpt_lease::live {
@@ -44,18 +45,14 @@ std::uint64_t inverse(std::uint64_t odd) {
 // False if it is not what `record` says was written: somebody else has set it since, and that is
 // what is meant to count. Nothing if it failed.
 std::optional<bool> restore(const BreakTimeRecord& record) {
-    const int fd = open(kBreakTimePath, O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
-        return std::nullopt;
-    }
+    const Fd fd(open(kBreakTimePath, O_RDWR | O_CLOEXEC));
     std::optional<bool> restored;
-    if (const std::optional<int> now = read_number(fd)) {
+    if (const std::optional<int> now = fd ? read_number(fd.get()) : std::nullopt) {
         restored = *now == record.written;
-        if (*restored && write_number(fd, record.original) != 0) {
+        if (*restored && write_number(fd.get(), record.original) != 0) {
             restored = std::nullopt;
         }
     }
-    close(fd);
     return restored;
 }
 
@@ -123,9 +120,9 @@ std::uint32_t ticks_per_second() {
     return static_cast<std::uint32_t>((kSecondInNs + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
-void BreakTime::step(std::string_view name) const {
+void BreakTime::step(Step what) const {
     if (*hook_) {
-        (*hook_)(name);
+        (*hook_)(what);
     }
 }
 
@@ -138,41 +135,38 @@ int BreakTime::change_to(int value) const {
     record_->original = *original;
     record_->written = value;
     record_->early = false;
-    record_->begun = monotonic_now();
+    record_->begun = steady_now();
     record_->changed = true;
-    step("armed");
+    step(Step::armed);
     const int error = write_number(fd_, value);
     if (error != 0) {
         record_->changed = false;
-        record_->begun = 0;
+        record_->begun = kNever;
     }
-    step("written");
+    step(Step::written);
     return error;
 }
 
 bool BreakTime::is_late() const {
-    return monotonic_now() - record_->begun > kLongestBegin || record_->early;
+    return steady_now() - record_->begun.load() > kLongestBegin || record_->early;
 }
 
 bool BreakTime::wraps(std::uint32_t hz) const {
     const std::optional<int> past = BreakClock(hz, true).value_for_past();
-    const int file = memfd_create("ckpt-lease", MFD_CLOEXEC);
-    if (!past || file < 0) {
+    Fd file(memfd_create("ckpt-lease", MFD_CLOEXEC));
+    if (!past || !file) {
         return false;
     }
     // F_RDLCK is for files that nobody has open for writing.
-    const int fd = open(("/proc/self/fd/" + std::to_string(file)).c_str(), O_RDONLY | O_CLOEXEC);
-    close(file);
-    bool over = false;
-    if (fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0 && clear_owner(fd) == 0) {
-        const auto breaks = [fd] { return begin_break(fd, LockType::unlck); };
-        // A break whose deadline is over is in nobody's way.
-        over = during(*past, breaks) == 0 && breaks() == ENOLCK;
+    const Fd fd(
+        open(("/proc/self/fd/" + std::to_string(file.get())).c_str(), O_RDONLY | O_CLOEXEC));
+    file.reset();
+    if (!fd || fcntl(fd.get(), F_SETLEASE, F_RDLCK) != 0 || clear_owner(fd.get()) != 0) {
+        return false;
     }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return over;
+    const auto breaks = [&] { return begin_break(fd.get(), LockType::unlck); };
+    // A break whose deadline is over is in nobody's way.
+    return during(*past, breaks) == 0 && breaks() == ENOLCK;
 }
 
 }  // namespace ckpt_lease::live

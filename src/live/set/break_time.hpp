@@ -4,30 +4,26 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <string_view>
 
-#include "ckpt-lease/base/time.hpp"
+#include "ckpt-lease/live/steady_time.hpp"
+#include "live/set/step.hpp"
 
 namespace ckpt_lease::live {
 
 inline constexpr const char* kBreakTimePath = "/proc/sys/fs/lease-break-time";
 
-/// Called with the name of what has just been done: tests kill the process there.
-using StepHook = std::function<void(std::string_view step)>;
-
-/// Longest that a break may take to begin, in ns: a machine that is busy needs some. To begin one
-/// is to open a file, which may take as long as a virus scanner or a file server likes.
-inline constexpr std::uint64_t kLongestBegin = 200'000'000;
+/// Longest that a break may take to begin: a machine that is busy needs some. To begin one is to
+/// open a file, which may take as long as a virus scanner or a file server likes.
+inline constexpr Nanoseconds kLongestBegin = std::chrono::milliseconds(200);
 
 /// What lease-break-time has to be put back to; in memory that is shared with the processes that
 /// watch over the one that changes it.
 struct BreakTimeRecord {
     std::atomic<bool> changed{false};  ///< or is about to be
     std::atomic<bool> early{false};    ///< put_back_early() has put it back
-    /// When a change began, of CLOCK_MONOTONIC, until what it was made for is done; 0: none.
-    std::atomic<std::uint64_t> begun{0};
+    /// When a change began, until what it was made for is done; kNever: none has.
+    std::atomic<SteadyTime> begun{kNever};
     int original = 0;
     int written = 0;
 };
@@ -84,11 +80,11 @@ class BreakTime {
             return error;
         }
         const int result = begin();
-        step("opened");
+        step(Step::opened);
         const bool late = is_late();
         put_back(*record_);
-        record_->begun = 0;
-        step("restored");
+        record_->begun = kNever;
+        step(Step::restored);
         return result == 0 && late ? ETIME : result;
     }
 
@@ -98,7 +94,7 @@ class BreakTime {
  private:
     [[nodiscard]] int change_to(int value) const;
     [[nodiscard]] bool is_late() const;
-    void step(std::string_view name) const;
+    void step(Step what) const;
 
     int fd_;
     BreakTimeRecord* record_;

@@ -1,46 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <unistd.h>
+#include <functional>
+#include <string>
 
-#include <utility>
+#include "live/fd.hpp"
+#include "live/set/run.hpp"
 
 namespace ckpt_lease::live {
 
-/// A descriptor that is closed in the end.
-class OwnedFd {
+/// One run at a time changes lease-break-time. There is one setting for the machine: so beside the
+/// lock in /run, which only root can take but is another where /run is, there is one on the user
+/// namespace, which everybody has in common who may change the setting. But anybody may take that,
+/// and so the locks of those who may not change the setting count for nothing.
+///
+/// It is taken by a worker and belongs to the run: it outlasts a worker that is killed.
+class RunLock {
  public:
-    explicit OwnedFd(int fd) : fd_(fd) {}
-    OwnedFd(const OwnedFd&) = delete;
-    OwnedFd& operator=(const OwnedFd&) = delete;
-    OwnedFd& operator=(OwnedFd&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~OwnedFd() { reset(); }
+    /// Opens what is to be locked, unless this process may not change the setting anyway: then it
+    /// is in nobody's way. Throws Error(io) if the file cannot be made.
+    RunLock(bool wanted, const std::string& path);
 
-    [[nodiscard]] int get() const noexcept { return fd_; }
-    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-    void reset() {
-        if (fd_ >= 0) {
-            close(std::exchange(fd_, -1));
-        }
-    }
+    /// Takes it. Waits 5 s for others, and calls `wait` meanwhile; after one second `holder` says
+    /// for whom. Whoever does not get done is passed over, and `holder` says that too.
+    void take(LockHolder& holder, const std::function<void()>& wait) const;
+    /// For all processes of the run, in whichever it was taken.
+    void release() const;
+
+    [[nodiscard]] Fd& file() noexcept { return file_; }
+    [[nodiscard]] Fd& machine() noexcept { return machine_; }
 
  private:
-    int fd_;
+    Fd file_;     // /run/ckpt-lease.lock
+    Fd machine_;  // /proc/self/ns/user
 };
 
-/// One run at a time; it lasts as long as any of its processes does. Only root can lock the file in
-/// /run, which is another where /run is: the other file is the same wherever the setting can be
-/// changed, but anybody may lock it, so that is waited for only so long.
-struct RunLock {
-    /// Does nothing unless `wanted`, or if this process may not change the setting anyway. Throws
-    /// Error(io) if others do not get done.
-    explicit RunLock(bool wanted);
-
-    OwnedFd file{-1};     ///< /run/ckpt-lease.lock
-    OwnedFd setting{-1};  ///< /proc/sys/fs/lease-break-time
-};
+inline constexpr const char* kRunLockPath = "/run/ckpt-lease.lock";
 
 }  // namespace ckpt_lease::live

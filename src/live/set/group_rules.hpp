@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "ckpt-lease/live/breakers.hpp"
+#include "ckpt-lease/live/lease_trace.hpp"
+#include "live/set/run.hpp"
+
+namespace ckpt_lease::live {
+
+/// What concerns all leases of a file together, before any of them is changed.
+
+/// A lease cannot be set while somebody waits for it: those are decided, and named.
+void leave_what_is_waited_for(const Run& run, Preparation& preparation);
+
+/// Names who waits for leases that were refused for that, once the rest is done.
+void name_who_came_between(const Run& run, const Preparation& preparation);
+
+/// Tells how many leases there are on a file. In an inner pid namespace /proc/locks does not show
+/// those of processes outside, nor those whose setter has ended: there the kernel's trace does,
+/// which knows no namespaces.
+class LeaseCounter {
+ public:
+    /// To be made before files of others are open: the trace has a process of its own.
+    LeaseCounter(std::span<const WantedLease> leases, std::span<const std::size_t> places);
+
+    /// Nothing if that cannot be found out.
+    [[nodiscard]] std::optional<std::size_t> count(const Group& group);
+
+ private:
+    std::optional<SystemLeases> shown_;
+    bool is_outermost_ = is_outermost_pid_namespace();
+    std::unique_ptr<LeaseTrace> trace_;
+};
+
+/// A break without the patch is one for all leases of an inode: those that would break others too
+/// are decided, and taken off their groups.
+void check_together(const Run& run, Preparation& preparation, LeaseCounter& counter);
+
+}  // namespace ckpt_lease::live

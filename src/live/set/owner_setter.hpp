@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "ckpt-lease/lease/owner.hpp"
+#include "live/fd.hpp"
+
+namespace ckpt_lease::live {
+
+struct WantedLease;
+
+/// Sets owners as other users. The kernel notes the uids of who does it, and a process that has a
+/// user's uid may be stopped and killed by that user's processes: so another process has them, for
+/// a moment each, and whoever waits for it does so for a second only.
+class OwnerSetter {
+ public:
+    OwnerSetter() = default;
+    OwnerSetter(const OwnerSetter&) = delete;
+    OwnerSetter& operator=(const OwnerSetter&) = delete;
+    ~OwnerSetter();
+
+    /// Owner, signal and the uids of who set the owner. 0 or an errno; ETIMEDOUT: what was to do it
+    /// was stopped or killed.
+    [[nodiscard]] int put(int fd, const LeaseOwner& owner);
+
+ private:
+    [[nodiscard]] int ask(int fd, const LeaseOwner& owner);
+    [[nodiscard]] int start();
+    void end();
+
+    pid_t helper_ = -1;
+    Fd socket_;
+    int failures_ = 0;
+};
+
+/// What is wrong with the owner that is wanted for a lease; empty: nothing. An image is not
+/// trusted: it can have no owner that its holder could not have set itself, unless `now`, the one
+/// that there is, is the same.
+[[nodiscard]] std::string fault_of_owner(const WantedLease& wanted, const LeaseOwner& now);
+
+}  // namespace ckpt_lease::live

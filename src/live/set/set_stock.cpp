@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "live/set/run.hpp"
+
+namespace ckpt_lease::live {
+namespace {
+
+// What comes after a break has begun.
+enum class After : std::uint8_t {
+    nothing,    // the deadline ends it
+    unlock,     // it is over: F_SETLEASE says so
+    downgrade,  // the same
+    time_out,   // it is over, but only the kernel may set F_RDLCK on a file open for writing
+};
+
+// What is to be done about one lease.
+struct Plan {
+    LockType type = LockType::unlck;  // to be set; F_UNLCK: none
+    bool breaks = false;
+    bool silent = true;  // nobody is signalled when the break begins
+    LockType target = LockType::unlck;
+    After after = After::nothing;
+};
+
+// A lease without a break, or whose break is over, signalled or not.
+Plan plan_without_deadline(const OpenLease& lease, LockType type, bool silent) {
+    const bool refused = type == LockType::rdlck && lease.writable;
+    if (silent && !refused) {
+        return {.type = type};
+    }
+    const After after = type == LockType::unlck ? After::unlock
+                        : refused               ? After::time_out
+                                                : After::downgrade;
+    const bool was_read =
+        lease.wanted->state.breaking && lease.wanted->state.previous_type == LockType::rdlck;
+    return {.type = was_read ? LockType::rdlck : LockType::wrlck,
+            .breaks = true,
+            .silent = silent,
+            .target = type,
+            .after = after};
+}
+
+Plan plan_for(const OpenLease& lease, bool is_over) {
+    const LeaseState& state = lease.wanted->state;
+    const bool silent = state.notified || lease.slot->signalled;
+    if (!state.breaking) {
+        return plan_without_deadline(lease, state.type, true);
+    }
+    if (is_over) {
+        return plan_without_deadline(lease, state.type, silent);
+    }
+    return {.type = state.previous_type, .breaks = true, .silent = silent, .target = state.type};
+}
+
+// When the break of a file's leases is to end: the latest of their deadlines. Nothing: never.
+std::optional<SteadyTime> deadline_of(const Group& group, SteadyTime begin) {
+    SteadyTime latest = begin;
+    for (const OpenLease& lease : group.leases) {
+        const LeaseState& state = lease.wanted->state;
+        if (state.breaking && !state.remaining.has_deadline()) {
+            return std::nullopt;
+        }
+        if (state.breaking) {
+            latest = std::max(latest, begin + state.remaining.time());
+        }
+    }
+    return latest;
+}
+
+// When to begin, so that what is left is a time that the clock can set. Where it sets times finely
+// there is nothing to wait for.
+SteadyTime start_of(std::optional<SteadyTime> deadline, const BreakClock& clock) {
+    constexpr Nanoseconds kFineEnough = std::chrono::milliseconds(50);
+    const SteadyTime now = steady_now();
+    if (!deadline || *deadline <= now || clock.resolution() <= kFineEnough) {
+        return now;
+    }
+    return now + (*deadline - now) % clock.resolution();
+}
+
+// Sets the leases of one file.
+class FileSetter {
+ public:
+    FileSetter(const Run& run, const Group& group, std::optional<SteadyTime> deadline,
+               const BreakClock& clock, const BreakTime& break_time)
+        : run_(run),
+          clock_(clock),
+          break_time_(break_time),
+          deadline_(deadline),
+          is_over_(deadline && *deadline <= steady_now()) {
+        for (const OpenLease& lease : group.leases) {
+            if (!lease.slot->decided) {
+                work_.push_back({&lease, {}});
+            }
+        }
+    }
+
+    void run() {
+        for (Work& work : work_) {
+            begin_one(work);
+        }
+        forget_decided();
+        for (const Work& work : work_) {
+            take(*work.lease);
+        }
+        forget_decided();
+        for (const Work& work : work_) {
+            if (work.plan.type != LockType::unlck) {
+                set(work);
+            }
+        }
+        forget_decided();
+        start_break();
+        forget_decided();
+        for (const Work& work : work_) {
+            run_.shared.touch(work.lease->place);
+            end_break(work);
+            run_.step(Step::ended);
+            finish(work);
+            run_.step(Step::decided);
+        }
+    }
+
+ private:
+    struct Work {
+        const OpenLease* lease;
+        Plan plan;
+    };
+
+    void forget_decided() {
+        std::erase_if(work_, [](const Work& work) { return work.lease->slot->decided.load(); });
+    }
+
+    void begin_one(Work& work) {
+        const OpenLease& lease = *work.lease;
+        Slot& slot = *lease.slot;
+        run_.shared.touch(lease.place);
+        save(lease);
+        run_.step(Step::saved);
+        if (slot.decided) {
+            return;
+        }
+        const LeaseNow now = lease_now(lease.file.get());
+        // A break that was our own has signalled the holder already, if it was to.
+        if (slot.set_anew && now.breaking) {
+            slot.signalled = true;
+        }
+        work.plan = plan_for(lease, is_over_);
+        const bool is_done = slot.broken && now.breaking && !is_over_;
+        if (is_done || is_there_already(lease, now)) {
+            decide_set(run_, lease);
+        } else if (now.held && work.plan.type != LockType::unlck && work_.size() == 1) {
+            check(work);
+        }
+    }
+
+    // Setting a lease that is there anew is refused for the same reasons as setting it after it was
+    // taken away, and does no harm: so most leases that would be lost are left alone instead. (Not
+    // with several on one file: those that are being broken are in each other's way.)
+    void check(const Work& work) {
+        const OpenLease& lease = *work.lease;
+        const int error = set_lease(lease.file.get(), lease.wanted->fd, work.plan.type);
+        if (error != 0) {
+            decide_refused(lease, "set the lease", error);
+        }
+        run_.step(Step::checked);
+    }
+
+    void take(const OpenLease& lease) {
+        run_.shared.touch(lease.place);
+        lease.slot->taken = true;
+        const int error = remove_lease(lease.file.get());
+        if (error != 0) {
+            lease.slot->decide(AppliedLease::Outcome::skipped,
+                               cannot("take the lease away to set it anew", error));
+        }
+        run_.step(Step::taken);
+    }
+
+    void set(const Work& work) {
+        const OpenLease& lease = *work.lease;
+        const int fd = lease.file.get();
+        run_.shared.touch(lease.place);
+        // An owner that is there stays; without one, F_SETLEASE makes this process the owner.
+        int error = work.plan.breaks && work.plan.silent ? 0 : run_.owners.put(fd, owner_of(lease));
+        if (error == 0) {
+            error = set_lease(fd, lease.wanted->fd, work.plan.type);
+        }
+        if (error != 0) {
+            lease.slot->in_use = error == EAGAIN;
+            decide_lost(
+                run_, lease,
+                error == EAGAIN ? std::string(kFileInUse) : cannot("set the lease again", error));
+            return;
+        }
+        lease.slot->set_anew = true;
+        // This process would be signalled in the holder's place: nobody is to be.
+        if (work.plan.breaks && (work.plan.silent || owner_of(lease).id == 0)) {
+            static_cast<void>(clear_owner(fd));
+        }
+        run_.step(Step::set);
+    }
+
+    [[nodiscard]] std::optional<int> value_for(const Work& first) const {
+        if (first.plan.after != After::nothing) {
+            // A second is the shortest that there is; unlock and downgrade need not wait for it.
+            return first.plan.after == After::time_out ? clock_.value_for_past().value_or(1) : 1;
+        }
+        if (!deadline_) {
+            return 0;
+        }
+        return clock_.value_for(std::max(*deadline_ - steady_now(), Nanoseconds(1)));
+    }
+
+    void start_break() {
+        const auto first = std::find_if(work_.begin(), work_.end(),
+                                        [](const Work& work) { return work.plan.breaks; });
+        if (first == work_.end()) {
+            return;
+        }
+        run_.shared.touch(first->lease->place);
+        const int error = start_break_of(*first);
+        for (const Work& work : work_) {
+            if (work.plan.breaks && error == 0) {
+                work.lease->slot->signalled = true;
+                work.lease->slot->broken = work.plan.after == After::nothing;
+            } else if (work.plan.breaks) {
+                refuse_break(*work.lease, error);
+            }
+        }
+        run_.step(Step::broken);
+    }
+
+    [[nodiscard]] int start_break_of(const Work& first) const {
+        // Somebody was faster: what has begun has the deadline of any break.
+        if (lease_now(first.lease->file.get()).breaking) {
+            return EBUSY;
+        }
+        const std::optional<int> value = value_for(first);
+        if (!value) {
+            return ERANGE;
+        }
+        return break_time_.during(
+            *value, [&] { return begin_break(first.lease->as_breaker(), first.plan.target); });
+    }
+
+    void refuse_break(const OpenLease& lease, int error) const {
+        if (!lease_now(lease.file.get()).held) {
+            decide_lost(run_, lease, "the lease was taken away while its break was begun");
+            return;
+        }
+        decide_set(run_, lease);
+        lease.slot->decide(
+            AppliedLease::Outcome::skipped,
+            cannot("begin the break: the lease is held, but not with this deadline", error));
+    }
+
+    void end_break(const Work& work) const {
+        const int fd = work.lease->file.get();
+        switch (work.plan.after) {
+            case After::nothing:
+                break;
+            case After::unlock:
+                static_cast<void>(remove_lease(fd));
+                break;
+            case After::downgrade:
+                static_cast<void>(set_lease(fd, work.lease->wanted->fd, LockType::rdlck));
+                break;
+            case After::time_out:
+                wait_for_downgrade(*work.lease);
+                break;
+        }
+    }
+
+    // Whoever asks for a lease has the kernel look at its deadline.
+    void wait_for_downgrade(const OpenLease& lease) const {
+        constexpr std::chrono::milliseconds kPoll(10);
+        constexpr std::chrono::seconds kLongest(3);
+        const SteadyTime start = steady_now();
+        while (look_at_deadline(lease.file.get()) && steady_now() - start < kLongest) {
+            std::this_thread::sleep_for(kPoll);
+            run_.shared.touch(lease.place);
+        }
+    }
+
+    void finish(const Work& work) const {
+        const OpenLease& lease = *work.lease;
+        const LeaseState& state = lease.wanted->state;
+        const LeaseNow now = lease_now(lease.file.get());
+        const bool gone = state.breaking && is_over_ && state.type == LockType::unlck;
+        if (gone) {
+            // As the kernel ends a break: it leaves neither owner nor signal.
+            lease.slot->decide(AppliedLease::Outcome::set);
+            lease.slot->taken = false;
+        } else if (!now.held) {
+            decide_lost(run_, lease, "the lease was taken away while it was set");
+        } else {
+            decide_set(run_, lease);
+            const bool downgraded = state.breaking && is_over_ && state.type == LockType::rdlck;
+            if (downgraded && (now.breaking || now.type != LockType::rdlck)) {
+                lease.slot->decide(AppliedLease::Outcome::skipped,
+                                   "the lease is held, but could not be downgraded");
+            }
+        }
+    }
+
+    const Run& run_;
+    const BreakClock& clock_;
+    const BreakTime& break_time_;
+    std::vector<Work> work_;
+    std::optional<SteadyTime> deadline_;
+    bool is_over_;
+};
+
+bool needs_clock(const Group& group) {
+    return std::any_of(group.leases.begin(), group.leases.end(), [](const OpenLease& lease) {
+        const LeaseState& state = lease.wanted->state;
+        return !lease.slot->decided &&
+               (state.breaking || (lease.writable && state.type == LockType::rdlck));
+    });
+}
+
+}  // namespace
+
+bool needs_break_time(const Preparation& preparation) {
+    return !preparation.kernel_restores &&
+           std::any_of(preparation.groups.begin(), preparation.groups.end(), needs_clock);
+}
+
+void set_without_patch(const Run& run, const Preparation& preparation) {
+    const BreakTime break_time(preparation.break_time_file.get(), run.shared.break_time,
+                               run.hooks.step);
+    const std::uint32_t hz = ticks_per_second();
+    const bool wraps =
+        !run.hooks.whole_seconds && needs_break_time(preparation) && break_time.wraps(hz);
+    const BreakClock clock(hz, wraps);
+
+    // With whole seconds, all waiting together is one second: the group whose moment comes first
+    // goes first.
+    struct Start {
+        SteadyTime time;
+        std::optional<SteadyTime> deadline;
+        const Group* group;
+    };
+    std::vector<Start> starts;
+    const SteadyTime begin = run.begin();
+    for (const Group& group : preparation.groups) {
+        const auto deadline = deadline_of(group, begin);
+        starts.push_back({start_of(deadline, clock), deadline, &group});
+    }
+    std::stable_sort(starts.begin(), starts.end(),
+                     [](const Start& a, const Start& b) { return a.time < b.time; });
+    for (const Start& start : starts) {
+        run.shared.rest();
+        std::this_thread::sleep_until(start.time);
+        FileSetter(run, *start.group, start.deadline, clock, break_time).run();
+    }
+}
+
+}  // namespace ckpt_lease::live

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "live/set/watch.hpp"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "live/abandonable.hpp"
+#include "live/set/group_rules.hpp"
+#include "live/set/numbers.hpp"
+
+namespace ckpt_lease::live {
+namespace {
+
+// To close what it has open.
+constexpr Nanoseconds kLongestLeaving = std::chrono::milliseconds(300);
+
+constexpr std::string_view kTooManyOnOneFile =
+    "there are more leases on its file than a process may have descriptors (RLIMIT_NOFILE)";
+
+}  // namespace
+
+void Watch::run() {
+    for (const std::vector<std::size_t>& places : portions()) {
+        run_portion(places);
+    }
+}
+
+// As many as a worker may have open. Leases on one file belong together: a break is one for all.
+std::vector<std::vector<std::size_t>> Watch::portions() const {
+    std::vector<std::size_t> all(order_.wanted.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    const std::size_t most = Numbers::most(order_.wanted);
+    if (all.size() <= most) {
+        return {all};
+    }
+    // Which file it is need not be right, if only those on one file are together.
+    std::map<std::uint64_t, std::vector<std::size_t>> files;
+    for (const std::size_t place : all) {
+        files[where_is(order_.wanted[place]).inode].push_back(place);
+    }
+    std::vector<std::vector<std::size_t>> portions(1);
+    for (const auto& [inode, places] : files) {
+        if (places.size() > most) {
+            decide_rest(shared_, order_.wanted, places, kTooManyOnOneFile);
+            shared_.lack(Lack::descriptors);
+            continue;
+        }
+        if (portions.back().size() + places.size() > most) {
+            portions.emplace_back();
+        }
+        portions.back().insert(portions.back().end(), places.begin(), places.end());
+    }
+    return portions;
+}
+
+void Watch::run_portion(std::span<const std::size_t> places) {
+    constexpr int kMostKilled = 2;
+    constexpr int kMostHung = 8;
+    int killed = 0;
+    int hung = 0;
+    const auto is_left = [&](std::size_t place) { return !is_decided(shared_, place); };
+    while (std::any_of(places.begin(), places.end(), is_left)) {
+        const End end = have_done(places, Task::set);
+        put_back(shared_.break_time);
+        killed += end == End::killed ? 1 : 0;
+        hung += end == End::hung ? 1 : 0;
+        if (end == End::done || killed == kMostKilled || hung == kMostHung) {
+            break;
+        }
+    }
+    if (killed == kMostKilled) {
+        static_cast<void>(have_done(places, Task::leave_killed));
+    }
+    decide_rest(shared_, order_.wanted, places, hung == kMostHung ? kSilent : kKilled);
+    order_.lock.release();
+}
+
+Watch::End Watch::have_done(std::span<const std::size_t> places, Task task) {
+    shared_.break_time.begun = kNever;
+    shared_.leaving = false;
+    shared_.rest();
+    const pid_t worker = fork();
+    if (worker < 0) {
+        return End::killed;
+    }
+    if (worker == 0) {
+        work(order_, places, task);
+    }
+    shared_.worker = worker;
+    const End end = wait_for(worker);
+    shared_.worker = 0;
+    const std::size_t place = shared_.touched;
+    if (end != End::hung || place == kNoSlot) {
+        return end == End::done ? End::done : End::killed;
+    }
+    if (task == Task::set) {
+        note_silence(place);
+    }
+    return End::hung;
+}
+
+// However long it takes to begin a break, lease-break-time is everybody's and not left changed for
+// that.
+Watch::End Watch::wait_for(int worker) {
+    constexpr int kLookEvery = 10;  // milliseconds
+    int status = 0;
+    while (!has_ended(worker, kLookEvery, status)) {
+        const SteadyTime now = steady_now();
+        const SteadyTime begun = shared_.break_time.begun;
+        if (begun != kNever && now - begun >= kLongestBegin) {
+            put_back_early(shared_.break_time);
+        }
+        const Nanoseconds silence = now - shared_.beat.load();
+        const bool is_leaving = shared_.leaving;
+        if (silence > (is_leaving ? kLongestLeaving : kLongestSilence)) {
+            kill(worker, SIGKILL);
+            static_cast<void>(has_ended(worker, kLookEvery, status));
+            return is_leaving ? End::done : End::hung;
+        }
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? End::done : End::killed;
+}
+
+// The lease that the worker was at, and by its mount all that would hang as well.
+void Watch::note_silence(std::size_t place) {
+    const std::uint64_t mount = where_is(order_.wanted[place]).mount;
+    const auto free = std::find_if(shared_.silent_mounts.begin(), shared_.silent_mounts.end(),
+                                   [&](const auto& silent) { return silent == 0; });
+    if (free != shared_.silent_mounts.end()) {
+        *free = mount;
+    }
+    put_back(shared_.break_time);
+    const std::vector<std::size_t> only{place};
+    static_cast<void>(have_done(only, Task::leave_silent));
+    decide_rest(shared_, order_.wanted, only, kSilent);
+}
+
+bool is_decided(const SharedRun& shared, std::size_t place) {
+    const Slot& slot = shared.slots[place];
+    return slot.decided || shared.slots[slot.same_as].decided;
+}
+
+void decide_rest(SharedRun& shared, std::span<const WantedLease> wanted,
+                 std::span<const std::size_t> places, std::string_view why) {
+    for (const std::size_t place : places) {
+        Slot& slot = shared.slots[place];
+        if (!slot.decided && slot.same_as == place) {
+            decide_from_outside(wanted[place], slot, why);
+        }
+    }
+}
+
+}  // namespace ckpt_lease::live

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "live/set/run.hpp"
+#include "live/set/run_lock.hpp"
+
+namespace ckpt_lease::live {
+
+/// What the processes of a run have been given by its caller.
+struct Order {
+    std::span<const WantedLease> wanted;
+    SharedRun& shared;
+    const ApplyHooks& hooks;
+    RunLock& lock;
+    Fd& end;  ///< of a pipe, that is open as long as any of them is there
+    bool dry_run = false;
+};
+
+enum class Task : std::uint8_t {
+    set,           ///< and before it, look; a dry run ends there
+    leave_killed,  ///< put owners and signals back, and say that workers were killed
+    leave_silent,  ///< the same, of what a worker was at when it hung
+};
+
+/// Does the task for the leases at `places`, in a process of its own, which ends with it. The only
+/// one that touches files: it may hang, and be given up.
+[[noreturn]] void work(const Order& order, std::span<const std::size_t> places, Task task);
+
+}  // namespace ckpt_lease::live
