@@ -238,6 +238,17 @@ TEST_F(ApplyFaults, AWorkerThatIsKilledIsReplaced) {
     EXPECT_GT(count, 20);
 }
 
+TEST_F(ApplyFaults, AWorkerThatIsStoppedIsReplaced) {
+    for (const int count : {0, 7, 15}) {
+        SCOPED_TRACE(testing::Message() << "step " << count);
+        const TwoLeases two(folder);
+        std::vector<AppliedLease> results;
+        EXPECT_TRUE(apply_with_fault(two, count, results, [] { kill(getpid(), SIGSTOP); }));
+        EXPECT_EQ(results, (std::vector{kSet, kSet}));
+        two.expect_set();
+    }
+}
+
 TEST_F(ApplyFaults, WithoutTheWatchTheWorkerFinishes) {
     int count = 0;
     for (bool killed = true; killed; ++count) {
@@ -278,6 +289,34 @@ TEST_F(ApplyFaults, WithoutTheCallerTheOthersFinish) {
         close(fd);
         EXPECT_EQ(lease_break_time(), before);
         two.expect_set();
+    }
+}
+
+TEST_F(ApplyFaults, WithoutAnybodyNothingIsLeftBehindForGood) {
+    for (int count = 0; count < 24; ++count) {
+        SCOPED_TRACE(testing::Message() << "step " << count);
+        const TwoLeases two(folder);
+        const pid_t caller = fork();
+        if (caller == 0) {
+            std::vector<AppliedLease> results;
+            const pid_t self = getpid();
+            apply_with_fault(two, count, results, [self] {
+                const pid_t watch = getppid();
+                kill(self, SIGKILL);
+                kill(watch, SIGKILL);
+                kill(getpid(), SIGKILL);
+            });
+            _exit(0);
+        }
+        int status = 0;
+        waitpid(caller, &status, 0);
+        EXPECT_TRUE(WIFSIGNALED(status));
+        // What nobody was left to put back is put back here; the locks went with the processes.
+        std::ofstream(kBreakTimePath) << before;
+        EXPECT_EQ(apply_with(two.leases, {}, {}), (std::vector{kSet, kSet}));
+        EXPECT_TRUE(two.writer.is_breaking());
+        EXPECT_TRUE(two.reader.is_breaking());
+        EXPECT_EQ(lease_break_time(), before);
     }
 }
 

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <memory>
 #include <thread>
 
 #include "ckpt-lease/live/breakers.hpp"
@@ -96,6 +97,43 @@ TEST_F(CaptureTest, TimesCountFromWhenTheTasksWereStopped) {
     const Break pending(path, O_WRONLY, 2);
     const double wanted = 2 - seconds_since(pending.begin) + 30;
     EXPECT_NEAR(left(only_lock(captured(holder, steady_now() - 30s))), wanted, kTolerance);
+}
+
+// Opens a file as a breaker, and says when: as exactly as the clock can be read around it.
+SteadyTime break_now(const std::string& path, const Holder& holder) {
+    while (true) {
+        const SteadyTime before = steady_now();
+        EXPECT_EQ(open(path.c_str(), O_WRONLY | O_NONBLOCK), -1);
+        const SteadyTime after = steady_now();
+        if (after - before < 1ms) {
+            return before;
+        }
+        EXPECT_EQ(holder.call(F_SETLEASE, F_UNLCK), 0);
+        EXPECT_EQ(holder.call(F_SETLEASE, F_WRLCK), 0);
+    }
+}
+
+// However long it takes until anybody has a look.
+TEST_F(CaptureTest, TheTimeIsExactOnABusyMachine) {
+    std::vector<std::unique_ptr<Neighbour>> loops;
+    for (int i = 0; i < 30; ++i) {
+        loops.push_back(std::make_unique<Neighbour>([] {
+            if (fork() == 0) {
+                while (getppid() != 1) {
+                }
+                _exit(0);
+            }
+        }));
+    }
+    const LeaseBreakTime setting(45);
+    for (int i = 0; i < 5; ++i) {
+        const std::string path = folder.file("f");
+        const Holder holder(path, {.lease = F_WRLCK});
+        const SteadyTime begin = break_now(path, holder);
+        const SteadyTime frozen = begin + 123ms;
+        sleep_for(0.2);
+        EXPECT_NEAR(left(only_lock(captured(holder, frozen))), 45 - 0.123, 0.01);
+    }
 }
 
 TEST_F(CaptureTest, ABreakWithoutDeadlineHasNone) {

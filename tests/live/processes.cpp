@@ -2,6 +2,7 @@
 #include "processes.hpp"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
@@ -97,12 +99,21 @@ void make_container(const std::string& path) {
     if (opened != options.fd) {
         close(opened);
     }
+    if (options.user != 0 && (fchown(options.fd, options.user, options.user) < 0 ||
+                              setresuid(options.user, options.user, options.user) < 0)) {
+        _exit(8);
+    }
     if (options.copy >= 0 && dup2(options.fd, options.copy) < 0) {
         _exit(3);
     }
-    if (fcntl(options.fd, F_SETSIG, signal) < 0 || setresuid(options.uid, options.euid, 0) < 0 ||
-        fcntl(options.fd, F_SETOWN, getpid()) < 0 || setresuid(static_cast<uid_t>(-1), 0, 0) < 0 ||
-        setresuid(0, 0, 0) < 0) {
+    if (options.user != 0) {
+        if (fcntl(options.fd, F_SETSIG, signal) < 0 || fcntl(options.fd, F_SETOWN, getpid()) < 0) {
+            _exit(4);
+        }
+    } else if (fcntl(options.fd, F_SETSIG, signal) < 0 ||
+               setresuid(options.uid, options.euid, 0) < 0 ||
+               fcntl(options.fd, F_SETOWN, getpid()) < 0 ||
+               setresuid(static_cast<uid_t>(-1), 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
         _exit(4);
     }
     if (options.lease >= 0 && fcntl(options.fd, F_SETLEASE, options.lease) < 0) {
@@ -326,6 +337,69 @@ void Breaker::wait_until_it_sleeps() const {
         sleep_for(0.001);
     }
     throw std::runtime_error("the breaker does not sleep");
+}
+
+Neighbour::Neighbour(const std::function<void()>& what) {
+    int ends[2];
+    checked(pipe2(ends, O_CLOEXEC), "pipe2");
+    pid_ = static_cast<pid_t>(checked(fork(), "fork"));
+    if (pid_ == 0) {
+        what();
+        static_cast<void>(!write(ends[1], "r", 1));
+        while (true) {
+            pause();
+        }
+    }
+    close(ends[1]);
+    char ready = 0;
+    const ssize_t got = read(ends[0], &ready, 1);
+    close(ends[0]);
+    if (got != 1) {
+        throw std::runtime_error("the neighbour ended");
+    }
+}
+
+Neighbour::~Neighbour() {
+    end_process(pid_);
+}
+
+bool in_child(const std::function<bool()>& ask) {
+    const auto child = static_cast<pid_t>(checked(fork(), "fork"));
+    if (child == 0) {
+        bool answer = false;
+        try {
+            answer = ask();
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "%s\n", error.what());
+        }
+        _exit(answer ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    return status == 0;
+}
+
+bool in_pid_namespace(const std::function<bool()>& ask) {
+    return in_child([&] {
+        checked(unshare(CLONE_NEWPID | CLONE_NEWNS), "unshare");
+        return in_child([&] {
+            mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+            checked(mount("proc", "/proc", "proc", 0, nullptr), "mount");
+            return ask();
+        });
+    });
+}
+
+void keep_capabilities(std::uint64_t kept) {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2]{};
+    checked(syscall(SYS_capget, &header, data), "capget");
+    for (unsigned i = 0; i < 2; ++i) {
+        data[i].effective &= static_cast<std::uint32_t>(kept >> (32 * i));
+        data[i].permitted = data[i].effective;
+        data[i].inheritable = 0;
+    }
+    checked(syscall(SYS_capset, &header, data), "capset");
 }
 
 double wheel_granule(double seconds) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,6 +76,7 @@ struct HolderOptions {
     int signal = 0;         ///< F_SETSIG; 0: the first real-time signal
     std::uint32_t uid = 0;  ///< of who sets the owner
     std::uint32_t euid = 0;
+    std::uint32_t user = 0;  ///< whose process it is; the file is given to them
     int copy = -1;           ///< a second number for the same open file
     bool container = false;  ///< in pid and mount namespaces of its own, the file on a mount there
 };
@@ -129,6 +131,27 @@ class Breaker {
     pid_t pid_ = -1;
     int pipe_ = -1;
 };
+
+/// A process that does `what` and then waits to be killed.
+class Neighbour {
+ public:
+    explicit Neighbour(const std::function<void()>& what);
+    Neighbour(const Neighbour&) = delete;
+    Neighbour& operator=(const Neighbour&) = delete;
+    ~Neighbour();
+    [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+    pid_t pid_ = -1;
+};
+
+/// What `ask` answers in a process of its own; false if that does not come to its end.
+bool in_child(const std::function<bool()>& ask);
+/// In a pid namespace of its own, with a /proc of its own.
+bool in_pid_namespace(const std::function<bool()>& ask);
+
+/// Gives up all capabilities but those in `kept`.
+void keep_capabilities(std::uint64_t kept);
 
 /// How much later than its deadline a sleeping breaker may wake: a granule of the timer wheel.
 double wheel_granule(double seconds);

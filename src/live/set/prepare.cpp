@@ -115,8 +115,8 @@ class Preparing {
             return;
         }
         if (!lease.file) {
-            lease.file = numbers_.place(open_remote(lease.wanted->pid, lease.wanted->fd),
-                                        lease.wanted->fd);
+            lease.file =
+                numbers_.place(open_remote(lease.wanted->pid, lease.wanted->fd), lease.wanted->fd);
         }
         if (!lease.file) {
             decide_from_outside(*lease.wanted, slot, why);

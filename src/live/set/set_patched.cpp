@@ -50,7 +50,7 @@ void take_away(const Run& run, const Group& group) {
         if (lease.slot->decided) {
             continue;
         }
-        const LeaseNow now = lease_now(lease.file.get());
+        const LeaseNow& now = lease.found;
         if (is_there_already(lease, now)) {
             // It may wait for a breaker with a deadline that was restored before; a lease that is
             // set forgets it. If it is refused, this is the kernel's own F_RDLCK.

@@ -22,6 +22,13 @@ constexpr Nanoseconds kLongestLeaving = std::chrono::milliseconds(300);
 constexpr std::string_view kTooManyOnOneFile =
     "there are more leases on its file than a process may have descriptors (RLIMIT_NOFILE)";
 
+// By somebody who may: as good as killed.
+bool is_stopped(pid_t worker) {
+    siginfo_t info{};
+    return waitid(P_PID, static_cast<id_t>(worker), &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == worker;
+}
+
 }  // namespace
 
 void Watch::run() {
@@ -114,6 +121,10 @@ Watch::End Watch::wait_for(int worker) {
         const SteadyTime begun = shared_.break_time.begun;
         if (begun != kNever && now - begun >= kLongestBegin) {
             put_back_early(shared_.break_time);
+        }
+        if (is_stopped(worker)) {
+            kill(worker, SIGKILL);
+            continue;
         }
         const Nanoseconds silence = now - shared_.beat.load();
         const bool is_leaving = shared_.leaving;
