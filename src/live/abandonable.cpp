@@ -26,8 +26,9 @@ struct Progress {
 class Calls {
  public:
     Calls(std::size_t count, const std::function<void(std::size_t)>& work,
-          const std::function<bool(std::size_t, std::size_t)>& is_like)
-        : count_(count), work_(work), is_like_(is_like), left_(count, true) {}
+          const std::function<bool(std::size_t, std::size_t)>& is_like,
+          const std::function<void()>& end)
+        : count_(count), work_(work), is_like_(is_like), end_(end), left_(count, true) {}
 
     void run() {
         std::size_t next = 0;
@@ -81,6 +82,8 @@ class Calls {
             }
         }
         progress_[0].since = steady_now();
+        end_();
+        progress_[0].since = steady_now();
         progress_[0].done = true;
         _exit(0);
     }
@@ -88,6 +91,7 @@ class Calls {
     std::size_t count_;
     const std::function<void(std::size_t)>& work_;
     const std::function<bool(std::size_t, std::size_t)>& is_like_;
+    const std::function<void()>& end_;
     std::vector<bool> left_;
     int hung_ = 0;
     SharedArray<Progress> progress_{1};
@@ -108,9 +112,10 @@ bool has_ended(int child, int milliseconds, int& status) {
 }
 
 void run_in_child(std::size_t count, const std::function<void(std::size_t)>& work,
-                  const std::function<bool(std::size_t, std::size_t)>& is_like) {
+                  const std::function<bool(std::size_t, std::size_t)>& is_like,
+                  const std::function<void()>& end) {
     if (count > 0) {
-        Calls(count, work, is_like).run();
+        Calls(count, work, is_like, end).run();
     }
 }
 

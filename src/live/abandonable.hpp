@@ -12,10 +12,13 @@ namespace ckpt_lease::live {
 /// behind it. So do calls for which `is_like` says that they would meet the same: it is asked with
 /// their number and the one that hung. After the third that hangs, 0.2 s is the limit.
 ///
+/// `end` is called in the child that comes to the end.
+///
 /// What `work` finds out goes into a SharedArray. It may not throw, and is not to rely on being
 /// called in one process.
 void run_in_child(std::size_t count, const std::function<void(std::size_t)>& work,
-                  const std::function<bool(std::size_t call, std::size_t hung)>& is_like);
+                  const std::function<bool(std::size_t call, std::size_t hung)>& is_like,
+                  const std::function<void()>& end);
 
 /// Waits until `child`, a process of this one, has ended, but not longer than `milliseconds`: what
 /// hangs in the kernel does not end. True and its status if it has.

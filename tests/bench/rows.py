@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import leases
 import measuring
 
 MOST_RSS = 64 * measuring.MIB
@@ -141,6 +142,32 @@ class Bench:
             lambda _: self._machine.run(["/bin/true"]), lambda _: self._run(["--version"]),
             seconds_over=0.003, repetitions=40)
 
+    def live(self):
+        """capture and apply of live leases (needs root)"""
+        if os.geteuid() != 0:
+            return
+        few, many = 1000, 10000
+        for place in leases.PLACES:
+            with leases.Holders(self._machine.folder, place, few) as floor:
+                fewer = self._capture_longer(floor, "few.img")
+                # Their files would be those of the others, too.
+                with leases.Holders(os.path.join(self._machine.folder, "many"), place, many) as work:
+                    more = self._capture_longer(work, "many.img")
+                    yield self._row(
+                        f"capture, {many:,} leases, {place}", f"the same of {few:,}",
+                        lambda _, holders=floor: self._capture(holders, "out.img"),
+                        lambda _, holders=work: self._capture(holders, "out.img"), ratio=12)
+                    yield self._row(
+                        f"apply, {many:,} leases, {place}", f"the same of {few:,}",
+                        lambda _, image=fewer: self._run(["apply", image]),
+                        lambda _, image=more: self._run(["apply", image]), ratio=12)
+                    yield self._row(
+                        f"apply, {many:,} leases, {place}", "/bin/true",
+                        lambda _: self._machine.run(["/bin/true"]),
+                        lambda _, image=more: self._run(["apply", image]), seconds_over=2)
+        for name in ("few.img", "many.img", "out.img"):
+            measuring.remove(self._file(name))
+
     def others(self):
         """user-cr's ckptinfo on the same images (only with --ckptinfo)"""
         if self._ckptinfo is None:
@@ -154,6 +181,18 @@ class Bench:
                 lambda _, image=image: self._machine.run([self._ckptinfo, image], complaint=CKPTINFO_AT_END),
                 lambda _, image=image, options=options: self._run(["show", *options, image]),
                 ratio=1, repetitions=1, warm=False)
+
+    def _capture(self, holders, name):
+        return self._run(["capture", "--pid", str(holders.pid), "--tree", "-o", self._file(name)])
+
+    def _capture_longer(self, holders, name):
+        """An image whose breaks have longer to go than measuring takes."""
+        self._capture(holders, name)
+        holders.stop()
+        image = self._file(name)
+        self._run(["policy", "--set", "1000", image])
+        self._run(["apply", image])
+        return image
 
     def _over_walk(self, what, image_name, command, **limits):
         image = self.image(image_name)
@@ -207,4 +246,5 @@ class Bench:
         return self._run(["policy", "--favor-holder", "-o", out, image])
 
 
-ROWS = ("show_small", "show_memory", "in_place", "growth", "json", "table", "pipe", "copy", "start", "others")
+ROWS = (
+    "show_small", "show_memory", "in_place", "growth", "json", "table", "pipe", "copy", "start", "live", "others")

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What is left when others get in between, and when a process is killed or hangs.
+// What is left when others get in between, and when a process is killed or stopped.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <fstream>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -23,25 +20,6 @@
 
 namespace ckpt_lease::live::test {
 namespace {
-
-// Memory that the processes of a run share with the test.
-struct Shared {
-    std::atomic<int> count{0};
-    std::atomic<bool> done{false};
-};
-class SharedState {
- public:
-    SharedState()
-        : state_(new (mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                           MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared) {}
-    SharedState(const SharedState&) = delete;
-    SharedState& operator=(const SharedState&) = delete;
-    ~SharedState() { munmap(state_, sizeof(Shared)); }
-    Shared* operator->() const { return state_; }
-
- private:
-    Shared* state_;
-};
 
 using ApplyFaults = ApplyTest;
 
@@ -359,57 +337,6 @@ TEST_F(ApplyFaults, AWorkerAndAWatchThatAreKilledAreReplaced) {
         EXPECT_EQ(results, (std::vector{kSet, kSet}));
         two.expect_set();
     }
-}
-
-// To begin a break is to open a file, and that may take long: for a virus scanner, say.
-TEST_F(ApplyFaults, LeaseBreakTimeIsPutBackWhileAnOpenHangs) {
-    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
-    const LeaseOwner owner = holder.owner();
-    const SharedState shared;
-    const ApplyHooks hooks{.step = [&](Step step) {
-        if (step == Step::written) {
-            sleep_for(0.6);
-            shared->count = lease_break_time();
-        }
-    }};
-    EXPECT_EQ(apply_one(wanted(holder, ten_seconds()), hooks),
-              (AppliedLease{Outcome::skipped,
-                            "cannot begin the break: the lease is held, but not with this "
-                            "deadline: Timer expired"}));
-    EXPECT_EQ(shared->count, before);
-    EXPECT_EQ(holder.owner(), owner);
-}
-
-// The watch has looked by then, and found nothing to put back.
-TEST_F(ApplyFaults, LeaseBreakTimeIsPutBackIfItWasWrittenLate) {
-    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
-    const ApplyHooks hooks{.step = [&](Step step) {
-        if (step == Step::armed) {
-            sleep_for(0.3);
-        }
-    }};
-    EXPECT_EQ(apply_one(wanted(holder, ten_seconds()), hooks),
-              (AppliedLease{Outcome::skipped,
-                            "cannot begin the break: the lease is held, but not with this "
-                            "deadline: Timer expired"}));
-    EXPECT_EQ(lease_break_time(), before);
-}
-
-TEST_F(ApplyFaults, AnOpenThatHangsForGoodIsGivenUp) {
-    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
-    const LeaseOwner owner = holder.owner();
-    int opened = 0;
-    const ApplyHooks hooks{.step = [&](Step step) {
-        // The first is to see how finely deadlines can be set.
-        if (step == Step::opened && ++opened == 2) {
-            sleep_for(3600);
-        }
-    }};
-    const AppliedLease result = apply_one(wanted(holder, ten_seconds()), hooks);
-    EXPECT_EQ(result.outcome, Outcome::skipped);
-    EXPECT_NE(result.reason.find("does not answer"), std::string::npos) << result.reason;
-    EXPECT_TRUE(holder.is_breaking());
-    EXPECT_EQ(holder.owner(), owner);
 }
 
 }  // namespace

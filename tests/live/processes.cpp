@@ -2,7 +2,6 @@
 #include "processes.hpp"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,15 +11,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <stdexcept>
-#include <system_error>
 
 #include "live/lease_calls.hpp"
 #include "live/proc_text.hpp"
@@ -28,13 +26,6 @@
 
 namespace ckpt_lease::live::test {
 namespace {
-
-long checked(long result, const char* what) {
-    if (result < 0) {
-        throw std::system_error(errno, std::generic_category(), what);
-    }
-    return result;
-}
 
 volatile sig_atomic_t signals_seen = 0;
 volatile sig_atomic_t signal_fd = -1;
@@ -126,13 +117,6 @@ void make_container(const std::string& path) {
     serve(socket, options.fd);
 }
 
-void end_process(pid_t pid) {
-    if (pid > 0) {
-        kill(pid, SIGKILL);
-        waitpid(pid, nullptr, 0);
-    }
-}
-
 std::string state_of(pid_t pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
     std::string text;
@@ -154,6 +138,12 @@ auto with_descriptor(pid_t pid, int fd, Ask ask) {
 }
 
 }  // namespace
+
+void expect_met(double got, double wanted) {
+    const double tick = 1.0 / ticks_per_second();
+    EXPECT_GE(got, wanted - tick);
+    EXPECT_LE(got, wanted + std::max(0.1, wanted / 100) + wheel_granule(wanted));
+}
 
 double seconds_of(Nanoseconds span) {
     return static_cast<double>(span.count()) / 1e9;
@@ -337,69 +327,6 @@ void Breaker::wait_until_it_sleeps() const {
         sleep_for(0.001);
     }
     throw std::runtime_error("the breaker does not sleep");
-}
-
-Neighbour::Neighbour(const std::function<void()>& what) {
-    int ends[2];
-    checked(pipe2(ends, O_CLOEXEC), "pipe2");
-    pid_ = static_cast<pid_t>(checked(fork(), "fork"));
-    if (pid_ == 0) {
-        what();
-        static_cast<void>(!write(ends[1], "r", 1));
-        while (true) {
-            pause();
-        }
-    }
-    close(ends[1]);
-    char ready = 0;
-    const ssize_t got = read(ends[0], &ready, 1);
-    close(ends[0]);
-    if (got != 1) {
-        throw std::runtime_error("the neighbour ended");
-    }
-}
-
-Neighbour::~Neighbour() {
-    end_process(pid_);
-}
-
-bool in_child(const std::function<bool()>& ask) {
-    const auto child = static_cast<pid_t>(checked(fork(), "fork"));
-    if (child == 0) {
-        bool answer = false;
-        try {
-            answer = ask();
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "%s\n", error.what());
-        }
-        _exit(answer ? 0 : 1);
-    }
-    int status = -1;
-    waitpid(child, &status, 0);
-    return status == 0;
-}
-
-bool in_pid_namespace(const std::function<bool()>& ask) {
-    return in_child([&] {
-        checked(unshare(CLONE_NEWPID | CLONE_NEWNS), "unshare");
-        return in_child([&] {
-            mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
-            checked(mount("proc", "/proc", "proc", 0, nullptr), "mount");
-            return ask();
-        });
-    });
-}
-
-void keep_capabilities(std::uint64_t kept) {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct data[2]{};
-    checked(syscall(SYS_capget, &header, data), "capget");
-    for (unsigned i = 0; i < 2; ++i) {
-        data[i].effective &= static_cast<std::uint32_t>(kept >> (32 * i));
-        data[i].permitted = data[i].effective;
-        data[i].inheritable = 0;
-    }
-    checked(syscall(SYS_capset, &header, data), "capset");
 }
 
 double wheel_granule(double seconds) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -15,6 +16,7 @@
 #include "ckpt-lease/lease/owner.hpp"
 #include "ckpt-lease/live/apply.hpp"
 #include "live/set/run.hpp"
+#include "live/shared_array.hpp"
 
 namespace ckpt_lease::live::test {
 
@@ -132,6 +134,11 @@ class Breaker {
     int pipe_ = -1;
 };
 
+/// `result`, if it is not below 0; else throws what errno says of `what`.
+long checked(long result, const char* what);
+/// Kills and waits.
+void end_process(pid_t pid);
+
 /// A process that does `what` and then waits to be killed.
 class Neighbour {
  public:
@@ -156,6 +163,9 @@ void keep_capabilities(std::uint64_t kept);
 /// How much later than its deadline a sleeping breaker may wake: a granule of the timer wheel.
 double wheel_granule(double seconds);
 
+/// "within 1 % or 0.1 s", and what the kernel's timers may add.
+void expect_met(double got, double wanted);
+
 LeaseState held(LockType type);
 LeaseState breaking(LockType from, LockType to, Remaining remaining, bool notified = true);
 Remaining in_seconds(double seconds);
@@ -164,6 +174,19 @@ inline LeaseState ten_seconds(bool notified = true) {
     return breaking(LockType::wrlck, LockType::unlck, in_seconds(10), notified);
 }
 WantedLease wanted(const Holder& holder, const LeaseState& state, int fd = 77);
+
+/// Memory that the processes of a run share with the test.
+struct Shared {
+    std::atomic<int> count{0};
+    std::atomic<bool> done{false};
+};
+class SharedState {
+ public:
+    Shared* operator->() const { return &state_[0]; }
+
+ private:
+    SharedArray<Shared> state_{1};
+};
 
 using Outcome = AppliedLease::Outcome;
 inline const AppliedLease kSet{Outcome::set, ""};

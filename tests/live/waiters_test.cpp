@@ -118,23 +118,29 @@ TEST_F(Waiters, AreAllCounted) {
         << result.reason;
 }
 
-// The waiter's memory is not looked at: it may lie where nobody answers.
-TEST_F(Waiters, TheirMemoryIsNotLookedAt) {
+// What a waiter has in its memory by now is its own business: it may be another path, or lie where
+// nobody answers.
+TEST_F(Waiters, AForgedPathMeansNothing) {
     const LeaseBreakTime setting(30);
     const std::string path = folder.file("f");
+    const std::string innocent = folder.file("g");
     const Holder holder(path, {.lease = F_WRLCK});
-    std::string word = path;
-    const Waiter waiter([&] { static_cast<void>(open(word.c_str(), O_WRONLY)); });
+    const Holder other(innocent, {.lease = F_WRLCK});
+    const SharedArray<std::array<char, 256>> word(1);
+    path.copy(word[0].data(), path.size());
+    const Waiter waiter([&] { static_cast<void>(open(word[0].data(), O_WRONLY)); });
     ASSERT_TRUE(waiter.is_found());
+    innocent.copy(word[0].data(), innocent.size());
     const std::vector<live::Breaker> all = find_breakers();
     const auto one = std::find_if(all.begin(), all.end(), [&](const live::Breaker& breaker) {
         return breaker.pid == waiter.pid();
     });
     ASSERT_NE(one, all.end());
+    EXPECT_EQ(one->comm, "live-tests");
     const Captured found = capture(read_process(holder.pid()), {});
     ASSERT_EQ(found.shown_inodes.size(), 1U);
     EXPECT_EQ(one->inode, found.shown_inodes[0]);
-    EXPECT_EQ(one->comm, "live-tests");
+    EXPECT_EQ(apply_one(wanted(other, ten_seconds())), kSet);
 }
 
 TEST_F(Waiters, OneThatComesBetweenIsNamedToo) {

@@ -27,6 +27,9 @@ class Inspector {
     /// call it.
     [[nodiscard]] LeaseState inspect(int fd, const std::string& name, const FdinfoLease& shown);
 
+    /// Removes what was needed for looking.
+    void close_trace() { trace_.reset(); }
+
     /// Why a lease could not be looked into, if one could not.
     [[nodiscard]] const std::optional<Problem>& obstacle() const noexcept { return obstacle_; }
 

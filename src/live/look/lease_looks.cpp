@@ -80,7 +80,10 @@ class Looking {
             files_.size(), [&](std::size_t i) { look_and_tell(i); },
             [&](std::size_t i, std::size_t hung) {
                 return files_[i].shown.inode.device == files_[hung].shown.inode.device;
-            });
+            },
+            // Not left to the end of the process: a namespace that ends with it takes whoever would
+            // tidy up along.
+            [&] { inspector_.close_trace(); });
         std::vector<LookedInto> found;
         found.reserve(files_.size());
         for (std::size_t i = 0; i < files_.size(); ++i) {
