@@ -35,10 +35,10 @@ std::string say_who_waits(const std::vector<const Breaker*>& breakers) {
 }
 
 // By the file that they wait for.
-using Waiting = std::map<Inode, std::vector<const Breaker*>>;
+using WaitersByFile = std::map<Inode, std::vector<const Breaker*>>;
 
-Waiting by_file(const SystemLeases& leases) {
-    Waiting waiting;
+WaitersByFile by_file(const SystemLeases& leases) {
+    WaitersByFile waiting;
     for (const Breaker& breaker : leases.breakers) {
         waiting[breaker.inode].push_back(&breaker);
     }
@@ -105,7 +105,7 @@ std::optional<std::size_t> LeaseCounter::count(const Group& group) {
 
 void leave_what_is_waited_for(const Run& /*run*/, Preparation& preparation) {
     const SystemLeases leases = read_locks();
-    const Waiting waiting = by_file(leases);
+    const WaitersByFile waiting = by_file(leases);
     for (Group& group : preparation.groups) {
         const auto who = waiting.find(group.inode);
         if (who == waiting.end()) {
@@ -124,7 +124,7 @@ void leave_what_is_waited_for(const Run& /*run*/, Preparation& preparation) {
 
 void name_who_came_between(const Run& run, const Preparation& preparation) {
     std::optional<SystemLeases> leases;
-    Waiting waiting;
+    WaitersByFile waiting;
     for (const Group& group : preparation.groups) {
         for (const OpenLease& lease : group.leases) {
             if (!lease.slot->in_use) {

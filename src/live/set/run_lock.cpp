@@ -59,9 +59,10 @@ bool may_change_setting(pid_t pid) {
     return may || !seen;
 }
 
-class Waiting {
+class LockWait {
  public:
-    Waiting(LockHolder& holder, const std::function<void()>& wait) : holder_(holder), wait_(wait) {}
+    LockWait(LockHolder& holder, const std::function<void()>& wait)
+        : holder_(holder), wait_(wait) {}
 
     // Nothing comes of it if somebody else has it all the time.
     void lock(int fd, bool anybody_may) {
@@ -119,7 +120,7 @@ RunLock::RunLock(bool wanted, const std::string& path) {
 }
 
 void RunLock::take(LockHolder& holder, const std::function<void()>& wait) const {
-    Waiting waiting(holder, wait);
+    LockWait waiting(holder, wait);
     waiting.lock(file_.get(), false);
     waiting.lock(machine_.get(), true);
 }

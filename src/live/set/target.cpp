@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
 #include <set>
 
@@ -16,7 +15,11 @@ namespace {
 class Finder {
  public:
     Finder(const linux_cr::Image& image, const std::vector<Process>& processes)
-        : image_(image), processes_(processes) {}
+        : image_(image), processes_(processes) {
+        for (const Process& process : processes) {
+            by_pid_.emplace(process.pids.front(), &process);
+        }
+    }
 
     Targets run() {
         count_holders();
@@ -48,14 +51,12 @@ class Finder {
     [[nodiscard]] const Process* find_holder(const std::vector<Task>& tasks) const {
         const Process* found = nullptr;
         for (const Task& task : tasks) {
-            for (const Process& process : processes_) {
-                if (process.pids.front() != task.pid) {
-                    continue;
+            const auto [first, last] = by_pid_.equal_range(task.pid);
+            for (auto at = first; at != last; ++at) {
+                if (at->second->comm == task.comm) {
+                    return at->second;
                 }
-                if (process.comm == task.comm) {
-                    return &process;
-                }
-                found = found == nullptr ? &process : found;
+                found = found == nullptr ? at->second : found;
             }
         }
         return found;
@@ -90,19 +91,18 @@ class Finder {
             return std::nullopt;
         }
         LeaseOwner owner = known->second;
-        const auto process = std::find_if(processes_.begin(), processes_.end(), [&](const auto& p) {
-            return p.pids.front() == owner.id;
-        });
-        if (process == processes_.end()) {
+        const auto process = by_pid_.find(owner.id);
+        if (process == by_pid_.end()) {
             return std::nullopt;
         }
-        owner.id = process->pid;
+        owner.id = process->second->pid;
         return owner;
     }
 
     const linux_cr::Image& image_;
     const std::vector<Process>& processes_;
-    std::map<TableId, const Process*> tables_;  // those that leases are held through
+    std::multimap<std::int32_t, const Process*> by_pid_;  // in the container, in their order
+    std::map<TableId, const Process*> tables_;            // those that leases are held through
     Targets targets_;
 };
 

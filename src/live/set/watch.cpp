@@ -72,7 +72,7 @@ void Watch::run_portion(std::span<const std::size_t> places) {
     int hung = 0;
     const auto is_left = [&](std::size_t place) { return !is_decided(shared_, place); };
     while (std::any_of(places.begin(), places.end(), is_left)) {
-        const End end = have_done(places, Task::set);
+        const End end = have_done(places, Duty::set);
         put_back(shared_.break_time);
         killed += end == End::killed ? 1 : 0;
         hung += end == End::hung ? 1 : 0;
@@ -81,13 +81,13 @@ void Watch::run_portion(std::span<const std::size_t> places) {
         }
     }
     if (killed == kMostKilled) {
-        static_cast<void>(have_done(places, Task::leave_killed));
+        static_cast<void>(have_done(places, Duty::leave_killed));
     }
     decide_rest(shared_, order_.wanted, places, hung == kMostHung ? kSilent : kKilled);
     order_.lock.release();
 }
 
-Watch::End Watch::have_done(std::span<const std::size_t> places, Task task) {
+Watch::End Watch::have_done(std::span<const std::size_t> places, Duty duty) {
     shared_.break_time.begun = kNever;
     shared_.leaving = false;
     shared_.rest();
@@ -96,7 +96,7 @@ Watch::End Watch::have_done(std::span<const std::size_t> places, Task task) {
         return End::killed;
     }
     if (worker == 0) {
-        work(order_, places, task);
+        work(order_, places, duty);
     }
     shared_.worker = worker;
     const End end = wait_for(worker);
@@ -105,7 +105,7 @@ Watch::End Watch::have_done(std::span<const std::size_t> places, Task task) {
     if (end != End::hung || place == kNoSlot) {
         return end == End::done ? End::done : End::killed;
     }
-    if (task == Task::set) {
+    if (duty == Duty::set) {
         note_silence(place);
     }
     return End::hung;
@@ -147,7 +147,7 @@ void Watch::note_silence(std::size_t place) {
     }
     put_back(shared_.break_time);
     const std::vector<std::size_t> only{place};
-    static_cast<void>(have_done(only, Task::leave_silent));
+    static_cast<void>(have_done(only, Duty::leave_silent));
     decide_rest(shared_, order_.wanted, only, kSilent);
 }
 

@@ -27,7 +27,7 @@ class Watch {
 
     [[nodiscard]] std::vector<std::vector<std::size_t>> portions() const;
     void run_portion(std::span<const std::size_t> places);
-    [[nodiscard]] End have_done(std::span<const std::size_t> places, Task task);
+    [[nodiscard]] End have_done(std::span<const std::size_t> places, Duty duty);
     [[nodiscard]] End wait_for(int worker);
     void note_silence(std::size_t place);
 

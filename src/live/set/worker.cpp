@@ -49,14 +49,14 @@ void make_way(const Order& order, Numbers& numbers) {
     _exit(0);
 }
 
-void do_task(const Order& order, std::span<const std::size_t> places, Task task) {
+void do_duty(const Order& order, std::span<const std::size_t> places, Duty duty) {
     OwnerSetter owners;
     const Run run{order.wanted, order.shared, order.hooks, owners};
     Numbers numbers(order.wanted, places);
     numbers.raise_limit();
     make_way(order, numbers);
-    if (task != Task::set) {
-        mend(run, places, numbers, task == Task::leave_killed ? kKilled : kSilent);
+    if (duty != Duty::set) {
+        mend(run, places, numbers, duty == Duty::leave_killed ? kKilled : kSilent);
         leave(order);
     }
     Preparation preparation = prepare(run, places, numbers);
@@ -71,9 +71,9 @@ void do_task(const Order& order, std::span<const std::size_t> places, Task task)
 
 }  // namespace
 
-void work(const Order& order, std::span<const std::size_t> places, Task task) {
+void work(const Order& order, std::span<const std::size_t> places, Duty duty) {
     try {
-        do_task(order, places, task);
+        do_duty(order, places, duty);
     } catch (const std::exception& error) {
         // Nothing may be thrown past a fork().
         for (const std::size_t place : places) {

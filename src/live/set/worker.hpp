@@ -20,14 +20,14 @@ struct Order {
     bool dry_run = false;
 };
 
-enum class Task : std::uint8_t {
+enum class Duty : std::uint8_t {
     set,           ///< and before it, look; a dry run ends there
     leave_killed,  ///< put owners and signals back, and say that workers were killed
     leave_silent,  ///< the same, of what a worker was at when it hung
 };
 
-/// Does the task for the leases at `places`, in a process of its own, which ends with it. The only
+/// Does its duty for the leases at `places`, in a process of its own, which ends with it. The only
 /// one that touches files: it may hang, and be given up.
-[[noreturn]] void work(const Order& order, std::span<const std::size_t> places, Task task);
+[[noreturn]] void work(const Order& order, std::span<const std::size_t> places, Duty duty);
 
 }  // namespace ckpt_lease::live
