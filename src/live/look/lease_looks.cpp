@@ -81,9 +81,13 @@ class Looking {
             [&](std::size_t i, std::size_t hung) {
                 return files_[i].shown.inode.device == files_[hung].shown.inode.device;
             },
-            // Not left to the end of the process: a namespace that ends with it takes whoever would
-            // tidy up along.
-            [&] { inspector_.close_trace(); });
+            // To remove a tracing instance takes the kernel a tenth of a second, and somebody else
+            // does it; but a pid namespace may end with this process, and everybody in it.
+            [&] {
+                if (!is_outermost_pid_namespace()) {
+                    inspector_.close_trace();
+                }
+            });
         std::vector<LookedInto> found;
         found.reserve(files_.size());
         for (std::size_t i = 0; i < files_.size(); ++i) {

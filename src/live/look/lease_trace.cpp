@@ -202,7 +202,7 @@ std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies
 
 void close_all_but(std::array<int, 3> kept) {
     std::sort(kept.begin(), kept.end());
-    unsigned first = STDERR_FILENO + 1;
+    unsigned first = 0;
     for (const int fd : kept) {
         const auto number = static_cast<unsigned>(fd);
         if (number > first) {
@@ -315,7 +315,7 @@ struct LeaseTrace::Instance {
 
     [[noreturn]] void keep(int end, int answer) const {
         // A leased file that the parent looks into is not to be open here when its holder closes
-        // it.
+        // it, nor a pipe when somebody waits for its end.
         close_all_but({end, answer, tracefs_.fd()});
         setsid();  // out of reach of Ctrl-C
         sigset_t all{};
