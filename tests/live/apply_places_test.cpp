@@ -110,5 +110,28 @@ TEST_F(ApplyPlaces, TheNumberOfTheDescriptorMayBeAny) {
     }
 }
 
+// What this process needs itself for longer: to set owners as others, and to see all leases.
+TEST_F(ApplyPlaces, ANumberThatIsInUseHereIsNoneOfTheHolders) {
+    for (int fd = 3; fd < 20; ++fd) {
+        SCOPED_TRACE(testing::Message() << "descriptor " << fd);
+        const HolderOptions options{.fd = fd, .lease = F_WRLCK, .uid = 1234, .euid = 4321};
+        const Holder first(folder.file("f"), options);
+        const Holder second(folder.file("g"), options);
+        const LeaseOwner owner = second.owner();
+        const std::vector<WantedLease> leases{wanted(first, ten_seconds(), fd),
+                                              wanted(second, ten_seconds(), fd)};
+        EXPECT_EQ(apply(leases, {}), (std::vector{kSet, kSet}));
+        EXPECT_EQ(second.owner(), owner);
+    }
+    EXPECT_TRUE(in_pid_namespace([&] {
+        const LeaseState state = breaking(LockType::rdlck, LockType::unlck, in_seconds(9));
+        for (int fd = 3; fd < 20; ++fd) {
+            const Holder holder(folder.file("f"), {.fd = fd, .lease = F_RDLCK});
+            EXPECT_EQ(apply_one(wanted(holder, state, fd)), kSet) << fd;
+        }
+        return !testing::Test::HasFailure();
+    }));
+}
+
 }  // namespace
 }  // namespace ckpt_lease::live::test

@@ -138,22 +138,16 @@ TEST_F(Many, LeasesOnOneFileAreSetTogether) {
     });
 }
 
-// A lock that somebody has for a while, taken before this goes on.
-class Locker {
- public:
-    Locker(const std::string& path, uid_t user)
-        : process_([&] {
-              static_cast<void>(setresuid(user, user, user));
-              const int fd = open(path.c_str(), O_RDONLY | O_CREAT, 0600);
-              if (flock(fd, LOCK_EX) < 0) {
-                  _exit(1);
-              }
-          }) {}
-    [[nodiscard]] pid_t pid() const { return process_.pid(); }
-
- private:
-    Neighbour process_;
-};
+// What a process does that has a file locked.
+std::function<void()> has_locked(const std::string& path, uid_t user) {
+    return [path, user] {
+        static_cast<void>(setresuid(user, user, user));
+        const int fd = open(path.c_str(), O_RDONLY | O_CREAT, 0600);
+        if (flock(fd, LOCK_EX) < 0) {
+            _exit(1);
+        }
+    };
+}
 
 struct RunLockTest : ApplyTest {
     std::vector<std::string> said;
@@ -165,7 +159,7 @@ struct RunLockTest : ApplyTest {
 TEST_F(RunLockTest, OneThatIsStuckIsNamedAndCostsNobodyALease) {
     const Holder holder(folder.file("f"), {.lease = F_WRLCK});
     const std::string lock = folder.file("lock");
-    const Locker locker(lock, 0);
+    const Neighbour locker(has_locked(lock, 0));
     const std::vector<WantedLease> leases{wanted(holder, ten_seconds())};
     EXPECT_EQ(apply_with(leases, options, {.lock_path = lock}), std::vector{kSet});
     const std::string who = "process " + std::to_string(locker.pid()) + " (live-tests)";
@@ -176,7 +170,7 @@ TEST_F(RunLockTest, OneThatIsStuckIsNamedAndCostsNobodyALease) {
 // Anybody may lock the user namespace.
 TEST_F(RunLockTest, WhoMayNotChangeTheSettingIsNotWaitedFor) {
     const Holder holder(folder.file("f"), {.lease = F_WRLCK});
-    const Locker locker("/proc/self/ns/user", 1234);
+    const Neighbour locker(has_locked("/proc/self/ns/user", 1234));
     const SteadyTime begin = steady_now();
     const std::vector<WantedLease> leases{wanted(holder, ten_seconds())};
     EXPECT_EQ(live::apply(leases, options), std::vector{kSet});
@@ -218,7 +212,7 @@ TEST_F(RunLockTest, ItIsOneForTheMachine) {
 TEST_F(RunLockTest, WaitingForItCostsNoHolderItsTime) {
     const std::string lock = folder.file("lock");
     const Holder holder(folder.file("f"), {.lease = F_WRLCK});
-    auto locker = std::make_unique<Locker>(lock, 0);
+    const Neighbour locker(has_locked(lock, 0));
     const SteadyTime begin = steady_now();
     const std::vector<WantedLease> leases{wanted(holder, ten_seconds())};
     EXPECT_EQ(apply_with(leases, options, {.lock_path = lock}), std::vector{kSet});
@@ -267,6 +261,32 @@ TEST_F(Many, WhatIsMissingIsSaidOnce) {
         return expect_said(
             {"/proc/sys/fs/lease-break-time cannot be written, as in a container: leases that are "
              "being broken cannot be set, on a kernel without the ckpt-lease patch"});
+    }));
+}
+
+TEST_F(Many, ATracefsThatIsReadOnlyIsSaidOnce) {
+    const std::string path = folder.file("f");
+    const Holder first(path, {.lease = F_WRLCK});
+    const Holder second(folder.file("g"), {.lease = F_WRLCK});
+    ASSERT_EQ(open(path.c_str(), O_WRONLY | O_NONBLOCK), -1);
+    ASSERT_EQ(open((path.substr(0, path.size() - 1) + "g").c_str(), O_WRONLY | O_NONBLOCK), -1);
+    EXPECT_TRUE(in_child([&] {
+        unshare(CLONE_NEWNS);
+        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+        mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr);
+        mount(nullptr, "/sys/kernel/tracing", nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr);
+        std::vector<Process> both = read_process(first.pid());
+        both.push_back(read_process(second.pid()).front());
+        const Captured found = capture(both, {});
+        EXPECT_EQ(found.image.locks.size(), 2U);
+        EXPECT_FALSE(found.image.locks.at(1).lease.remaining.is_known());
+        EXPECT_EQ(found.unknown.size(), 1U);
+        EXPECT_EQ(found.unknown.at(0).message,
+                  "cannot make a tracing instance: Read-only file system");
+        EXPECT_EQ(found.unknown.at(0).hint,
+                  "the time that is left is not known without it: tracefs is mounted read-only "
+                  "here, as in containers");
+        return !testing::Test::HasFailure();
     }));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,9 @@ class LeaseTrace {
     LeaseTrace(const LeaseTrace&) = delete;
     LeaseTrace& operator=(const LeaseTrace&) = delete;
     ~LeaseTrace();
+
+    /// Has its descriptors moved: `move` closes one and returns what stands for it.
+    void place(const std::function<int(int)>& move);
 
     /// All leases on `inode`, which `fd` has open and proc(5) names so, in the kernel's order, with
     /// what was left of them at the moment `from`. Leases whose time is over go, as whenever

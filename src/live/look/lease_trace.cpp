@@ -24,6 +24,7 @@
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/file.hpp"
+#include "live/fd.hpp"
 #include "live/lease_calls.hpp"
 #include "live/proc_text.hpp"
 #include "live/set/break_time.hpp"
@@ -90,19 +91,17 @@ int checked(int result, std::string_view action) {
 
 // The one that is mounted, if there is one: to mount it once more would change its options. Else
 // one that nobody else sees, and that ends with the descriptor.
-io::File open_tracefs() {
+Fd open_tracefs() {
     constexpr long kTracefs = 0x74726163;  // TRACEFS_MAGIC of linux/magic.h
     for (const char* const path : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
         struct statfs system {};
         if (statfs(path, &system) == 0 && system.f_type == kTracefs) {
-            return {io::posix_system(), path, O_PATH | O_DIRECTORY};
+            return Fd(checked(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), "open"));
         }
     }
-    const io::File context = io::File::adopt(io::posix_system(), "tracefs",
-                                             checked(fsopen("tracefs", FSOPEN_CLOEXEC), "open"));
-    checked(fsconfig(context.fd(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0), "set up");
-    return io::File::adopt(io::posix_system(), "tracefs",
-                           checked(fsmount(context.fd(), FSMOUNT_CLOEXEC, 0), "mount"));
+    const Fd context(checked(fsopen("tracefs", FSOPEN_CLOEXEC), "open"));
+    checked(fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0), "set up");
+    return Fd(checked(fsmount(context.get(), FSMOUNT_CLOEXEC, 0), "mount"));
 }
 
 std::string read_timer_list() {
@@ -237,32 +236,30 @@ void remove_leftovers(const std::string& instances) {
 // end.
 struct LeaseTrace::Instance {
     Instance() : tracefs_(open_tracefs()) {
-        const std::string instances = fmt::format("/proc/self/fd/{}/instances", tracefs_.fd());
+        const std::string instances = fmt::format("/proc/self/fd/{}/instances", tracefs_.get());
         remove_leftovers(instances);
         // In another pid namespace, somebody may have the same pid.
-        timespec now{};
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        folder_ = fmt::format("{}/{}{}-{:x}", instances, kInstance, getpid(), now.tv_nsec);
+        folder_ = fmt::format("{}/{}{}-{:x}", instances, kInstance, getpid(),
+                              steady_now().time_since_epoch().count());
         std::array<int, 2> ends{};
         checked(pipe2(ends.data(), O_CLOEXEC), "make a pipe");
-        std::array<int, 2> answer{};
-        checked(pipe2(answer.data(), O_CLOEXEC), "make a pipe");
-        alive_ = ends[1];
+        Fd end(ends[0]);
+        alive_ = Fd(ends[1]);
+        checked(pipe2(ends.data(), O_CLOEXEC), "make a pipe");
+        const Fd answer(ends[0]);
+        Fd answering(ends[1]);
         keeper_ = fork();
         if (keeper_ == 0) {
-            close(ends[1]);
-            close(answer[0]);
-            keep(ends[0], answer[1]);
+            keep(end.get(), answering.get());
         }
-        close(ends[0]);
-        close(answer[1]);
         int error = keeper_ < 0 ? errno : ECHILD;
-        if (::read(answer[0], &error, sizeof(error)) < 0) {
+        end.reset();
+        answering.reset();
+        if (::read(answer.get(), &error, sizeof(error)) < 0) {
             error = errno;
         }
-        close(answer[0]);
         if (error != 0) {
-            end();
+            this->end();
             fail_without_trace("make a tracing instance", error);
         }
     }
@@ -278,7 +275,14 @@ struct LeaseTrace::Instance {
             write("set_event_pid", std::to_string(gettid()));
         }
         write("events/filelock/time_out_leases/enable", "1");
-        trace_.emplace(io::posix_system(), folder_ + "/trace_pipe", O_RDONLY | O_NONBLOCK);
+        trace_ = Fd(checked(
+            open((folder_ + "/trace_pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), "read"));
+    }
+
+    void place(const std::function<int(int)>& move) {
+        for (Fd* const fd : {&tracefs_, &alive_, &trace_}) {
+            *fd = Fd(move(fd->release()));
+        }
     }
 
     // What was traced since it was asked last.
@@ -286,7 +290,7 @@ struct LeaseTrace::Instance {
         std::string text;
         std::array<char, 4096> piece{};
         ssize_t got = 0;
-        while ((got = ::read(trace_->fd(), piece.data(), piece.size())) > 0) {
+        while ((got = ::read(trace_.get(), piece.data(), piece.size())) > 0) {
             text.append(piece.data(), static_cast<std::size_t>(got));
         }
         return text;
@@ -307,7 +311,7 @@ struct LeaseTrace::Instance {
 
     void end() {
         trace_.reset();
-        close(alive_);
+        alive_.reset();
         if (keeper_ > 0) {
             waitpid(keeper_, nullptr, 0);
         }
@@ -316,7 +320,7 @@ struct LeaseTrace::Instance {
     [[noreturn]] void keep(int end, int answer) const {
         // A leased file that the parent looks into is not to be open here when its holder closes
         // it, nor a pipe when somebody waits for its end.
-        close_all_but({end, answer, tracefs_.fd()});
+        close_all_but({end, answer, tracefs_.get()});
         setsid();  // out of reach of Ctrl-C
         sigset_t all{};
         sigfillset(&all);
@@ -342,11 +346,11 @@ struct LeaseTrace::Instance {
         _exit(0);
     }
 
-    io::File tracefs_;
+    Fd tracefs_;
     std::string folder_;
-    int alive_ = -1;
+    Fd alive_;
     pid_t keeper_ = -1;
-    std::optional<io::File> trace_;
+    Fd trace_;
 };
 
 LeaseTrace::LeaseTrace() : instance_(std::make_unique<Instance>()) {
@@ -355,6 +359,10 @@ LeaseTrace::LeaseTrace() : instance_(std::make_unique<Instance>()) {
 }
 
 LeaseTrace::~LeaseTrace() = default;
+
+void LeaseTrace::place(const std::function<int(int)>& move) {
+    instance_->place(move);
+}
 
 std::vector<TracedLease> LeaseTrace::read(int fd, const Inode& inode, SteadyTime from) {
     (void)instance_->take();  // of somebody else's look

@@ -12,6 +12,7 @@
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
 #include "live/proc_text.hpp"
+#include "live/set/numbers.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -73,8 +74,8 @@ const char* fault_of(const Run& run, const Group& group, LeaseCounter& counter) 
 
 }  // namespace
 
-LeaseCounter::LeaseCounter(std::span<const WantedLease> leases,
-                           std::span<const std::size_t> places) {
+LeaseCounter::LeaseCounter(std::span<const WantedLease> leases, std::span<const std::size_t> places,
+                           Numbers& numbers) {
     const bool needs_trace =
         !is_outermost_ && std::any_of(places.begin(), places.end(), [&](std::size_t place) {
             return leases[place].state.breaking && is_read_lease(leases[place]);
@@ -82,6 +83,7 @@ LeaseCounter::LeaseCounter(std::span<const WantedLease> leases,
     if (needs_trace) {
         try {
             trace_ = std::make_unique<LeaseTrace>();
+            trace_->place([&](int fd) { return numbers.out_of_the_way(Fd(fd)).release(); });
         } catch (const Error&) {
             // Then it is said of the leases for which it matters.
         }

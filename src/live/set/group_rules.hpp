@@ -25,7 +25,8 @@ void name_who_came_between(const Run& run, const Preparation& preparation);
 class LeaseCounter {
  public:
     /// To be made before files of others are open: the trace has a process of its own.
-    LeaseCounter(std::span<const WantedLease> leases, std::span<const std::size_t> places);
+    LeaseCounter(std::span<const WantedLease> leases, std::span<const std::size_t> places,
+                 Numbers& numbers);
 
     /// Nothing if that cannot be found out.
     [[nodiscard]] std::optional<std::size_t> count(const Group& group);

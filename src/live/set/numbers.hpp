@@ -27,7 +27,7 @@ class Numbers {
     /// Finds a number for the open file of a lease whose holder has `wanted`. None and errno if
     /// there is none.
     [[nodiscard]] Fd place(Fd fd, int wanted);
-    /// Finds one for a descriptor of our own. To be done before any lease has its place.
+    /// Finds one for a descriptor of our own that stays: what gets its place later would close it.
     [[nodiscard]] Fd out_of_the_way(Fd fd);
 
  private:

@@ -128,13 +128,14 @@ int OwnerSetter::start() {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
         return errno;
     }
-    socket_ = Fd(ends[0]);
+    Fd ours(ends[0]);
     const Fd other(ends[1]);
     helper_ = fork();
     if (helper_ == 0) {
-        close(ends[0]);
-        serve(ends[1]);
+        ours.reset();
+        serve(other.get());
     }
+    socket_ = out_of_the_way_(std::move(ours));
     return helper_ < 0 ? errno : 0;
 }
 

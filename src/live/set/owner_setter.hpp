@@ -3,7 +3,9 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "ckpt-lease/lease/owner.hpp"
 #include "live/fd.hpp"
@@ -17,7 +19,9 @@ struct WantedLease;
 /// a moment each, and whoever waits for it does so for a second only.
 class OwnerSetter {
  public:
-    OwnerSetter() = default;
+    /// `out_of_the_way` finds a number for a descriptor that stays.
+    explicit OwnerSetter(std::function<Fd(Fd)> out_of_the_way)
+        : out_of_the_way_(std::move(out_of_the_way)) {}
     OwnerSetter(const OwnerSetter&) = delete;
     OwnerSetter& operator=(const OwnerSetter&) = delete;
     ~OwnerSetter();
@@ -31,6 +35,7 @@ class OwnerSetter {
     [[nodiscard]] int start();
     void end();
 
+    std::function<Fd(Fd)> out_of_the_way_;
     pid_t helper_ = -1;
     Fd socket_;
     int failures_ = 0;

@@ -61,7 +61,7 @@ class Preparing {
           shared_(run.shared),
           places_(places),
           numbers_(numbers),
-          counter_(run.wanted, places) {
+          counter_(run.wanted, places, numbers) {
         found_.kernel_restores = run.hooks.kernel_restores.value_or(kernel_restores_leases());
         longest_ = found_.kernel_restores ? kMaxRemaining
                                           : BreakClock(ticks_per_second(), false).longest();

@@ -50,11 +50,11 @@ void make_way(const Order& order, Numbers& numbers) {
 }
 
 void do_duty(const Order& order, std::span<const std::size_t> places, Duty duty) {
-    OwnerSetter owners;
-    const Run run{order.wanted, order.shared, order.hooks, owners};
     Numbers numbers(order.wanted, places);
     numbers.raise_limit();
     make_way(order, numbers);
+    OwnerSetter owners([&](Fd fd) { return numbers.out_of_the_way(std::move(fd)); });
+    const Run run{order.wanted, order.shared, order.hooks, owners};
     if (duty != Duty::set) {
         mend(run, places, numbers, duty == Duty::leave_killed ? kKilled : kSilent);
         leave(order);
