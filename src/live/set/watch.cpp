@@ -19,6 +19,8 @@ namespace {
 // To close what it has open.
 constexpr Nanoseconds kLongestLeaving = std::chrono::milliseconds(300);
 
+constexpr std::string_view kTooManySilent =
+    "too many file systems of other leases do not answer";
 constexpr std::string_view kTooManyOnOneFile =
     "there are more leases on its file than a process may have descriptors (RLIMIT_NOFILE)";
 
@@ -83,7 +85,7 @@ void Watch::run_portion(std::span<const std::size_t> places) {
     if (killed == kMostKilled) {
         static_cast<void>(have_done(places, Duty::leave_killed));
     }
-    decide_rest(shared_, order_.wanted, places, hung == kMostHung ? kSilent : kKilled);
+    decide_rest(shared_, order_.wanted, places, hung == kMostHung ? kTooManySilent : kKilled);
     order_.lock.release();
 }
 
