@@ -31,6 +31,27 @@ TEST_F(ApplyHangs, LeaseBreakTimeIsPutBackWhileAnOpenHangs) {
     EXPECT_EQ(holder.owner(), owner);
 }
 
+// A machine that was busy for a moment is not a file system that hangs.
+TEST_F(ApplyHangs, ABreakThatBeganLateIsBegunAgain) {
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
+    const Holder other(folder.file("g"), {.lease = F_WRLCK});
+    const LeaseOwner owner = holder.owner();
+    for (const bool notified : {true, false}) {
+        int opened = 0;
+        const ApplyHooks hooks{.step = [&](Step step) {
+            // The first is to see how finely deadlines can be set.
+            if (step == Step::opened && ++opened == 2) {
+                sleep_for(0.3);
+            }
+        }};
+        const Holder& one = notified ? holder : other;
+        EXPECT_EQ(apply_one(wanted(one, ten_seconds(notified)), hooks), kSet);
+        EXPECT_TRUE(one.is_breaking());
+        EXPECT_EQ(one.signals(), notified ? 0 : 1);
+    }
+    EXPECT_EQ(holder.owner(), owner);
+}
+
 // The watch has looked by then, and found nothing to put back.
 TEST_F(ApplyHangs, LeaseBreakTimeIsPutBackIfItWasWrittenLate) {
     const Holder holder(folder.file("f"), {.lease = F_WRLCK});

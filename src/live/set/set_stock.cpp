@@ -8,57 +8,11 @@
 #include <vector>
 
 #include "ckpt-lease/live/breakers.hpp"
+#include "live/set/plan.hpp"
 #include "live/set/run.hpp"
 
 namespace ckpt_lease::live {
 namespace {
-
-// What comes after a break has begun.
-enum class After : std::uint8_t {
-    nothing,    // the deadline ends it
-    unlock,     // it is over: F_SETLEASE says so
-    downgrade,  // the same
-    time_out,   // it is over, but only the kernel may set F_RDLCK on a file open for writing
-};
-
-// What is to be done about one lease.
-struct Plan {
-    LockType type = LockType::unlck;  // to be set; F_UNLCK: none
-    bool breaks = false;
-    bool silent = true;  // nobody is signalled when the break begins
-    LockType target = LockType::unlck;
-    After after = After::nothing;
-};
-
-// A lease without a break, or whose break is over, signalled or not.
-Plan plan_without_deadline(const OpenLease& lease, LockType type, bool silent) {
-    const bool refused = type == LockType::rdlck && lease.writable;
-    if (silent && !refused) {
-        return {.type = type};
-    }
-    const After after = type == LockType::unlck ? After::unlock
-                        : refused               ? After::time_out
-                                                : After::downgrade;
-    const bool was_read =
-        lease.wanted->state.breaking && lease.wanted->state.previous_type == LockType::rdlck;
-    return {.type = was_read ? LockType::rdlck : LockType::wrlck,
-            .breaks = true,
-            .silent = silent,
-            .target = type,
-            .after = after};
-}
-
-Plan plan_for(const OpenLease& lease, bool is_over) {
-    const LeaseState& state = lease.wanted->state;
-    const bool silent = state.notified || lease.slot->signalled;
-    if (!state.breaking) {
-        return plan_without_deadline(lease, state.type, true);
-    }
-    if (is_over) {
-        return plan_without_deadline(lease, state.type, silent);
-    }
-    return {.type = state.previous_type, .breaks = true, .silent = silent, .target = state.type};
-}
 
 // When the break of a file's leases is to end: the latest of their deadlines. Nothing: never.
 std::optional<SteadyTime> deadline_of(const Group& group, SteadyTime begin) {
@@ -223,13 +177,11 @@ class FileSetter {
     }
 
     void start_break() {
-        const auto first = std::find_if(work_.begin(), work_.end(),
-                                        [](const Work& work) { return work.plan.breaks; });
-        if (first == work_.end()) {
-            return;
+        int error = start_first();
+        if (error == ETIME) {
+            set_once_more();
+            error = start_first();
         }
-        run_.shared.touch(first->lease->place);
-        const int error = start_break_of(*first);
         for (const Work& work : work_) {
             if (work.plan.breaks && error == 0) {
                 work.lease->slot->signalled = true;
@@ -239,6 +191,37 @@ class FileSetter {
             }
         }
         run_.step(Step::broken);
+    }
+
+    // One break is that of all leases of the file.
+    [[nodiscard]] int start_first() const {
+        const auto first = std::find_if(work_.begin(), work_.end(),
+                                        [](const Work& work) { return work.plan.breaks; });
+        if (first == work_.end()) {
+            return 0;
+        }
+        run_.shared.touch(first->lease->place);
+        return start_break_of(*first);
+    }
+
+    // On a busy machine others may have had their turn while the break was begun, and it may have
+    // had another deadline than was meant.
+    void set_once_more() {
+        for (Work& work : work_) {
+            const bool breaking = lease_now(work.lease->file.get()).breaking;
+            if (breaking && !work.plan.silent) {
+                work.lease->slot->signalled = true;
+            }
+            work.plan = plan_for(*work.lease, is_over_);
+            take(*work.lease);
+        }
+        forget_decided();
+        for (const Work& work : work_) {
+            if (work.plan.type != LockType::unlck) {
+                set(work);
+            }
+        }
+        forget_decided();
     }
 
     [[nodiscard]] int start_break_of(const Work& first) const {

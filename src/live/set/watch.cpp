@@ -19,8 +19,7 @@ namespace {
 // To close what it has open.
 constexpr Nanoseconds kLongestLeaving = std::chrono::milliseconds(300);
 
-constexpr std::string_view kTooManySilent =
-    "too many file systems of other leases do not answer";
+constexpr std::string_view kTooManySilent = "too many file systems of other leases do not answer";
 constexpr std::string_view kTooManyOnOneFile =
     "there are more leases on its file than a process may have descriptors (RLIMIT_NOFILE)";
 
