@@ -12,6 +12,8 @@ namespace ckpt_lease::live {
 /// behind it. So do calls for which `is_like` says that they would meet the same: it is asked with
 /// their number and the one that hung. After the third that hangs, 0.2 s is the limit.
 ///
+/// A child that was given up and ends later is a zombie until this process ends.
+///
 /// `end` is called in the child that comes to the end.
 ///
 /// What `work` finds out goes into a SharedArray. It may not throw, and is not to rely on being
