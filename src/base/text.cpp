@@ -86,10 +86,10 @@ void append_escaped(std::string& out, utf8proc_int32_t code_point) {
     }
 }
 
-}  // namespace
-
-std::string escape(std::string_view bytes) {
-    if (is_printable_ascii(bytes) && bytes.find('\\') == std::string_view::npos) {
+// `with_backslash`: the backslash is escaped as well.
+std::string escaped(std::string_view bytes, bool with_backslash) {
+    if (is_printable_ascii(bytes) &&
+        (!with_backslash || bytes.find('\\') == std::string_view::npos)) {
         return std::string(bytes);
     }
     std::string out;
@@ -98,7 +98,7 @@ std::string escape(std::string_view bytes) {
         if (c.code_point < 0) {
             fmt::format_to(std::back_inserter(out), "\\x{:02x}",
                            static_cast<unsigned char>(raw.front()));
-        } else if (c.code_point == '\\') {
+        } else if (c.code_point == '\\' && with_backslash) {
             out += "\\\\";
         } else if (is_printable(c.code_point)) {
             out += raw;
@@ -107,6 +107,16 @@ std::string escape(std::string_view bytes) {
         }
     });
     return out;
+}
+
+}  // namespace
+
+std::string escape(std::string_view bytes) {
+    return escaped(bytes, true);
+}
+
+std::string printable(std::string_view text) {
+    return escaped(text, false);
 }
 
 std::size_t display_width(std::string_view text) {
