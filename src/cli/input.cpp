@@ -13,19 +13,6 @@
 namespace ckpt_lease::cli {
 namespace {
 
-void tell_of_interruption(const Context& context, const ImageFile& image) {
-    if (!image.was_interrupted()) {
-        return;
-    }
-    const std::string name = image.file().name() == "-" ? "standard input" : image.file().name();
-    const std::string_view what =
-        image.hides_change()
-            ? "a change to this image was interrupted; it is read as it was before "
-              "('ckpt-lease recover' makes it so)"
-            : "a change to this image had been interrupted; it was taken back first";
-    context.complain(fmt::format("{}: {}", escape(name), what));
-}
-
 // A line on the terminal that is written over again and again, and wiped at the end.
 class ProgressLine {
  public:
@@ -77,6 +64,19 @@ class ProgressLine {
 };
 
 }  // namespace
+
+void tell_of_interruption(const Context& context, const ImageFile& image) {
+    if (!image.was_interrupted()) {
+        return;
+    }
+    const std::string name = image.file().name() == "-" ? "standard input" : image.file().name();
+    const std::string_view what =
+        image.hides_change()
+            ? "a change to this image was interrupted; it is read as it was before "
+              "('ckpt-lease recover' makes it so)"
+            : "a change to this image had been interrupted; it was taken back first";
+    context.complain(fmt::format("{}: {}", escape(name), what));
+}
 
 io::Progress progress_on(const Context& context, const io::File& file) {
     return [line = std::make_shared<ProgressLine>(context, file)](std::uint64_t bytes) {

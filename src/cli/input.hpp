@@ -33,6 +33,9 @@ class Input {
 [[nodiscard]] ImageFile open_image(const Context& context, const std::string& image,
                                    const ImageFile::Options& options);
 
+/// Says on standard error if a change to the image had been interrupted.
+void tell_of_interruption(const Context& context, const ImageFile& image);
+
 /// A progress function for work on `file`: after a second it says on standard error, if that is a
 /// terminal, how far the work is, and it throws Error(interrupted) once a signal asked to stop.
 [[nodiscard]] io::Progress progress_on(const Context& context, const io::File& file);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/rewriting.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -37,6 +38,15 @@ io::File open_standard_output(const io::File& in) {
                                            .hint = "give its name alone to rewrite it in place"});
     }
     return out;
+}
+
+void refuse_several_names(const ImageFile& file, std::string_view what) {
+    if (file.file().status().st_nlink > 1) {
+        throw Error(Error::Kind::refused,
+                    {.file = file.file().name(),
+                     .message = fmt::format("the {} has several names (hard links)", what),
+                     .hint = "write another one with -o"});
+    }
 }
 
 ImageFile::Options access_for(const Context& context, const std::string& image,

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/criu/checkpoint.hpp"
 #include "criu/archive_library.hpp"
+#include "criu/image_reader.hpp"
 
 namespace ckpt_lease::criu {
 namespace {
@@ -59,12 +61,15 @@ bool ArchiveReader::next() {
     return true;
 }
 
-std::string ArchiveReader::path_of_file() const {
+std::string ArchiveReader::path() const {
     // Null for names that cannot be said in this locale: none of ours.
     const char* const path = library().archive_entry_pathname(entry_);
-    const bool is_file = library().archive_entry_filetype(entry_) == AE_IFREG &&
-                         library().archive_entry_hardlink(entry_) == nullptr;
-    return is_file && path != nullptr ? path : "";
+    return path != nullptr ? path : "";
+}
+
+bool ArchiveReader::is_file() const {
+    return library().archive_entry_filetype(entry_) == AE_IFREG &&
+           library().archive_entry_hardlink(entry_) == nullptr;
 }
 
 std::uint64_t ArchiveReader::position() const {
@@ -212,6 +217,14 @@ MemberName split_member(std::string_view path) {
         name.image = path;
     }
     return name;
+}
+
+void refuse_captured_member(const std::string& archive) {
+    fail_damaged(archive,
+                 fmt::format("{} stands in it twice, or as a link: it cannot be told which leases "
+                             "are meant",
+                             kCapturedImage),
+                 "unpack the archive, remove what is wrong, and pack it again");
 }
 
 }  // namespace ckpt_lease::criu

@@ -379,7 +379,7 @@ TEST(DiskModel, KeepsWhatWasFlushedAndPerhapsTheRest) {
     Disk disk;
     disk.put("f", "0123");
     ModelSystem system(disk);
-    const int fd = system.open("f", 0, 0);
+    const int fd = system.open(AT_FDCWD, "f", 0, 0);
     const std::string bytes = "AB";
     EXPECT_EQ(system.pwrite(fd, std::as_bytes(std::span(bytes)), 1), 2);
     std::set<std::string> left;
@@ -389,10 +389,10 @@ TEST(DiskModel, KeepsWhatWasFlushedAndPerhapsTheRest) {
     EXPECT_EQ(left, (std::set<std::string>{"0123", "0A23", "01B3", "0AB3"}));
     EXPECT_EQ(system.fdatasync(fd), 0);
     EXPECT_EQ(system.disk().after_power_cut().size(), 1U);
-    EXPECT_EQ(system.rename("f", "g"), 0);
+    EXPECT_EQ(system.rename(AT_FDCWD, "f", "g", 0), 0);
     EXPECT_EQ(system.fsync(fd), 0) << "of the file, not of the folder";
     EXPECT_EQ(system.disk().after_power_cut().size(), 2U);
-    EXPECT_EQ(system.fsync(system.open(".", 0, 0)), 0);
+    EXPECT_EQ(system.fsync(system.open(AT_FDCWD, ".", 0, 0)), 0);
     EXPECT_EQ(system.disk().after_power_cut().size(), 1U);
     EXPECT_EQ(system.disk().files().count("g"), 1U);
 }

@@ -2,6 +2,7 @@
 #include "disk_model.hpp"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,8 +25,9 @@ std::string name_of(const std::string& path) {
     return path;
 }
 
+// The folder, and the steps to it: none of its files is called so.
 bool is_folder(const std::string& path) {
-    return path == kFolder || path == ".";
+    return path == kFolder || path == "." || path == "/" || path == &kFolder[1];
 }
 
 }  // namespace
@@ -74,6 +76,10 @@ void Disk::put(const std::string& name, const std::string& bytes) {
         state->names[name] = inode;
         state->contents[inode] = bytes;
     }
+}
+
+void Disk::set_status(const std::string& name, uid_t owner, mode_t mode, nlink_t names) {
+    statuses_[shown_.names.at(name)] = {owner, mode, names};
 }
 
 std::map<std::string, std::string> Disk::files() const {
@@ -150,6 +156,7 @@ std::vector<Disk> Disk::after_power_cut() const {
         if (seen.insert(state.hash()).second) {
             Disk disk;
             disk.next_ = next_;
+            disk.statuses_ = statuses_;
             disk.durable_ = state;
             disk.shown_ = std::move(state);
             disks.push_back(std::move(disk));
@@ -185,10 +192,29 @@ void ModelSystem::set_input(const std::string& name, bool as_pipe) {
     open_[STDIN_FILENO] = {disk_.shown_.names.at(name), 0, as_pipe};
 }
 
-int ModelSystem::open(const std::string& path, int flags, mode_t /*mode*/) {
+std::string ModelSystem::path_of(int fd) {
+    const Open* const file = find(fd);
+    if (file == nullptr || file->inode == 0) {
+        return kFolder;
+    }
+    for (const auto& [name, inode] : disk_.shown_.names) {
+        if (inode == file->inode) {
+            return std::string(kFolder) + "/" + name;
+        }
+    }
+    return "/gone (deleted)";
+}
+
+int ModelSystem::open(int /*folder*/, const std::string& path, int flags, mode_t /*mode*/) {
+    constexpr std::string_view kDoors = "/proc/self/fd/";
     return run("open", [&] {
         if (is_folder(path)) {
             open_[next_fd_] = {};
+            return next_fd_++;
+        }
+        if (path.starts_with(kDoors)) {
+            const std::string target = path_of(std::stoi(path.substr(kDoors.size())));
+            open_[next_fd_] = {.link = target};
             return next_fd_++;
         }
         const std::string name = name_of(path);
@@ -383,6 +409,12 @@ int ModelSystem::fstat(int fd, struct stat& into) {
         if (file->is_pipe) {
             into.st_mode = S_IFIFO | 0600;
         }
+        if (const auto special = disk_.statuses_.find(file->inode);
+            special != disk_.statuses_.end()) {
+            into.st_uid = special->second.owner;
+            into.st_mode = S_IFREG | special->second.mode;
+            into.st_nlink = special->second.names;
+        }
         if (file->inode != 0) {
             into.st_size = static_cast<off_t>(disk_.shown_.contents.at(file->inode).size());
         }
@@ -398,47 +430,65 @@ int ModelSystem::fchmod(int /*fd*/, mode_t /*mode*/) {
     return run("fchmod", [] { return 0; });
 }
 
-int ModelSystem::rename(const std::string& from, const std::string& to) {
+int ModelSystem::rename(int /*folder*/, const std::string& from, const std::string& to,
+                        unsigned flags) {
     return run("rename", [&] {
-        const auto found = disk_.shown_.names.find(name_of(from));
+        const auto found = disk_.shown_.names.find(from);
         if (found == disk_.shown_.names.end()) {
             return -ENOENT;
         }
-        disk_.change({.is_name = true,
-                      .inode = found->second,
-                      .name = name_of(to),
-                      .old_name = name_of(from)});
+        if (flags == RENAME_NOREPLACE && disk_.shown_.names.count(to) != 0) {
+            return -EEXIST;
+        }
+        disk_.change({.is_name = true, .inode = found->second, .name = to, .old_name = from});
         return 0;
     });
 }
 
-int ModelSystem::unlink(const std::string& path) {
+int ModelSystem::unlink(int /*folder*/, const std::string& name) {
     return run("unlink", [&] {
-        if (disk_.shown_.names.count(name_of(path)) == 0) {
-            return -ENOENT;
-        }
-        disk_.change({.is_name = true, .name = name_of(path), .removes = true});
-        return 0;
-    });
-}
-
-int ModelSystem::realpath(const std::string& path, std::string& into) {
-    return run("realpath", [&] {
-        std::string name = name_of(path);
-        if (path.starts_with("/proc/self/fd/")) {
-            const Open* const file = find(std::stoi(path.substr(14)));
-            for (const auto& [other, inode] : disk_.shown_.names) {
-                if (file != nullptr && inode == file->inode) {
-                    name = other;
-                }
-            }
-        }
         if (disk_.shown_.names.count(name) == 0) {
             return -ENOENT;
         }
-        into = std::string(kFolder) + "/" + name;
+        disk_.change({.is_name = true, .name = name, .removes = true});
         return 0;
     });
 }
+
+int ModelSystem::readlink(int link, std::string& into) {
+    return run("readlink", [&] {
+        const Open* const file = find(link);
+        if (file == nullptr || file->link.empty()) {
+            return -EINVAL;
+        }
+        into = file->link;
+        return 0;
+    });
+}
+
+int ModelSystem::file_system_of(int /*fd*/, std::int64_t& kind) {
+    return run("file_system_of", [&] {
+        kind = 0;
+        return 0;
+    });
+}
+
+// It has no attributes.
+ssize_t ModelSystem::flistxattr(int /*fd*/, std::span<std::byte> /*into*/) {
+    return run("flistxattr", []() -> ssize_t { return -ENOTSUP; });
+}
+ssize_t ModelSystem::fgetxattr(int /*fd*/, const std::string& /*name*/,
+                               std::span<std::byte> /*into*/) {
+    return run("fgetxattr", []() -> ssize_t { return -ENOTSUP; });
+}
+int ModelSystem::fsetxattr(int /*fd*/, const std::string& /*name*/,
+                           std::span<const std::byte> /*value*/) {
+    return run("fsetxattr", [] { return -ENOTSUP; });
+}
+int ModelSystem::fremovexattr(int /*fd*/, const std::string& /*name*/) {
+    return run("fremovexattr", [] { return -ENOTSUP; });
+}
+
+void ModelSystem::pause(std::chrono::milliseconds /*time*/) {}
 
 }  // namespace crash

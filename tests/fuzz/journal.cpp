@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "ckpt-lease/rewrite/image_file.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
+#include "ckpt-lease/rewrite/undo.hpp"
 #include "crash/disk_model.hpp"
 #include "fuzz/journal_input.hpp"
 #include "fuzz/support.hpp"

@@ -322,28 +322,28 @@ TEST(WriteCopy, ErrorsNameTheOutput) {
               x.folder() / "." + ": cannot open: Is a directory");
 }
 
-TEST(FindPlace, LeadsThroughLinksToRegularFiles) {
+TEST(FindOutput, LeadsThroughLinksToRegularFiles) {
     ImageFolder x;
     ASSERT_EQ(symlink("x.img", (x.folder() / "link").c_str()), 0);
-    const auto place = find_place(kernel(), x.folder() / "link");
-    ASSERT_TRUE(place.has_value());
-    EXPECT_EQ(place->path, std::filesystem::canonical(x.path()).string());
-    ASSERT_TRUE(place->status.has_value());
-    EXPECT_EQ(place->status->st_mode & 07777U, 0640U);
+    const Output output = find_output(kernel(), x.folder() / "link");
+    ASSERT_TRUE(output.takes_file);
+    EXPECT_EQ(output.path, std::filesystem::canonical(x.path()).string());
+    ASSERT_TRUE(output.replaced.has_value());
+    EXPECT_EQ(output.replaced->status().st_mode & 07777U, 0640U);
 }
 
-TEST(FindPlace, IsThePathItselfWhereNothingIs) {
+TEST(FindOutput, IsThePathItselfWhereNothingIs) {
     const TempFolder folder;
-    const auto place = find_place(kernel(), folder / "new");
-    ASSERT_TRUE(place.has_value());
-    EXPECT_EQ(place->path, folder / "new");
-    EXPECT_FALSE(place->status.has_value());
+    const Output output = find_output(kernel(), folder / "new");
+    ASSERT_TRUE(output.takes_file);
+    EXPECT_EQ(output.path, folder / "new");
+    EXPECT_FALSE(output.replaced.has_value());
 }
 
-TEST(FindPlace, IsNoneWhereADeviceOrAFolderIs) {
+TEST(FindOutput, IsNoneWhereADeviceOrAFolderIs) {
     const TempFolder folder;
-    EXPECT_FALSE(find_place(kernel(), "/dev/null").has_value());
-    EXPECT_FALSE(find_place(kernel(), folder / ".").has_value());
+    EXPECT_FALSE(find_output(kernel(), "/dev/null").takes_file);
+    EXPECT_FALSE(find_output(kernel(), folder / ".").takes_file);
 }
 
 TEST(WriteCopy, ALinkThatLeadsToNothingIsNotReplaced) {
@@ -356,11 +356,11 @@ TEST(WriteCopy, ALinkThatLeadsToNothingIsNotReplaced) {
     EXPECT_TRUE(S_ISLNK(status_of(x.out()).st_mode));
 }
 
-TEST(FindPlace, WhatCannotBeLookedAtIsNotTakenForNothing) {
+TEST(FindOutput, WhatCannotBeLookedAtIsNotTakenForNothing) {
     FakeSystem system;
     system.fail_all("open", EIO);
     EXPECT_EQ(
-        message_of(Error::Kind::io, [&] { static_cast<void>(find_place(system, "/dev/null")); }),
+        message_of(Error::Kind::io, [&] { static_cast<void>(find_output(system, "/dev/null")); }),
         "/dev/null: cannot find: Input/output error");
 }
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ckpt-lease/io/file.hpp"
+#include "ckpt-lease/io/system.hpp"
+
+namespace ckpt_lease::io {
+
+/// A folder that is held open. Files are found, made, replaced and removed in this one, whatever
+/// its path leads to in the meantime: in the folders of other users that can be another folder at
+/// every step. No name here is a path, and no symbolic link is ever followed.
+class Folder {
+ public:
+    /// Opens the folder that `path` leads to, by find_place()'s rules. Throws Error(io).
+    [[nodiscard]] static std::shared_ptr<const Folder> open(System& system,
+                                                            const std::string& path);
+    /// `folder` is open (O_PATH is enough); its name is what the user called it.
+    explicit Folder(File folder) : folder_(std::move(folder)) {}
+
+    [[nodiscard]] System& system() const noexcept { return folder_.system(); }
+    [[nodiscard]] int fd() const noexcept { return folder_.fd(); }
+    /// As the user named it, for messages.
+    [[nodiscard]] const std::string& path() const noexcept { return folder_.name(); }
+    /// The same of a file in it.
+    [[nodiscard]] std::string path_of(std::string_view name) const;
+    /// What the folder is called now, without links; path() where the system does not tell.
+    [[nodiscard]] std::string real_path() const;
+
+    /// Throws Error(io).
+    [[nodiscard]] struct stat status() const { return folder_.status(); }
+    /// Of the file `name`, or of the link; nothing if there is none. Throws Error(io).
+    [[nodiscard]] std::optional<struct stat> status_of(const std::string& name) const;
+    /// openat(2) with O_NOFOLLOW and O_CLOEXEC added. Returns the descriptor, or -errno.
+    [[nodiscard]] int open_file(const std::string& name, int flags, mode_t mode = 0) const;
+    /// The same, and follows `name`: a link of proc(5), which only the kernel can follow.
+    [[nodiscard]] int open_door(const std::string& name, int flags) const;
+    /// Gives the file `from` the name `to`, in the place of what has it. Returns 0, or -errno.
+    [[nodiscard]] int rename(const std::string& from, const std::string& to) const;
+    /// The same, and -EEXIST if something has the name, where the file system can tell.
+    [[nodiscard]] int rename_to_new(const std::string& from, const std::string& to) const;
+    /// Returns 0, or -errno.
+    int remove(const std::string& name) const;
+    /// Removes the file and flushes the folder. Throws Error(io), about `shown`.
+    void remove_durably(const std::string& name, const std::string& shown) const;
+    /// Flushes the folder to disk: what was made, renamed and removed in it. Throws Error(io).
+    void sync() const;
+
+ private:
+    File folder_;
+};
+
+/// The path of the file that is open as `fd`, without links; empty where the system does not tell.
+[[nodiscard]] std::string path_of_descriptor(System& system, int fd);
+
+[[nodiscard]] bool is_same_file(const struct stat& a, const struct stat& b) noexcept;
+
+/// Where a path leads: a folder that is held open, and a name in it that was no symbolic link.
+struct Place {
+    std::shared_ptr<const Folder> folder;
+    std::string name;   ///< "." if the path leads to the folder itself
+    std::string shown;  ///< the path, as the user gave it
+    std::optional<struct stat> status;  ///< of what was there; nothing if nothing was
+    /// A link of proc(5) to an open file, which only the kernel can follow.
+    bool is_door = false;
+    /// Whose links led here: see may_lead_to().
+    std::vector<uid_t> link_owners;
+
+    /// What it is called without links, where the system can tell; otherwise `shown`.
+    [[nodiscard]] std::string real_path() const;
+    /// Opens what is there, now; O_CREAT makes no sense here. What was a regular file is never
+    /// waited for, whatever has taken its place. Throws Error(io), "cannot `action`", also if a
+    /// link of somebody else led here that may_lead_to() forbids.
+    [[nodiscard]] File open(int flags, std::string_view action = "open") const;
+    /// Opens the folder that is there, now. Throws as open().
+    [[nodiscard]] std::shared_ptr<const Folder> open_folder() const;
+    /// Throws Error(io) if a link led here that must not lead to what was found.
+    void check_links(const struct stat& found) const;
+};
+
+/// Walks `path` once, from its first folder to its last name, and holds on to each step: what
+/// somebody else renames or exchanges on the way leads to an error or to another place, but to one.
+/// Symbolic links are followed, also the last one, as may_lead_to() allows. Returns -errno as
+/// openat(2) would, or 0 (also if the folder is there and nothing has the name). Throws Error(io)
+/// if a link must not be followed or leads nowhere.
+[[nodiscard]] int find_place(System& system, const std::string& path, Place& into);
+
+/// The same; throws Error(io), "cannot `action`".
+[[nodiscard]] Place find_place(System& system, const std::string& path, std::string_view action);
+
+/// The same of a path that begins in `folder`.
+[[nodiscard]] int find_place(const Folder& folder, const std::string& path, Place& into);
+
+/// What has the name `name` in `folder`. A link is not followed: it cannot be opened. Throws
+/// Error(io).
+[[nodiscard]] Place place_in(std::shared_ptr<const Folder> folder, const std::string& name);
+
+}  // namespace ckpt_lease::io
