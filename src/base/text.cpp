@@ -10,6 +10,8 @@
 namespace ckpt_lease {
 namespace {
 
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
+
 struct Character {
     utf8proc_int32_t code_point = -1;  // -1: not UTF-8
     std::size_t length = 1;            // bytes
@@ -119,6 +121,28 @@ std::string printable(std::string_view text) {
     return escaped(text, false);
 }
 
+std::string escape_for_json(std::string_view utf8) {
+    std::string out;
+    out.reserve(utf8.size());
+    for_each_character(utf8, [&](Character c, std::string_view raw) {
+        if (c.code_point == '"' || c.code_point == '\\') {
+            out += '\\';
+            out += raw;
+        } else if (c.code_point < 0) {
+            out += kReplacement;
+        } else if (is_printable(c.code_point)) {
+            out += raw;
+        } else if (c.code_point < 0x10000) {
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}", c.code_point);
+        } else {  // UTF-16, as RFC 8259 wants it
+            const auto rest = static_cast<unsigned>(c.code_point) - 0x10000U;
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}\\u{:04x}", 0xd800U + (rest >> 10U),
+                           0xdc00U + (rest & 0x3ffU));
+        }
+    });
+    return out;
+}
+
 std::size_t display_width(std::string_view text) {
     if (is_printable_ascii(text)) {
         return text.size();
@@ -163,7 +187,7 @@ std::string to_utf8(std::string_view bytes) {
     std::string out;
     out.reserve(bytes.size());
     for_each_character(bytes, [&](Character c, std::string_view raw) {
-        out += c.code_point < 0 ? std::string_view("\xef\xbf\xbd") : raw;
+        out += c.code_point < 0 ? kReplacement : raw;
     });
     return out;
 }

@@ -38,8 +38,7 @@ class HookSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
     explicit HookSink(const io::Folder& folder)
         : file_(open_file(folder)),
-          standard_error_(
-              io::File::borrow(folder.system(), "standard error", STDERR_FILENO)) {}
+          standard_error_(io::File::borrow(folder.system(), "standard error", STDERR_FILENO)) {}
 
     [[nodiscard]] bool has_file() const { return file_.has_value(); }
 

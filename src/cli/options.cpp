@@ -18,7 +18,7 @@ namespace ckpt_lease::cli {
 namespace {
 
 constexpr const char* kFilterGroup = "Filters (all must match; each may be given several times)";
-constexpr std::size_t kMostText = std::size_t{16} * 1024 * 1024;
+constexpr std::size_t kMostText = std::size_t{1024} * 1024;
 
 void declare_filter(CLI::App& app, const char* option, std::vector<std::string>& values,
                     const char* argument, const char* help) {
@@ -168,7 +168,7 @@ std::string read_text_file(io::System& system, const std::string& path) {
         if (text.size() > kMostText) {
             Problem problem;
             problem.file = path;
-            problem.message = "the file is larger than 16 MiB, which no file of its kind is";
+            problem.message = "the file is larger than 1 MiB, which no file of its kind is";
             throw Error(Error::Kind::refused, std::move(problem));
         }
     }

@@ -62,9 +62,8 @@ std::optional<struct stat> Folder::status_of(const std::string& name) const {
 }
 
 int Folder::open_file(const std::string& name, int flags, mode_t mode) const {
-    return uninterrupted([&] {
-        return system().open(folder_.fd(), name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
-    });
+    return uninterrupted(
+        [&] { return system().open(folder_.fd(), name, flags | O_NOFOLLOW | O_CLOEXEC, mode); });
 }
 
 int Folder::open_door(const std::string& name, int flags) const {
@@ -144,8 +143,8 @@ File Place::open(int flags, std::string_view action) const {
     if (was_regular && !S_ISREG(found.st_mode)) {
         throw Error(Error::Kind::io,
                     {.file = shown,
-                     .message = fmt::format("cannot {}: it was a regular file, and is none any more",
-                                            action),
+                     .message = fmt::format(
+                         "cannot {}: it was a regular file, and is none any more", action),
                      .hint = "somebody else renames files here; try again"});
     }
     check_links(found);

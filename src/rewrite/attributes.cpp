@@ -69,9 +69,8 @@ std::optional<Bytes> attribute_of(const io::File& file, const std::string& name)
 
 std::vector<std::string> attributes_of(const io::File& file) {
     Bytes list;
-    const std::int64_t result = read_all(list, [&](std::span<std::byte> into) {
-        return file.system().flistxattr(file.fd(), into);
-    });
+    const std::int64_t result = read_all(
+        list, [&](std::span<std::byte> into) { return file.system().flistxattr(file.fd(), into); });
     if (result < 0 && !has_none(result)) {
         file.fail("read the attributes of", result);
     }
@@ -101,8 +100,8 @@ int set_owner(const struct stat& from, io::File& to) {
     if (from.st_uid == found.st_uid && from.st_gid == found.st_gid) {
         return 0;
     }
-    const int result = io::uninterrupted(
-        [&] { return to.system().fchown(to.fd(), from.st_uid, from.st_gid); });
+    const int result =
+        io::uninterrupted([&] { return to.system().fchown(to.fd(), from.st_uid, from.st_gid); });
     if (result < 0 && result != -EPERM) {
         to.fail("set the owner of", result);
     }
@@ -145,8 +144,8 @@ void keep_attribute(const io::File& from, io::File& to, const std::string& name)
 void keep_attributes(const io::File& from, io::File& to) {
     const struct stat status = from.status();
     if (set_owner(status, to) < 0) {
-        refuse_to_lose(to, fmt::format("the owner (user {}, group {})", status.st_uid,
-                                       status.st_gid));
+        refuse_to_lose(to,
+                       fmt::format("the owner (user {}, group {})", status.st_uid, status.st_gid));
     }
     if (!set_access_list(from, to)) {
         refuse_to_lose(to, "the access control list");

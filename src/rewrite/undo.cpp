@@ -31,9 +31,10 @@ void check_origin(const io::File& undo_file) {
                   "nothing was changed; look at what it would do, and make a copy of your own");
     }
     if (found.st_nlink != 1) {
-        refuse_it("this undo file has several names (hard links), perhaps in a folder of somebody "
-                  "else",
-                  "nothing was changed; make a copy, and give that");
+        refuse_it(
+            "this undo file has several names (hard links), perhaps in a folder of somebody "
+            "else",
+            "nothing was changed; make a copy, and give that");
     }
     if (io::others_can_write(found)) {
         refuse_it("others than its owner can write to this undo file",

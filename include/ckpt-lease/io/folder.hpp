@@ -65,8 +65,8 @@ class Folder {
 /// Where a path leads: a folder that is held open, and a name in it that was no symbolic link.
 struct Place {
     std::shared_ptr<const Folder> folder;
-    std::string name;   ///< "." if the path leads to the folder itself
-    std::string shown;  ///< the path, as the user gave it
+    std::string name;                   ///< "." if the path leads to the folder itself
+    std::string shown;                  ///< the path, as the user gave it
     std::optional<struct stat> status;  ///< of what was there; nothing if nothing was
     /// A link of proc(5) to an open file, which only the kernel can follow.
     bool is_door = false;

@@ -19,7 +19,8 @@ class NewFile {
         fixed,   ///< only one can; what one that was killed has left is written over
     };
     enum class Over : std::uint8_t {
-        what_was_there,  ///< just that file which was at the place when its path was walked, or none
+        what_was_there,  ///< just that file which was at the place when its path was walked, or
+                         ///< none
         anything,        ///< whatever has the name in the end
     };
     /// `place` is where the file is to appear, `over` says in the place of what. `shown` is what
