@@ -147,6 +147,11 @@ void fail_json(const std::string& name, const std::string& pointer, std::string 
 }
 
 nlohmann::json parse_json(const std::string& name, std::string_view text, std::string_view schema) {
+    if (text.size() > kMostJson) {
+        fail_json(
+            name, {},
+            fmt::format("{} bytes: a file of this kind has {} at most", text.size(), kMostJson));
+    }
     nlohmann::json document;
     try {
         document = nlohmann::json::parse(text, StrictCheck(name));

@@ -140,12 +140,13 @@ File Place::open(int flags, std::string_view action) const {
     }
     File file = File::adopt(system, shown, fd);
     const struct stat found = file.status();
-    if (was_regular && !S_ISREG(found.st_mode)) {
-        throw Error(Error::Kind::io,
-                    {.file = shown,
-                     .message = fmt::format(
-                         "cannot {}: it was a regular file, and is none any more", action),
-                     .hint = "somebody else renames files here; try again"});
+    // A regular file may have been replaced by another, as by this program itself. A pipe or a
+    // device is written into without further questions: it must be that one.
+    if (was_regular ? !S_ISREG(found.st_mode) : status && !is_same_file(*status, found)) {
+        throw Error(Error::Kind::io, {.file = shown,
+                                      .message = fmt::format(
+                                          "cannot {}: something else has taken its place", action),
+                                      .hint = "somebody else renames files here; try again"});
     }
     check_links(found);
     return file;

@@ -22,12 +22,15 @@ using Bytes = std::vector<std::byte>;
 
 const std::string kAccessList = "system.posix_acl_access";
 
-// The kernel makes these of the contents, and refuses a file with those of other contents.
-constexpr std::array<std::string_view, 2> kOfContents = {"security.ima", "security.evm"};
+// The kernel makes the first two of the contents, and refuses a file with those of other contents.
+// The last one gives rights to whoever runs the contents: like the bits for set-user-ID, the kernel
+// takes it away when the contents change.
+constexpr std::array<std::string_view, 3> kOfContents = {"security.ima", "security.evm",
+                                                         "security.capability"};
 
 constexpr mode_t kGroup = S_IRWXG;
 constexpr mode_t kPermissions = 0777;
-constexpr mode_t kWholeMode = 07777;
+constexpr mode_t kWholeMode = S_ISVTX | kPermissions;
 
 bool has_none(std::int64_t error) {
     return error == -ENODATA || error == -ENOTSUP || error == -ENOSYS;

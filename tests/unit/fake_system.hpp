@@ -27,6 +27,9 @@ class FakeSystem final : public io::System {
     void limit_counts(std::size_t most) { most_ = most; }
     /// Files can be cloned, as on XFS and Btrfs.
     void let_clone() { can_clone_ = true; }
+    /// Has `change` make of what fstat says of a file what is to be seen: other owners, for those
+    /// who cannot give files away.
+    void disguise(std::function<void(struct stat&)> change) { disguise_ = std::move(change); }
     /// Is called before each call, with its name.
     void before_calls(std::function<void(const std::string&)> hook) { hook_ = std::move(hook); }
 
@@ -89,7 +92,13 @@ class FakeSystem final : public io::System {
         return run("lock", [&] { return real_.lock(fd, type, wait); });
     }
     int fstat(int fd, struct stat& into) override {
-        return run("fstat", [&] { return real_.fstat(fd, into); });
+        return run("fstat", [&] {
+            const int result = real_.fstat(fd, into);
+            if (result == 0 && disguise_) {
+                disguise_(into);
+            }
+            return result;
+        });
     }
     int fchown(int fd, uid_t owner, gid_t group) override {
         return run("fchown", [&] { return real_.fchown(fd, owner, group); });
@@ -177,6 +186,7 @@ class FakeSystem final : public io::System {
     std::size_t most_ = SIZE_MAX;
     bool can_clone_ = false;
     std::function<void(const std::string&)> hook_;
+    std::function<void(struct stat&)> disguise_;
     std::map<std::string, int> counts_;
     int total_ = 0;
     std::string failed_;
