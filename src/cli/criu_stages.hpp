@@ -4,11 +4,15 @@
 #include <spdlog/logger.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <memory>
 
 #include "ckpt-lease/io/folder.hpp"
 
 namespace ckpt_lease::cli {
+
+/// How long the hook waits for others, in all: the tasks are stopped, and more wait for them.
+inline constexpr std::chrono::milliseconds kHookPatience{5000};
 
 /// What criu tells its action script, and where the script writes what it does.
 struct CriuStage {

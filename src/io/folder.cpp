@@ -6,7 +6,6 @@
 #include <linux/fs.h>
 
 #include <cerrno>
-#include <chrono>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/trust.hpp"
@@ -23,22 +22,13 @@ std::string joined(const std::string& folder, std::string_view name) {
     return fmt::format("{}{}{}", folder, folder.ends_with('/') ? "" : "/", name);
 }
 
-// A file with a lease is not opened before its holder lets go, which the kernel sees to; with
-// O_NONBLOCK it says EAGAIN until then.
-int open_regular(const Folder& folder, const std::string& name, int flags) {
-    constexpr std::chrono::milliseconds kPause{10};
-    int fd = folder.open_file(name, flags | O_NONBLOCK | O_NOCTTY);
-    while (fd == -EAGAIN) {
-        folder.system().pause(kPause);
-        fd = folder.open_file(name, flags | O_NONBLOCK | O_NOCTTY);
-    }
-    return fd;
-}
-
 }  // namespace
 
-std::shared_ptr<const Folder> Folder::open(System& system, const std::string& path) {
-    return find_place(system, path, "open").open_folder();
+std::shared_ptr<const Folder> Folder::open(System& system, const std::string& path,
+                                           std::chrono::milliseconds patience) {
+    auto folder = find_place(system, path, "open").open_folder();
+    *folder->patience_ = patience;
+    return folder;
 }
 
 std::string Folder::path_of(std::string_view name) const {
@@ -64,6 +54,18 @@ std::optional<struct stat> Folder::status_of(const std::string& name) const {
 int Folder::open_file(const std::string& name, int flags, mode_t mode) const {
     return uninterrupted(
         [&] { return system().open(folder_.fd(), name, flags | O_NOFOLLOW | O_CLOEXEC, mode); });
+}
+
+// The kernel would wait for the holder of a lease, who can take it again and again.
+int Folder::open_regular(const std::string& name, int flags) const {
+    constexpr std::chrono::milliseconds kPause{10};
+    int fd = open_file(name, flags | O_NONBLOCK | O_NOCTTY);
+    while (fd == -EAGAIN && patience_->count() > 0) {
+        system().pause(kPause);
+        *patience_ -= kPause;
+        fd = open_file(name, flags | O_NONBLOCK | O_NOCTTY);
+    }
+    return fd;
 }
 
 int Folder::open_door(const std::string& name, int flags) const {
@@ -125,7 +127,7 @@ File Place::open(int flags, std::string_view action) const {
     if (is_door) {
         fd = folder->open_door(name, flags);
     } else {
-        fd = was_regular ? open_regular(*folder, name, flags) : folder->open_file(name, flags);
+        fd = was_regular ? folder->open_regular(name, flags) : folder->open_file(name, flags);
     }
     if (fd == -ELOOP) {
         throw Error(Error::Kind::io,
@@ -134,6 +136,14 @@ File Place::open(int flags, std::string_view action) const {
                                             "followed",
                                             action),
                      .hint = "somebody else may have put it here"});
+    }
+    if (fd == -EAGAIN) {
+        throw Error(Error::Kind::io,
+                    {.file = shown,
+                     .message = fmt::format("cannot {}: somebody holds a lease on it, and does not "
+                                            "give it up",
+                                            action),
+                     .hint = "/proc/locks says who"});
     }
     if (fd < 0) {
         fail(shown, action, fd);
@@ -160,7 +170,7 @@ std::shared_ptr<const Folder> Place::open_folder() const {
     }
     File opened = File::adopt(folder->system(), shown, fd);
     check_links(opened.status());
-    return std::make_shared<Folder>(std::move(opened));
+    return std::make_shared<Folder>(std::move(opened), folder->patience());
 }
 
 void Place::check_links(const struct stat& found) const {

@@ -200,8 +200,10 @@ class Walk {
                          .hint = "remove it, or name the file that it should lead to"});
         }
         if (!into_.folder) {
-            into_.folder = std::make_shared<Folder>(
-                File::adopt(system_, folder_part(into_.shown), at_->release()));
+            File folder = File::adopt(system_, folder_part(into_.shown), at_->release());
+            into_.folder = start_ == nullptr
+                               ? std::make_shared<Folder>(std::move(folder))
+                               : std::make_shared<Folder>(std::move(folder), start_->patience());
         }
     }
 

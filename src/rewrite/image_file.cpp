@@ -128,7 +128,7 @@ void check_origin(const io::File& journal, const io::File& image) {
 }
 
 std::optional<io::File> open_journal(const io::Place& place, const std::string& path) {
-    const int fd = place.folder->open_file(journal_name(place.name), O_RDONLY | O_NONBLOCK);
+    const int fd = place.folder->open_regular(journal_name(place.name), O_RDONLY);
     switch (-fd) {
         case ENOENT:
         case ENAMETOOLONG:  // the image has a name that no journal could be made for

@@ -190,11 +190,29 @@ TEST_F(Walk, AFileThatTakesAPipesPlaceIsNotOpened) {
 }
 
 TEST_F(Walk, AFileWithALeaseIsWaitedFor) {
-    system_.fail_call("open", 1000, EAGAIN);
     const Place place = find("x");
     system_.fail_call("open", system_.count("open") + 1, EAGAIN);
     EXPECT_EQ(text_of(place), "x");
     EXPECT_EQ(system_.count("pause"), 1);
+}
+
+// The holder may take it again and again. All that comes of one folder waits no longer in all.
+TEST_F(Walk, AFileWithALeaseIsNotWaitedForWithoutLimit) {
+    const auto sub = Folder::open(system_, folder_ / "sub", std::chrono::milliseconds(50));
+    Place below;
+    ASSERT_EQ(find_place(*sub, "y", below), 0);
+    const Place place = place_in(sub, "y");
+    system_.fail_all("open", EAGAIN);
+    const std::string message =
+        folder_ / "sub/y" +
+        ": cannot open: somebody holds a lease on it, and does not give it up (/proc/locks says "
+        "who)";
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { static_cast<void>(place.open(O_RDONLY)); }),
+              message);
+    EXPECT_EQ(system_.count("pause"), 5);
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { static_cast<void>(below.open(O_RDONLY)); }),
+              message);
+    EXPECT_EQ(system_.count("pause"), 5) << "nothing is left to wait";
 }
 
 TEST_F(Walk, TheFolderIsHeldWhateverItIsCalled) {

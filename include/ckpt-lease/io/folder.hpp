@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,16 +15,25 @@
 
 namespace ckpt_lease::io {
 
+/// How long may still be waited for those who hold leases on files: by all that came of one open
+/// folder, together.
+using Patience = std::shared_ptr<std::chrono::milliseconds>;
+
 /// A folder that is held open. Files are found, made, replaced and removed in this one, whatever
 /// its path leads to in the meantime: in the folders of other users that can be another folder at
 /// every step. No name here is a path, and no symbolic link is ever followed.
 class Folder {
  public:
+    /// Longer than lease-break-time, as it usually is: proc_sys_fs(5).
+    static constexpr std::chrono::milliseconds kPatience{60'000};
+
     /// Opens the folder that `path` leads to, by find_place()'s rules. Throws Error(io).
-    [[nodiscard]] static std::shared_ptr<const Folder> open(System& system,
-                                                            const std::string& path);
+    [[nodiscard]] static std::shared_ptr<const Folder> open(
+        System& system, const std::string& path, std::chrono::milliseconds patience = kPatience);
     /// `folder` is open (O_PATH is enough); its name is what the user called it.
-    explicit Folder(File folder) : folder_(std::move(folder)) {}
+    explicit Folder(File folder,
+                    Patience patience = std::make_shared<std::chrono::milliseconds>(kPatience))
+        : folder_(std::move(folder)), patience_(std::move(patience)) {}
 
     [[nodiscard]] System& system() const noexcept { return folder_.system(); }
     [[nodiscard]] int fd() const noexcept { return folder_.fd(); }
@@ -40,6 +50,10 @@ class Folder {
     [[nodiscard]] std::optional<struct stat> status_of(const std::string& name) const;
     /// openat(2) with O_NOFOLLOW and O_CLOEXEC added. Returns the descriptor, or -errno.
     [[nodiscard]] int open_file(const std::string& name, int flags, mode_t mode = 0) const;
+    /// The same of what was a regular file: waits for no other end of a pipe, and no longer than
+    /// patience() for the holder of a lease (fcntl(2)): then it returns -EAGAIN.
+    [[nodiscard]] int open_regular(const std::string& name, int flags) const;
+    [[nodiscard]] const Patience& patience() const noexcept { return patience_; }
     /// The same, and follows `name`: a link of proc(5), which only the kernel can follow.
     [[nodiscard]] int open_door(const std::string& name, int flags) const;
     /// Gives the file `from` the name `to`, in the place of what has it. Returns 0, or -errno.
@@ -55,6 +69,7 @@ class Folder {
 
  private:
     File folder_;
+    Patience patience_;
 };
 
 /// The path of the file that is open as `fd`, without links; empty where the system does not tell.
