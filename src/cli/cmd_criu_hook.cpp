@@ -67,8 +67,7 @@ CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it. Without
         }
         // CRIU's folder may be a link of proc(5) and may be renamed: it is found once, here.
         try {
-            stage.folder =
-                io::Folder::open(*context.environment.system, folder, kHookPatience);
+            stage.folder = io::Folder::open(*context.environment.system, folder, kHookPatience);
         } catch (const Error& error) {
             context.complain(error.what());
             return strict ? kInputOutput : kDone;

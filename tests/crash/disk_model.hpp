@@ -101,6 +101,8 @@ class ModelSystem final : public ckpt_lease::io::System {
     [[nodiscard]] const std::string& hit() const noexcept { return hit_; }
     /// What was written to standard output and error.
     [[nodiscard]] const std::string& output(int fd) { return output_[fd]; }
+    /// Adds to that, without a system call.
+    void note(int fd, const std::string& text) { output_[fd] += text; }
 
     int open(int folder, const std::string& name, int flags, mode_t mode) override;
     int close(int fd) override;

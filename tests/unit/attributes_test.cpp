@@ -20,10 +20,10 @@ constexpr const char* kDefaultList = "system.posix_acl_default";
 // acl(5) as the kernel takes it: a version, and entries of a tag, permissions and an id.
 const std::string kList =
     "\x02\x00\x00\x00"
-    "\x01\x00\x06\x00\xff\xff\xff\xff"   // user::rw-
-    "\x02\x00\x06\x00\x39\x30\x00\x00"   // user:12345:rw-
-    "\x04\x00\x00\x00\xff\xff\xff\xff"   // group::---
-    "\x10\x00\x06\x00\xff\xff\xff\xff"   // mask::rw-
+    "\x01\x00\x06\x00\xff\xff\xff\xff"    // user::rw-
+    "\x02\x00\x06\x00\x39\x30\x00\x00"    // user:12345:rw-
+    "\x04\x00\x00\x00\xff\xff\xff\xff"    // group::---
+    "\x10\x00\x06\x00\xff\xff\xff\xff"    // mask::rw-
     "\x20\x00\x00\x00\xff\xff\xff\xff"s;  // other::---
 
 void set(const std::string& path, const char* name, const std::string& value) {

@@ -39,8 +39,7 @@ class Walk : public testing::Test {
     }
     [[nodiscard]] static std::string text_of(const Place& place) {
         std::string text(10, '\0');
-        text.resize(
-            place.open(O_RDONLY).read_at(std::as_writable_bytes(std::span(text)), 0));
+        text.resize(place.open(O_RDONLY).read_at(std::as_writable_bytes(std::span(text)), 0));
         return text;
     }
     // All links seem to be of somebody else than the user who runs the test.
@@ -136,7 +135,8 @@ TEST_F(Walk, LinksOfOthersAreNotFollowedToWhatIsNotTheirs) {
     give_links_away();
     for (const char* const path : {"link", "chain", "folder/y", "folder/none", "folder"}) {
         EXPECT_EQ(message_of(Error::Kind::io, [&] { static_cast<void>(find(path)); }),
-                  folder_ / path + ": a symbolic link of user 12345 leads to what belongs to user " +
+                  folder_ / path +
+                      ": a symbolic link of user 12345 leads to what belongs to user " +
                       std::to_string(geteuid()) +
                       " here: it is not followed (name the file itself, if it is meant)");
     }

@@ -95,22 +95,26 @@ const Work kWorks[] = {
              open_to_undo(x.system, x.path("theirs", "x.img"), journal, undo_file, {});
          static_cast<void>(undo(image, journal, undo_file, false, {}));
      }},
-    {"copy_over_another", {},
+    {"copy_over_another",
+     {},
      [](Scene& x) {
          const ImageFile image(x.system, x.path("theirs", "x.img"), {});
          write_copy(image, x.edits, x.path("theirs", "out.img"), {});
      }},
-    {"copy_to_a_new_file", {},
+    {"copy_to_a_new_file",
+     {},
      [](Scene& x) {
          const ImageFile image(x.system, x.path("theirs", "x.img"), {});
          write_copy(image, x.edits, x.path("theirs", "undo"), {});
      }},
-    {"replace", {},
+    {"replace",
+     {},
      [](Scene& x) {
          const ImageFile image(x.system, x.path("theirs", "out.img"), kForWriting);
          replace_file(image, as_bytes("new"));
      }},
-    {"over_anything", {},
+    {"over_anything",
+     {},
      [](Scene& x) {
          write_over(io::Folder::open(x.system, x.folder / "theirs"), "out.img", as_bytes("new"));
      }},

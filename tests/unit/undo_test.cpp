@@ -23,8 +23,7 @@ class UndoFile : public testing::Test {
         write_in_place(image, x_.edits(), undo_file_, {});
     }
     std::string why_not(Error::Kind kind = Error::Kind::damaged) {
-        return message_of(kind,
-                          [&] { static_cast<void>(read_undo_file(system_, undo_file_)); });
+        return message_of(kind, [&] { static_cast<void>(read_undo_file(system_, undo_file_)); });
     }
     std::string why_not_opened(const UndoOptions& options, Error::Kind kind) {
         const Journal journal = read_undo_file(kernel(), undo_file_);
@@ -74,9 +73,9 @@ TEST_F(UndoFile, WithASecondNameIsNotBelieved) {
 TEST_F(UndoFile, IsNoPipe) {
     fs::remove(undo_file_);
     ASSERT_EQ(mkfifo(undo_file_.c_str(), 0600), 0);
-    EXPECT_EQ(why_not(Error::Kind::io),
-              undo_file_ +
-                  ": this is no undo file: it is no regular file (give what --undo-file kept)");
+    EXPECT_EQ(
+        why_not(Error::Kind::io),
+        undo_file_ + ": this is no undo file: it is no regular file (give what --undo-file kept)");
 }
 
 TEST_F(UndoFile, BelongsToWhoeverMadeIt) {
