@@ -56,7 +56,7 @@ void keep_criu_from_breaking(const CriuStage& stage, const criu::CapturedLeases&
     const ImageFile file(place, {.access = ImageFile::Access::write,
                                  .wait = true,
                                  .only_regular = true,
-                                 .wait_at_most = kHookPatience});
+                                 .patiently = true});
     const auto files = criu::open_checkpoint(stage.folder);
     const std::string before = files->read(criu::kFileLocksImage).value_or("");
     std::size_t changed = 0;
@@ -99,7 +99,7 @@ void check_origin(const CriuStage& stage, const ImageFile& captured) {
 
 // The image that fits CRIU's: one that an earlier dump left there does not.
 linux_cr::Image read_captured(const CriuStage& stage, const io::Place& place) {
-    ImageFile file(place, {.wait = true, .only_regular = true, .wait_at_most = kHookPatience});
+    ImageFile file(place, {.wait = true, .only_regular = true, .patiently = true});
     check_origin(stage, file);
     io::FileSource source(file.file());
     linux_cr::Image image = linux_cr::read_sound_image(source, linux_cr::default_layout());

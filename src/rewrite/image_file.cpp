@@ -44,35 +44,32 @@ io::File open_image(const io::Place& place, const ImageFile::Options& options) {
     return file;
 }
 
-// Returns -EAGAIN or -EACCES if others have it still.
-int take_lock(const io::File& file, short type, const ImageFile::Options& options) {
+// Returns -EAGAIN or -EACCES if others have it still. With a `patience` it is used up.
+int take_lock(const io::File& file, short type, bool wait, const io::Patience& patience) {
     constexpr std::chrono::milliseconds kPause{10};
-    using Clock = std::chrono::steady_clock;
     io::System& system = file.system();
-    const bool without_limit = options.wait && options.wait_at_most.count() == 0;
-    const auto end = Clock::now() + options.wait_at_most;
     while (true) {
-        const int result =
-            io::uninterrupted([&] { return system.lock(file.fd(), type, without_limit); });
-        if ((result != -EAGAIN && result != -EACCES) || !options.wait || Clock::now() >= end) {
+        const int result = io::uninterrupted(
+            [&] { return system.lock(file.fd(), type, wait && patience == nullptr); });
+        if ((result != -EAGAIN && result != -EACCES) || !wait || patience->count() <= 0) {
             return result;
         }
         system.pause(kPause);
+        *patience -= kPause;
     }
 }
 
-void lock(const io::File& file, const ImageFile::Options& options) {
+void lock(const io::File& file, const ImageFile::Options& options, const io::Patience& patience) {
     const bool writes = options.access == ImageFile::Access::write;
-    const int result = take_lock(file, writes ? F_WRLCK : F_RDLCK, options);
+    const int result = take_lock(file, writes ? F_WRLCK : F_RDLCK, options.wait, patience);
     switch (-result) {
         case EAGAIN:
         case EACCES:
             fail_at(Error::Kind::io, file.name(),
                     writes ? "another process is using the image"
                            : "another process is rewriting the image",
-                    options.wait
-                        ? fmt::format("it was waited for, for {} ms", options.wait_at_most.count())
-                        : "--wait waits until it is done");
+                    patience != nullptr ? "it was waited for, and did not end in time"
+                                        : "--wait waits until it is done");
         case 0:
         case ENOLCK:  // a file system without locks, or a kernel without those of open files
         case ENOSYS:
@@ -92,7 +89,7 @@ io::File open_locked(io::Place& place, const ImageFile::Options& options) {
         if (!S_ISREG(status.st_mode)) {
             return file;
         }
-        lock(file, options);
+        lock(file, options, options.patiently ? place.folder->patience() : nullptr);
         if (place.is_door) {
             return file;
         }
@@ -203,7 +200,7 @@ ImageFile::ImageFile(io::System& system, const std::string& name, int fd, const 
     if (!S_ISREG(status.st_mode)) {
         return;
     }
-    lock(file_, {.access = Access::read, .wait = options.wait});
+    lock(file_, {.access = Access::read, .wait = options.wait}, nullptr);
     // Only the name tells where a journal would stand. A file that was removed has none.
     io::Place place;
     if (const std::string path = io::path_of_descriptor(system, fd);

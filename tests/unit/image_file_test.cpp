@@ -64,6 +64,23 @@ TEST(Locks, CanBeWaitedFor) {
     EXPECT_EQ(writer, nullptr) << "it did not wait";
 }
 
+TEST(Locks, AreWaitedForPatientlyAndNoLonger) {
+    ImageFolder x;
+    const ImageFile writer(kernel(), x.path(), kForWriting);
+    FakeSystem system;
+    const auto folder = io::Folder::open(system, x.folder() / ".", std::chrono::milliseconds(30));
+    const ImageFile::Options options{.wait = true, .patiently = true};
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        EXPECT_EQ(
+            message_of(Error::Kind::io,
+                       [&] { const ImageFile image(io::place_in(folder, "x.img"), options); }),
+            folder->path_of("x.img") +
+                ": another process is rewriting the image (it was waited for, and did not "
+                "end in time)");
+        EXPECT_EQ(system.count("pause"), 3) << "in all";
+    }
+}
+
 // While it waits, 'policy -o' may put another file in the place of this one.
 TEST(Locks, AreOnTheFileThatHasTheNameInTheEnd) {
     ImageFolder x;

@@ -15,8 +15,8 @@
 
 namespace ckpt_lease::io {
 
-/// How long may still be waited for those who hold leases on files: by all that came of one open
-/// folder, together.
+/// How long may still be waited for others, who hold leases or locks on files: by all that came of
+/// one open folder, together.
 using Patience = std::shared_ptr<std::chrono::milliseconds>;
 
 /// A folder that is held open. Files are found, made, replaced and removed in this one, whatever

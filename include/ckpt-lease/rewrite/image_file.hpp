@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -33,8 +32,8 @@ class ImageFile {
         bool wait = false;    ///< for others to be done with the image
         bool copied = false;  ///< the journal came along with a copy: it may be of another inode
         bool only_regular = false;  ///< refuse pipes and devices, without opening them
-        /// If `wait`: no longer than this; 0 is without limit.
-        std::chrono::milliseconds wait_at_most{0};
+        /// If `wait`: no longer than the patience() that is left of the folder.
+        bool patiently = false;
     };
 
     /// Opens the image at `path`. If an interrupted change has left a journal, the old bytes are
