@@ -26,12 +26,15 @@ io::File file_in_memory(io::System& system, const std::string& name,
 
 std::optional<ImageFile> lock_archive(const Context& context, const std::string& name,
                                       const OutputOptions& output, bool wait) {
+    io::System& system = *context.environment.system;
     std::error_code error;
-    if (std::filesystem::is_directory(name, error) ||
-        !is_checkpoint(*context.environment.system, name)) {
+    if (std::filesystem::is_directory(name, error) || !is_checkpoint(system, name)) {
         return std::nullopt;
     }
-    return open_image(context, name, access_for(context, name, output, wait));
+    const io::Place place = io::find_place(system, name, "open");
+    ImageFile archive(place, access_for(place, output, wait));
+    tell_of_interruption(context, archive);
+    return archive;
 }
 
 void rewrite_archive(const Context& context, const ImageFile& archive,

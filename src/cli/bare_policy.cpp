@@ -50,8 +50,7 @@ void PolicyRunner::rewrite_bare(criu::CheckpointFiles& checkpoint, const ImageFi
     // In a folder it is this one image that is read, decided about, and replaced.
     std::optional<ImageFile> locked;
     if (const auto place = checkpoint.place_of(criu::kFileLocksImage); place && place->status) {
-        locked.emplace(*place,
-                       access_for(context_, place->shown, settings_.output, settings_.wait));
+        locked.emplace(*place, access_for(*place, settings_.output, settings_.wait));
     }
     const bool for_breaker = asked.policy == kFavorBreaker;
     const criu::Checkpoint read = criu::read_checkpoint(checkpoint);

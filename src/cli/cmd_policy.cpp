@@ -74,7 +74,8 @@ Examples:
             const auto checkpoint = archive ? criu::open_archive(archive->file())
                                             : open_bare_checkpoint(context, image);
             if (checkpoint == nullptr) {
-                return runner.run(image_of(*context.environment.system, image));
+                return image == "-" ? runner.run_stream()
+                                    : runner.run(image_place(*context.environment.system, image));
             }
             if (archive && checkpoint->has(criu::kCapturedImage)) {
                 return runner.run_in_archive(*checkpoint, *archive);

@@ -51,7 +51,8 @@ Examples:
  private:
     // Images that need nothing need not be writable.
     [[nodiscard]] Recovery recover(io::System& system, const std::string& name) const {
-        ImageFile::Options options{.wait = wait_, .copied = copied_, .only_regular = true};
+        ImageFile::Options options{
+            .wait = wait_, .copied = copied_, .only_regular = true, .any_link = true};
         const io::Place place = io::find_place(system, name, "open");
         if (!ImageFile(place, options).was_interrupted()) {
             return {.image = name};

@@ -9,6 +9,7 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
+#include "cli/checkpoints.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -84,17 +85,35 @@ io::Progress progress_on(const Context& context, const io::File& file) {
     };
 }
 
+namespace {
+
+ImageFile open_place(const Context& context, io::Place place, const ImageFile::Options& options) {
+    ImageFile opened(std::move(place), options);
+    tell_of_interruption(context, opened);
+    return opened;
+}
+
+}  // namespace
+
 ImageFile open_image(const Context& context, const std::string& image,
                      const ImageFile::Options& options) {
     io::System& system = *context.environment.system;
-    ImageFile opened = image == "-" ? ImageFile(system, "-", STDIN_FILENO, options)
-                                    : ImageFile(system, image, options);
+    if (image != "-") {
+        return open_place(context, image_place(system, image), options);
+    }
+    ImageFile opened(system, "-", STDIN_FILENO, options);
     tell_of_interruption(context, opened);
     return opened;
 }
 
 Input::Input(const Context& context, const std::string& image, const ImageFile::Options& options)
-    : image_(open_image(context, image, options)), seekable_(io::is_seekable(image_.file())) {
+    : Input(context, open_image(context, image, options)) {}
+
+Input::Input(const Context& context, io::Place place, const ImageFile::Options& options)
+    : Input(context, open_place(context, std::move(place), options)) {}
+
+Input::Input(const Context& context, ImageFile image)
+    : image_(std::move(image)), seekable_(io::is_seekable(image_.file())) {
     if (seekable_) {
         source_ = std::make_unique<io::FileSource>(image_.file());
     } else {

@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/file.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -130,9 +130,16 @@ void OutputOptions::check(const std::vector<std::string>& images) const {
     }
 }
 
-bool OutputOptions::is_in_place(io::System& system, const std::string& image) const {
-    return !dry_run && image != "-" &&
-           (out.empty() || (out != "-" && is_same_file(system, out, image)));
+bool OutputOptions::is_in_place(const io::Place& image) const {
+    if (dry_run || out.empty() || out == "-") {
+        return !dry_run && out.empty();
+    }
+    io::Place place;
+    const int result = io::find_place(image.folder->system(), out, place);
+    if (result < 0 && result != -ENOENT) {
+        io::fail(out, "find", result);
+    }
+    return place.status && image.status && io::is_same_file(*place.status, *image.status);
 }
 
 void declare_wait(CLI::App& app, bool& wait) {

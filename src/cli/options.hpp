@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ckpt-lease/io/folder.hpp"
 #include "ckpt-lease/io/system.hpp"
 #include "ckpt-lease/lease/filter.hpp"
 #include "ckpt-lease/linux_cr/layout.hpp"
@@ -53,8 +54,8 @@ struct OutputOptions {
     void declare(CLI::App& app);
     /// Throws Error(refused) if the options cannot be carried out for these images.
     void check(const std::vector<std::string>& images) const;
-    /// True if `image` itself is to be rewritten.
-    [[nodiscard]] bool is_in_place(io::System& system, const std::string& image) const;
+    /// True if what is at `image` is to be rewritten itself.
+    [[nodiscard]] bool is_in_place(const io::Place& image) const;
 };
 
 /// --wait

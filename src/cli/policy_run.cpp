@@ -91,8 +91,9 @@ void PolicyRunner::report(const std::string& name, const LockList& locks, const 
     report_.end_image(plan.counts);
 }
 
-void PolicyRunner::rewrite_file(const std::string& name, Counts& counts) {
-    Input input(context_, name, access_for(context_, name, settings_.output, settings_.wait));
+void PolicyRunner::rewrite_file(const io::Place& place, Counts& counts) {
+    const std::string& name = place.shown;
+    Input input(context_, place, access_for(place, settings_.output, settings_.wait));
     if (!input.is_seekable()) {
         throw Error(Error::Kind::io,
                     {.file = name,
@@ -228,14 +229,12 @@ void PolicyRunner::rewrite_stream(Counts& counts) {
     report_.end_image(counts);
 }
 
-int PolicyRunner::run(const std::string& image) {
-    return judge(image, [&](Counts& counts) {
-        if (image == "-") {
-            rewrite_stream(counts);
-        } else {
-            rewrite_file(image, counts);
-        }
-    });
+int PolicyRunner::run(const io::Place& image) {
+    return judge(image.shown, [&](Counts& counts) { rewrite_file(image, counts); });
+}
+
+int PolicyRunner::run_stream() {
+    return judge("-", [&](Counts& counts) { rewrite_stream(counts); });
 }
 
 int PolicyRunner::run_in_archive(criu::CheckpointFiles& archive, const ImageFile& file) {

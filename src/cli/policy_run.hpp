@@ -41,7 +41,9 @@ class PolicyRunner {
         : context_(context), settings_(settings), report_(report) {}
 
     /// Returns the exit status; throws Error.
-    int run(const std::string& image);
+    int run(const io::Place& image);
+    /// As run(), for what comes through standard input.
+    int run_stream();
     /// As run(), for the image that was captured with a checkpoint and is in its archive, which is
     /// open as `file`.
     int run_in_archive(criu::CheckpointFiles& archive, const ImageFile& file);
@@ -64,7 +66,7 @@ class PolicyRunner {
     void report(const std::string& name, const LockList& locks, const Plan& plan) const;
 
     int judge(const std::string& name, const std::function<void(Counts&)>& rewrite);
-    void rewrite_file(const std::string& name, Counts& counts);
+    void rewrite_file(const io::Place& place, Counts& counts);
     void rewrite_archived(criu::CheckpointFiles& archive, const ImageFile& file, Counts& counts);
     void rewrite_bare(criu::CheckpointFiles& checkpoint, const ImageFile* archive,
                       const BarePolicy& asked, Counts& counts);

@@ -49,9 +49,8 @@ void refuse_several_names(const ImageFile& file, std::string_view what) {
     }
 }
 
-ImageFile::Options access_for(const Context& context, const std::string& image,
-                              const OutputOptions& output, bool wait) {
-    const bool in_place = output.is_in_place(*context.environment.system, image);
+ImageFile::Options access_for(const io::Place& image, const OutputOptions& output, bool wait) {
+    const bool in_place = output.is_in_place(image);
     return {.access = in_place ? ImageFile::Access::write : ImageFile::Access::read, .wait = wait};
 }
 

@@ -204,26 +204,30 @@ ssize_t CompressedWriter::write_callback(archive* handle, void* self, const void
 }
 
 MemberName split_member(std::string_view path) {
-    constexpr std::string_view kFolder = "checkpoint/";
-    while (path.starts_with("./")) {
-        path.remove_prefix(2);
+    // As tar unpacks it: /checkpoint//x and checkpoint/./x are checkpoint/x.
+    std::vector<std::string_view> parts;
+    while (!path.empty()) {
+        const std::size_t end = std::min(path.find('/'), path.size());
+        if (const std::string_view part = path.substr(0, end); !part.empty() && part != ".") {
+            parts.push_back(part);
+        }
+        path.remove_prefix(std::min(end + 1, path.size()));
     }
     MemberName name;
-    if (path.starts_with(kFolder)) {
-        name.folder = kFolder;
-        path.remove_prefix(kFolder.size());
-    }
-    if (path.find('/') == std::string_view::npos) {
-        name.image = path;
+    if (parts.size() == 2 && parts.front() == "checkpoint") {
+        name.folder = "checkpoint/";
+        name.image = parts.back();
+    } else if (parts.size() == 1) {
+        name.image = parts.front();
     }
     return name;
 }
 
-void refuse_captured_member(const std::string& archive) {
+void refuse_member(const std::string& archive, std::string_view image) {
     fail_damaged(archive,
-                 fmt::format("{} stands in it twice, or as a link: it cannot be told which leases "
-                             "are meant",
-                             kCapturedImage),
+                 fmt::format("{} stands in it twice, or as a link: it cannot be told which one "
+                             "counts",
+                             image),
                  "unpack the archive, remove what is wrong, and pack it again");
 }
 

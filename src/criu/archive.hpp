@@ -91,11 +91,11 @@ struct MemberName {
     std::string image;
 };
 
-/// Takes the path of a member apart; ./ at its front means nothing. The image is empty if it lies
+/// Takes the path of a member apart, as tar would unpack it. The image is empty if it lies
 /// where no checkpoint has its images.
 [[nodiscard]] MemberName split_member(std::string_view path);
 
-/// Throws Error(damaged): in `archive`, the image of leases is not one member with contents.
-[[noreturn]] void refuse_captured_member(const std::string& archive);
+/// Throws Error(damaged): in `archive`, `image` is not one member with contents of its own.
+[[noreturn]] void refuse_member(const std::string& archive, std::string_view image);
 
 }  // namespace ckpt_lease::criu

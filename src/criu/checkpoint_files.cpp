@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
@@ -129,10 +130,7 @@ class ArchiveFiles final : public CheckpointFiles {
         while (archive.next()) {
             const MemberName name = split_member(archive.path());
             const std::string path = name.folder + name.image;
-            if (name.image == kCapturedImage &&
-                !captured_.emplace(path, archive.is_file()).second) {
-                captured_[path] = false;
-            }
+            note_doubts(archive, name, path);
             if (archive.is_file() && is_wanted(name.image)) {
                 keep(archive, path);
             }
@@ -143,9 +141,10 @@ class ArchiveFiles final : public CheckpointFiles {
         if (!has(kInventoryImage)) {
             fail_no_checkpoint(this->name());
         }
-        const auto captured = captured_.find(folder_ + std::string(kCapturedImage));
-        if (captured != captured_.end() && !captured->second) {
-            refuse_captured_member(path_of(kCapturedImage));
+        for (const std::string_view image : {kCapturedImage, kFileLocksImage}) {
+            if (doubtful_.contains(folder_ + std::string(image))) {
+                refuse_member(this->name(), image);
+            }
         }
     }
 
@@ -165,6 +164,15 @@ class ArchiveFiles final : public CheckpointFiles {
     }
 
  private:
+    void note_doubts(const ArchiveReader& archive, const MemberName& name,
+                     const std::string& path) {
+        const bool is_captured = name.image == kCapturedImage;
+        if ((is_captured || name.image == kFileLocksImage) &&
+            (!archive.is_file() || (is_captured && images_.contains(path)))) {
+            doubtful_.insert(path);
+        }
+    }
+
     // Of two members with one name the last one counts, as it does when an archive is unpacked.
     void keep(ArchiveReader& archive, const std::string& path) {
         const auto [image, is_new] = images_.try_emplace(path);
@@ -185,7 +193,7 @@ class ArchiveFiles final : public CheckpointFiles {
     }
 
     std::map<std::string, std::string> images_;  // by their paths in the archive
-    std::map<std::string, bool> captured_;       // whether there is one, and it is a file
+    std::set<std::string> doubtful_;             // those that are links, or stand there twice
     std::string folder_;
     std::size_t total_ = 0;
 };

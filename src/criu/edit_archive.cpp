@@ -39,7 +39,7 @@ struct Places {
     std::vector<std::uint64_t> captured;
     std::vector<std::uint64_t> inventory;
     std::string inventory_path;
-    bool captured_is_link = false;
+    std::string link;  // an image of these that is none of its own
 
     [[nodiscard]] std::size_t count() const {
         return file_locks.size() + captured.size() + inventory.size();
@@ -60,8 +60,8 @@ Places find_places(const io::File& in, const io::Progress& progress, int& compre
         const std::string path = archive.path();
         const MemberName name = split_member(path);
         if (!archive.is_file()) {
-            if (name.image == kCapturedImage) {
-                folders[name.folder].captured_is_link = true;
+            if (name.image == kCapturedImage || name.image == kFileLocksImage) {
+                folders[name.folder].link = name.image;
             }
             continue;
         }
@@ -83,8 +83,8 @@ Places find_places(const io::File& in, const io::Progress& progress, int& compre
     compression = archive.compression();
     Places& below = folders["checkpoint/"];
     Places& found = below.inventory.empty() ? folders[""] : below;
-    if (found.captured_is_link || found.captured.size() > 1) {
-        refuse_captured_member(in.name());
+    if (!found.link.empty() || found.captured.size() > 1) {
+        refuse_member(in.name(), found.link.empty() ? kCapturedImage : found.link);
     }
     return found;
 }

@@ -158,7 +158,9 @@ File Place::open(int flags, std::string_view action) const {
                                           "cannot {}: something else has taken its place", action),
                                       .hint = "somebody else renames files here; try again"});
     }
-    check_links(found);
+    if ((flags & O_ACCMODE) != O_RDONLY || !S_ISREG(found.st_mode)) {
+        check_links(found);
+    }
     return file;
 }
 
@@ -169,21 +171,32 @@ std::shared_ptr<const Folder> Place::open_folder() const {
         fail(shown, "open", fd);
     }
     File opened = File::adopt(folder->system(), shown, fd);
-    check_links(opened.status());
-    return std::make_shared<Folder>(std::move(opened), folder->patience());
+    const auto distrust = distrust_of(opened.status());
+    return std::make_shared<Folder>(std::move(opened), folder->patience(), distrust);
+}
+
+std::optional<Distrust> Place::distrust_of(const struct stat& found) const {
+    for (const uid_t link_owner : link_owners) {
+        if (!may_lead_to(link_owner, found.st_uid)) {
+            return Distrust{link_owner, found.st_uid};
+        }
+    }
+    return folder->distrust();
 }
 
 void Place::check_links(const struct stat& found) const {
-    for (const uid_t link_owner : link_owners) {
-        if (!may_lead_to(link_owner, found.st_uid)) {
-            throw Error(Error::Kind::io,
-                        {.file = shown,
-                         .message = fmt::format("a symbolic link of user {} leads to what belongs "
-                                                "to user {} here: it is not followed",
-                                                link_owner, found.st_uid),
-                         .hint = "name the file itself, if it is meant"});
-        }
+    if (const auto distrust = distrust_of(found)) {
+        throw Error(Error::Kind::io,
+                    {.file = shown,
+                     .message = fmt::format("a symbolic link of user {} leads to what belongs to "
+                                            "user {} here: it is not followed",
+                                            distrust->link_owner, distrust->owner),
+                     .hint = "name the file itself, if it is meant"});
     }
+}
+
+void Place::check_links() const {
+    check_links(status ? *status : folder->status());
 }
 
 }  // namespace ckpt_lease::io

@@ -27,6 +27,7 @@ class Walk {
     Walk(System& system, const Folder* start, const std::string& path, Place& into)
         : system_(system), start_(start), path_(path), into_(into) {
         into_.shown = start == nullptr ? path : start->path_of(path);
+        distrust_ = start == nullptr ? std::nullopt : start->distrust();
     }
 
     int run() {
@@ -153,9 +154,7 @@ class Walk {
         File found = File::adopt(system_, path_, fd);
         const struct stat status = found.status();
         if (!is_last()) {
-            into_.link_owners = {owner};
-            into_.check_links(status);
-            into_.link_owners.clear();
+            note(owner, status);
             return move_to(std::move(found), status);
         }
         // A file that has its name still is there as well.
@@ -179,21 +178,26 @@ class Walk {
     }
 
     int end_link(uid_t owner) {
-        into_.link_owners.push_back(owner);
         if (into_.name.empty()) {
-            into_.check_links(at_->status());
-            into_.link_owners.clear();
+            note(owner, at_->status());
+        } else {
+            into_.link_owners.push_back(owner);
         }
         return 0;
+    }
+
+    // A link of `owner` has led to a folder. Whatever follows, it led there.
+    void note(uid_t owner, const struct stat& folder) {
+        if (!distrust_ && !may_lead_to(owner, folder.st_uid)) {
+            distrust_ = Distrust{owner, folder.st_uid};
+        }
     }
 
     void finish() {
         if (into_.name.empty()) {
             into_.status = at_->status();
             into_.name = ".";
-        } else if (into_.status) {
-            into_.check_links(*into_.status);
-        } else if (links_ > 0 && !into_.link_owners.empty()) {
+        } else if (!into_.status && !into_.link_owners.empty()) {
             throw Error(Error::Kind::io,
                         {.file = into_.shown,
                          .message = "this is a symbolic link that leads nowhere",
@@ -201,9 +205,11 @@ class Walk {
         }
         if (!into_.folder) {
             File folder = File::adopt(system_, folder_part(into_.shown), at_->release());
-            into_.folder = start_ == nullptr
-                               ? std::make_shared<Folder>(std::move(folder))
-                               : std::make_shared<Folder>(std::move(folder), start_->patience());
+            into_.folder = std::make_shared<Folder>(
+                std::move(folder),
+                start_ == nullptr ? std::make_shared<std::chrono::milliseconds>(Folder::kPatience)
+                                  : start_->patience(),
+                distrust_);
         }
     }
 
@@ -212,6 +218,7 @@ class Walk {
     const std::string& path_;
     Place& into_;
     std::optional<File> at_;
+    std::optional<Distrust> distrust_;  // of at_
     std::deque<Step> steps_;
     int links_ = 0;
 };

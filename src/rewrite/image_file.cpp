@@ -37,6 +37,9 @@ io::File open_image(const io::Place& place, const ImageFile::Options& options) {
     if (options.only_regular && place.status && !S_ISREG(place.status->st_mode)) {
         fail_at(Error::Kind::io, place.shown, "this is no regular file", "give the image itself");
     }
+    if (!options.any_link) {
+        place.check_links();
+    }
     io::File file = place.open(writes ? O_RDWR : O_RDONLY, writes ? "open for writing" : "open");
     if (S_ISDIR(file.status().st_mode)) {
         refuse_folder(place.shown);

@@ -20,7 +20,8 @@ constexpr std::uint64_t kToldAfter = 4096;  // edits
                 {.file = file, .message = std::move(message), .hint = std::move(hint)});
 }
 
-void check_rewritable(const io::File& image) {
+void check_rewritable(const ImageFile& image_file) {
+    const io::File& image = image_file.file();
     const struct stat status = image.status();
     if (S_ISBLK(status.st_mode)) {
         refuse_file(image.name(),
@@ -30,6 +31,11 @@ void check_rewritable(const io::File& image) {
     }
     if (!S_ISREG(status.st_mode)) {
         refuse_file(image.name(), "only regular files can be rewritten in place",
+                    "write elsewhere with -o OUT");
+    }
+    if (image_file.path().empty()) {
+        refuse_file(image.name(),
+                    "the file has no name any more, and no journal could stand beside it",
                     "write elsewhere with -o OUT");
     }
     if (status.st_nlink > 1) {
@@ -168,7 +174,7 @@ void write_in_place(ImageFile& image, const EditList& edits, const std::string& 
     if (edits.empty() && undo_file.empty()) {
         return;
     }
-    check_rewritable(image.file());
+    check_rewritable(image);
     check_unchanged(image.file(), edits, progress);
     std::optional<io::Place> kept;
     if (!undo_file.empty()) {

@@ -24,6 +24,7 @@ int create(const io::Folder& folder, const std::string& name) {
 
 io::File create_beside(const io::Place& place, const std::string& shown, NewFile::Name name,
                        std::string& temporary) {
+    place.check_links();
     const io::Folder& folder = *place.folder;
     const bool is_fixed = name == NewFile::Name::fixed;
     const std::string start =

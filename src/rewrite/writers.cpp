@@ -7,7 +7,6 @@
 #include <array>
 #include <cerrno>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
@@ -82,25 +81,13 @@ Fill filled_with(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-bool is_same_file(io::System& system, const std::string& a, const std::string& b) {
-    io::Place first;
-    io::Place second;
-    const int found_first = io::find_place(system, a, first);
-    const int found_second = io::find_place(system, b, second);
-    for (const auto& [path, found] : {std::pair(&a, found_first), std::pair(&b, found_second)}) {
-        if (found < 0 && found != -ENOENT) {
-            io::fail(*path, "find", found);
-        }
-    }
-    return first.status && second.status && io::is_same_file(*first.status, *second.status);
-}
-
 Output find_output(io::System& system, const std::string& out) {
     Output output;
     if (const int result = io::find_place(system, out, output.place); result < 0) {
         io::fail(out, result == -ENOENT ? "create a file beside it" : "find", result);
     }
     const io::Place& place = output.place;
+    place.check_links();
     refuse_foreign(place);
     output.takes_file = !place.is_door && (!place.status || S_ISREG(place.status->st_mode));
     if (output.takes_file) {
@@ -158,6 +145,11 @@ void write_over(const std::shared_ptr<const io::Folder>& folder, const std::stri
 }
 
 void replace_file(const ImageFile& old, const Fill& fill) {
+    if (old.path().empty()) {
+        throw Error(Error::Kind::io, {.file = old.file().name(),
+                                      .message = "the file has no name any more",
+                                      .hint = "write elsewhere with -o OUT"});
+    }
     NewFile file(old.place());
     if (fill(file.file())) {
         keep_attributes(old.file(), file.file());

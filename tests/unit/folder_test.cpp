@@ -128,19 +128,53 @@ TEST_F(Walk, LinksOfOthersAreFollowedToWhatIsTheirs) {
     EXPECT_EQ(find("folder/y").name, "y");
 }
 
-TEST_F(Walk, LinksOfOthersAreNotFollowedToWhatIsNotTheirs) {
+// Whoever only reads gets what is there, as from the kernel.
+TEST_F(Walk, LinksOfOthersToWhatIsNotTheirsAreForReadersOnly) {
     link("sub/y", "link");
     link("link", "chain");
     link("sub", "folder");
     give_links_away();
-    for (const char* const path : {"link", "chain", "folder/y", "folder/none", "folder"}) {
-        EXPECT_EQ(message_of(Error::Kind::io, [&] { static_cast<void>(find(path)); }),
-                  folder_ / path +
-                      ": a symbolic link of user 12345 leads to what belongs to user " +
-                      std::to_string(geteuid()) +
-                      " here: it is not followed (name the file itself, if it is meant)");
+    const auto refusal_of = [&](const std::string& path) {
+        return folder_ / path + ": a symbolic link of user 12345 leads to what belongs to user " +
+               std::to_string(geteuid()) +
+               " here: it is not followed (name the file itself, if it is meant)";
+    };
+    for (const char* const path : {"link", "chain", "folder/y"}) {
+        const Place place = find(path);
+        EXPECT_EQ(text_of(place), "y") << path;
+        for (const int flags : {O_RDWR, O_WRONLY}) {
+            EXPECT_EQ(message_of(Error::Kind::io, [&] { static_cast<void>(place.open(flags)); }),
+                      refusal_of(path));
+        }
+        EXPECT_EQ(message_of(Error::Kind::io, [&] { place.check_links(); }), refusal_of(path));
     }
-    EXPECT_EQ(find("sub/y").name, "y") << "without a link";
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { find("folder/none").check_links(); }),
+              refusal_of("folder/none"))
+        << "no file is made there";
+    // Whatever comes of the folder knows how it was found.
+    const auto folder = find("folder").open_folder();
+    Place below;
+    ASSERT_EQ(find_place(*folder, "y", below), 0);
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { below.check_links(); }), refusal_of("folder/y"));
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { place_in(folder, "y").check_links(); }),
+              refusal_of("folder/y"));
+    EXPECT_NO_THROW(find("sub/y").check_links()) << "without a link";
+}
+
+TEST_F(Walk, DevicesAndPipesBehindLinksOfOthersAreNotEvenRead) {
+    link("/dev/null", "null");
+    give_links_away();
+    EXPECT_NE(message_of(Error::Kind::io, [&] { static_cast<void>(find("null").open(O_RDONLY)); })
+                  .find("a symbolic link of user 12345"),
+              std::string::npos);
+}
+
+TEST_F(Walk, WhatIsTheSameFileIsToldByWhereItIs) {
+    link("x", "link");
+    fs::create_hard_link(folder_ / "x", folder_ / "second");
+    EXPECT_TRUE(is_same_file(*find("x").status, *find("link").status));
+    EXPECT_TRUE(is_same_file(*find("second").status, *find("x").status));
+    EXPECT_FALSE(is_same_file(*find("sub/y").status, *find("x").status));
 }
 
 // The file can become another between the walk and the opening.

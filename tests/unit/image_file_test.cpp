@@ -118,6 +118,25 @@ TEST(Open, AFolderIsNoImage) {
     }
 }
 
+// What it has would be passed on, perhaps to where the link's owner can read it.
+TEST(Open, ALinkOfSomebodyElseIsFollowedOnlyToLookAtTheImage) {
+    ImageFolder x;
+    ASSERT_EQ(symlink("x.img", (x.folder() / "link").c_str()), 0);
+    FakeSystem system;
+    system.disguise([](struct stat& status) {
+        if (S_ISLNK(status.st_mode)) {
+            status.st_uid = 12345;
+        }
+    });
+    for (const ImageFile::Options& options : {ImageFile::Options{}, kForWriting}) {
+        EXPECT_NE(message_of(Error::Kind::io,
+                             [&] { const ImageFile image(system, x.folder() / "link", options); })
+                      .find("a symbolic link of user 12345 leads to"),
+                  std::string::npos);
+    }
+    EXPECT_TRUE(contents(ImageFile(system, x.folder() / "link", {.any_link = true})) == x.before());
+}
+
 TEST(Open, WhatMayNotBeWrittenSaysSo) {
     ImageFolder x;
     FakeSystem system;

@@ -280,16 +280,21 @@ TEST(WriteCopy, RefusesAPlaceWithAJournal) {
     EXPECT_EQ(read_whole(x.out()), "old");
 }
 
-TEST(IsSameFile, FollowsLinksAndKnowsOtherNames) {
+// It can be read and copied, but not rewritten: nothing could stand beside it.
+TEST(WriteInPlace, RefusesAFileWithoutAName) {
     ImageFolder x;
-    ASSERT_EQ(symlink("x.img", (x.folder() / "link").c_str()), 0);
-    ASSERT_EQ(link(x.path().c_str(), (x.folder() / "second").c_str()), 0);
-    write_whole(x.folder() / "other", "");
-    EXPECT_TRUE(is_same_file(kernel(), x.path(), x.folder() / "link"));
-    EXPECT_TRUE(is_same_file(kernel(), x.folder() / "second", x.path()));
-    EXPECT_FALSE(is_same_file(kernel(), x.folder() / "other", x.path()));
-    EXPECT_FALSE(is_same_file(kernel(), x.path(), x.folder() / "none"));
-    EXPECT_FALSE(is_same_file(kernel(), x.folder() / "none", x.folder() / "none"));
+    const io::File file(kernel(), x.path(), O_RDWR);
+    std::filesystem::remove(x.path());
+    const std::string door = "/proc/self/fd/" + std::to_string(file.fd());
+    ImageFile image(kernel(), door, kForWriting);
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { write_in_place(image, x.edits(), {}, {}); }),
+              door +
+                  ": the file has no name any more, and no journal could stand beside it (write "
+                  "elsewhere with -o OUT)");
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { replace_file(image, as_bytes("new")); }),
+              door + ": the file has no name any more (write elsewhere with -o OUT)");
+    EXPECT_NO_THROW(write_copy(image, x.edits(), x.out(), {}));
+    EXPECT_TRUE(read_whole(x.out()) == x.after());
 }
 
 TEST(WriteCopy, WritesIntoAPipe) {

@@ -19,6 +19,12 @@ namespace ckpt_lease::io {
 /// one open folder, together.
 using Patience = std::shared_ptr<std::chrono::milliseconds>;
 
+/// A link of somebody else that was followed to what is not his own: see may_lead_to().
+struct Distrust {
+    uid_t link_owner = 0;
+    uid_t owner = 0;
+};
+
 /// A folder that is held open. Files are found, made, replaced and removed in this one, whatever
 /// its path leads to in the meantime: in the folders of other users that can be another folder at
 /// every step. No name here is a path, and no symbolic link is ever followed.
@@ -32,8 +38,9 @@ class Folder {
         System& system, const std::string& path, std::chrono::milliseconds patience = kPatience);
     /// `folder` is open (O_PATH is enough); its name is what the user called it.
     explicit Folder(File folder,
-                    Patience patience = std::make_shared<std::chrono::milliseconds>(kPatience))
-        : folder_(std::move(folder)), patience_(std::move(patience)) {}
+                    Patience patience = std::make_shared<std::chrono::milliseconds>(kPatience),
+                    std::optional<Distrust> distrust = std::nullopt)
+        : folder_(std::move(folder)), patience_(std::move(patience)), distrust_(distrust) {}
 
     [[nodiscard]] System& system() const noexcept { return folder_.system(); }
     [[nodiscard]] int fd() const noexcept { return folder_.fd(); }
@@ -54,6 +61,8 @@ class Folder {
     /// patience() for the holder of a lease (fcntl(2)): then it returns -EAGAIN.
     [[nodiscard]] int open_regular(const std::string& name, int flags) const;
     [[nodiscard]] const Patience& patience() const noexcept { return patience_; }
+    /// A link on the way to this folder that only those may follow who read.
+    [[nodiscard]] const std::optional<Distrust>& distrust() const noexcept { return distrust_; }
     /// The same, and follows `name`: a link of proc(5), which only the kernel can follow.
     [[nodiscard]] int open_door(const std::string& name, int flags) const;
     /// Gives the file `from` the name `to`, in the place of what has it. Returns 0, or -errno.
@@ -70,6 +79,7 @@ class Folder {
  private:
     File folder_;
     Patience patience_;
+    std::optional<Distrust> distrust_;
 };
 
 /// The path of the file that is open as `fd`, without links; empty where the system does not tell.
@@ -85,26 +95,31 @@ struct Place {
     std::optional<struct stat> status;  ///< of what was there; nothing if nothing was
     /// A link of proc(5) to an open file, which only the kernel can follow.
     bool is_door = false;
-    /// Whose links led here: see may_lead_to().
+    /// Whose links led from the folder to what is here: see may_lead_to().
     std::vector<uid_t> link_owners;
 
     /// What it is called without links, where the system can tell; otherwise `shown`.
     [[nodiscard]] std::string real_path() const;
     /// Opens what is there, now; O_CREAT makes no sense here. What was a regular file is never
-    /// waited for, whatever has taken its place. Throws Error(io), "cannot `action`", also if a
-    /// link of somebody else led here that may_lead_to() forbids.
+    /// waited for, whatever has taken its place. Throws Error(io), "cannot `action`". Regular files
+    /// can be read whatever links led here; all else throws as check_links().
     [[nodiscard]] File open(int flags, std::string_view action = "open") const;
-    /// Opens the folder that is there, now. Throws as open().
+    /// Opens the folder that is there, now, and notes whether it can be trusted. Throws Error(io).
     [[nodiscard]] std::shared_ptr<const Folder> open_folder() const;
-    /// Throws Error(io) if a link led here that must not lead to what was found.
+    /// Throws Error(io) if a link of somebody else led here, or to what is there now, `found`, and
+    /// may_lead_to() forbids that: for whoever wants to write here, or pass on what is here.
     void check_links(const struct stat& found) const;
+    void check_links() const;
+
+ private:
+    [[nodiscard]] std::optional<Distrust> distrust_of(const struct stat& found) const;
 };
 
 /// Walks `path` once, from its first folder to its last name, and holds on to each step: what
 /// somebody else renames or exchanges on the way leads to an error or to another place, but to one.
-/// Symbolic links are followed, also the last one, as may_lead_to() allows. Returns -errno as
-/// openat(2) would, or 0 (also if the folder is there and nothing has the name). Throws Error(io)
-/// if a link must not be followed or leads nowhere.
+/// Symbolic links are followed, also the last one; what may_lead_to() says of them is noted for
+/// Place::check_links(). Returns -errno as openat(2) would, or 0 (also if the folder is there and
+/// nothing has the name). Throws Error(io) if the last name is a link that leads nowhere.
 [[nodiscard]] int find_place(System& system, const std::string& path, Place& into);
 
 /// The same; throws Error(io), "cannot `action`".

@@ -32,6 +32,9 @@ class ImageFile {
         bool wait = false;    ///< for others to be done with the image
         bool copied = false;  ///< the journal came along with a copy: it may be of another inode
         bool only_regular = false;  ///< refuse pipes and devices, without opening them
+        /// The image is only looked at: whatever links lead to it are followed, also those of
+        /// others to what is not theirs (io::may_lead_to()).
+        bool any_link = false;
         /// If `wait`: no longer than the patience() that is left of the folder.
         bool patiently = false;
     };

@@ -33,9 +33,6 @@ namespace ckpt_lease {
 void write_in_place(ImageFile& image, const EditList& edits, const std::string& undo_file,
                     const io::Progress& progress);
 
-/// True if both paths lead to one file, which is there.
-[[nodiscard]] bool is_same_file(io::System& system, const std::string& a, const std::string& b);
-
 /// Writes the edited image to `out`, which appears complete or not at all. A file that was there
 /// before is replaced and leaves its owner, mode, access control list and extended attributes; a
 /// new one has the image's mode and list. Holes stay holes. Where `out` is a device or a pipe, the
