@@ -28,7 +28,7 @@ std::optional<io::File> open_file(const io::Folder& folder) {
     }
     io::File file = io::File::adopt(folder.system(), folder.path_of(kLog), fd);
     const struct stat status = file.status();
-    if (!S_ISREG(status.st_mode) || status.st_nlink != 1) {
+    if (!S_ISREG(status.st_mode) || status.st_nlink != 1 || !io::is_surely_of(folder, file)) {
         return std::nullopt;
     }
     return file;

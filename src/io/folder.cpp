@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <linux/fs.h>
 
+#include <array>
 #include <cerrno>
 
 #include "ckpt-lease/base/problem.hpp"
@@ -114,6 +115,22 @@ std::string path_of_descriptor(System& system, int fd) {
 
 bool is_same_file(const struct stat& a, const struct stat& b) noexcept {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+bool is_surely_of(const Folder& folder, const File& file) {
+    if (!may_be_linked_by_others(file.status(), folder.status())) {
+        return true;
+    }
+    constexpr const char* kSetting = "/proc/sys/fs/protected_hardlinks";
+    System& system = folder.system();
+    const int fd =
+        uninterrupted([&] { return system.open(AT_FDCWD, kSetting, O_RDONLY | O_CLOEXEC, 0); });
+    if (fd < 0) {
+        return false;
+    }
+    File setting = File::adopt(system, kSetting, fd);
+    std::array<std::byte, 1> value{};
+    return setting.read_some(value) == 1 && value[0] == std::byte{'1'};
 }
 
 std::string Place::real_path() const {

@@ -27,4 +27,8 @@ bool may_be_replaced(const struct stat& file, const struct stat& folder) noexcep
     return !is_shared || is_trusted(file.st_uid) || file.st_uid == folder.st_uid;
 }
 
+bool may_be_linked_by_others(const struct stat& file, const struct stat& folder) noexcept {
+    return others_can_write(folder) || (!is_trusted(folder.st_uid) && folder.st_uid != file.st_uid);
+}
+
 }  // namespace ckpt_lease::io

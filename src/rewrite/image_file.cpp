@@ -225,6 +225,8 @@ void ImageFile::find_journal(const Options& options) {
         return;
     }
     check_origin(*found, file_);
+    // No journal was left by us beside such an image.
+    check_names();
     auto journal = std::make_shared<Journal>(read_journal(*found));
     if (journal->purpose != Journal::Purpose::rollback) {
         fail_at(
@@ -241,6 +243,27 @@ void ImageFile::find_journal(const Options& options) {
         place_->folder->remove_durably(journal_name(place_->name), found->name());
     } else {
         hide();
+    }
+}
+
+void ImageFile::check_names() const {
+    if (path_.empty()) {
+        fail_at(Error::Kind::io, file_.name(),
+                "the file has no name any more, and no journal could stand beside it",
+                "write elsewhere with -o OUT");
+    }
+    if (file_.status().st_nlink > 1) {
+        fail_at(Error::Kind::io, file_.name(),
+                "the file has several names (hard links): others, perhaps a backup, would change "
+                "too, and not see the journal of an interrupted change",
+                "write elsewhere with -o OUT");
+    }
+    if (!io::is_surely_of(*place_->folder, file_)) {
+        fail_at(Error::Kind::io, file_.name(),
+                fmt::format("the file belongs to user {}, and others can make names in its folder: "
+                            "it may be a hard link to another file of his",
+                            file_.status().st_uid),
+                "write elsewhere with -o OUT, or set fs.protected_hardlinks to 1");
     }
 }
 

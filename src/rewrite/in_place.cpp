@@ -33,17 +33,7 @@ void check_rewritable(const ImageFile& image_file) {
         refuse_file(image.name(), "only regular files can be rewritten in place",
                     "write elsewhere with -o OUT");
     }
-    if (image_file.path().empty()) {
-        refuse_file(image.name(),
-                    "the file has no name any more, and no journal could stand beside it",
-                    "write elsewhere with -o OUT");
-    }
-    if (status.st_nlink > 1) {
-        refuse_file(image.name(),
-                    "the file has several names (hard links): others, perhaps a backup, would "
-                    "change too, and not see the journal of an interrupted change",
-                    "write elsewhere with -o OUT");
-    }
+    image_file.check_names();
 }
 
 // Edits are made for bytes that were read some time ago.
@@ -106,6 +96,10 @@ io::Place make_undo_file(const ImageFile& image, const EditList& edits, const st
     if (place.status) {
         refuse_file(path, "this file is there already, and an undo file does not replace it",
                     "give the undo file another name");
+    }
+    if (!image.path().starts_with('/')) {
+        refuse_file(path, "it cannot be told where the image is, as an undo file says",
+                    "mount /proc");
     }
     const io::Place journal = place_of_journal(image);
     if (place.name == journal.name &&

@@ -83,6 +83,12 @@ Journal read_undo_file(io::System& system, const std::string& path) {
                                 ", and no undo file",
                      .hint = "'ckpt-lease recover' on that image uses and removes it"});
     }
+    if (!journal.image.starts_with('/')) {
+        throw Error(Error::Kind::damaged,
+                    {.file = path,
+                     .message = "it does not say where the image is: its path is not absolute",
+                     .hint = "nothing was changed"});
+    }
     return journal;
 }
 

@@ -122,6 +122,9 @@ std::optional<PlainJournal> read_plainly(std::string_view bytes) {
     }
     std::string_view rest = bytes.substr(input::kHeader);
     found.path = rest.substr(0, static_cast<std::size_t>(path));
+    if (found.path.find('\0') != std::string_view::npos) {
+        return std::nullopt;
+    }
     found.is_filled_with_zeros = is_zero(
         rest.substr(found.path.size(), static_cast<std::size_t>(input::padded(path) - path)));
     rest.remove_prefix(static_cast<std::size_t>(input::padded(path)));
@@ -185,7 +188,8 @@ std::optional<std::string> recovered(const std::optional<PlainJournal>& journal,
 
 /// What the image is to be after undo.
 std::optional<std::string> undone(const PlainJournal& journal, const Case& test) {
-    if (test.whose != input::Whose::ours || !is_for(journal, test)) {
+    if (test.whose != input::Whose::ours || !journal.path.starts_with('/') ||
+        !is_for(journal, test)) {
         return std::nullopt;
     }
     std::string wanted = with_old_bytes(journal, test.image);

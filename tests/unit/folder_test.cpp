@@ -288,6 +288,34 @@ TEST_F(Walk, LinksOfProcAreFollowedByTheKernel) {
     fs::current_path("/");
 }
 
+TEST(Trust, WhatOthersMayHaveLinkedHere) {
+    struct stat folder {};
+    struct stat file {};
+    folder.st_mode = S_IFDIR | 0755;
+    folder.st_uid = geteuid();
+    EXPECT_FALSE(may_be_linked_by_others(file, folder)) << "nobody else makes names here";
+    folder.st_mode = S_IFDIR | S_ISVTX | 0777;
+    EXPECT_TRUE(may_be_linked_by_others(file, folder));
+    folder.st_mode = S_IFDIR | 0755;
+    folder.st_uid = kSomebody;
+    EXPECT_TRUE(may_be_linked_by_others(file, folder)) << "ours, in a folder of somebody else";
+    file.st_uid = kSomebody;
+    EXPECT_FALSE(may_be_linked_by_others(file, folder)) << "his, in his folder";
+}
+
+// The kernel's setting is what tells; a file from elsewhere may have one name again.
+TEST_F(Walk, AFileInAFolderOfOthersIsSurelyOfItWhereTheKernelSeesToThat) {
+    ASSERT_EQ(chmod((folder_ / "sub").c_str(), 01777), 0);
+    const auto sub = Folder::open(system_, folder_ / "sub");
+    const File file = place_in(sub, "y").open(O_RDONLY);
+    const std::string setting = read_whole("/proc/sys/fs/protected_hardlinks");
+    EXPECT_EQ(is_surely_of(*sub, file), setting == "1\n");
+    system_.fail_all("open", ENOENT);
+    EXPECT_FALSE(is_surely_of(*sub, file)) << "without /proc";
+    ASSERT_EQ(chmod((folder_ / "sub").c_str(), 0755), 0);
+    EXPECT_TRUE(is_surely_of(*sub, file)) << "nobody else makes names here";
+}
+
 TEST(Trust, WhatMayBeReplaced) {
     struct stat folder {};
     folder.st_mode = S_IFDIR | S_ISVTX | 0777;

@@ -291,6 +291,17 @@ TEST_F(Interrupted, AnUndoFileInItsPlaceIsNotUsedUp) {
         "another name, and 'ckpt-lease undo' puts back what it keeps)");
 }
 
+// No journal is left beside one, and others may have given the image a name.
+TEST_F(Interrupted, AnImageOfSeveralNamesHasNoJournal) {
+    std::filesystem::create_hard_link(x_.path(), x_.folder() / "second");
+    for (const ImageFile::Options& options : {ImageFile::Options{}, kForWriting}) {
+        EXPECT_NE(why_not(x_.path(), options, Error::Kind::io).find("has several names"),
+                  std::string::npos);
+    }
+    EXPECT_TRUE(read_whole(x_.path()) == x_.after());
+    EXPECT_TRUE(std::filesystem::exists(journal_));
+}
+
 TEST_F(Interrupted, ALinkIsNoJournal) {
     std::filesystem::rename(journal_, x_.folder() / "elsewhere");
     ASSERT_EQ(symlink("elsewhere", journal_.c_str()), 0);

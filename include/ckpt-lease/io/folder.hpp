@@ -115,6 +115,11 @@ struct Place {
     [[nodiscard]] std::optional<Distrust> distrust_of(const struct stat& found) const;
 };
 
+/// True unless `file`, which is open and was found in `folder`, may be a file from elsewhere that
+/// somebody else has linked there. What is written into it would be written into that. How many
+/// names it has now does not tell. Throws Error(io).
+[[nodiscard]] bool is_surely_of(const Folder& folder, const File& file);
+
 /// Walks `path` once, from its first folder to its last name, and holds on to each step: what
 /// somebody else renames or exchanges on the way leads to an error or to another place, but to one.
 /// Symbolic links are followed, also the last one; what may_lead_to() says of them is noted for

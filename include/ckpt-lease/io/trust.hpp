@@ -26,4 +26,10 @@ namespace ckpt_lease::io {
 /// kernel's rule is fs.protected_regular and fs.protected_fifos.
 [[nodiscard]] bool may_be_replaced(const struct stat& file, const struct stat& folder) noexcept;
 
+/// True if somebody else than those who may write to `file` anyway can have given it the name that
+/// it has in `folder`, by a hard link that may be gone by now: fs.protected_hardlinks is what keeps
+/// others from that, where it is switched on.
+[[nodiscard]] bool may_be_linked_by_others(const struct stat& file,
+                                           const struct stat& folder) noexcept;
+
 }  // namespace ckpt_lease::io

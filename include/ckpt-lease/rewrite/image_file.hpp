@@ -57,6 +57,10 @@ class ImageFile {
     /// The folder and the name that path() is about; only if that is not empty.
     [[nodiscard]] const io::Place& place() const noexcept { return *place_; }
 
+    /// Throws Error(io) if what is written into the image could be seen where nobody expects it:
+    /// if it has several names (hard links) or none, or may have been linked here by others.
+    void check_names() const;
+
     [[nodiscard]] Access access() const noexcept { return access_; }
     /// A change to the image had been interrupted, and its bytes were put back or are hidden.
     [[nodiscard]] bool was_interrupted() const noexcept { return interrupted_ != nullptr; }
