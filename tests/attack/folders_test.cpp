@@ -162,5 +162,31 @@ TEST_F(Attack, AListOfTheFolderDoesNotWidenWhatIsReplaced) {
     EXPECT_FALSE(alice::does([] { return !read_file("open/undo").empty(); }));
 }
 
+// The bytes are alice's: with such a bit, or a capability, they would be a program that runs as
+// root.
+TEST_F(Attack, WhatMakesAProgramMightyIsNotKept) {
+    const Protections off(false);
+    alice::writes("alice/job.tar", read_file("root/job.tar"));
+    write_file("tool", "a program");
+    ASSERT_EQ(chmod("tool", 06755), 0);
+    alice::writes("alice/capable.tar", "a program");
+    // cap_setuid, effective and permitted: see capabilities(7), version 2.
+    constexpr std::array<unsigned char, 20> kCapable = {1, 0, 0, 2, 0x80};
+    ASSERT_EQ(
+        setxattr("alice/capable.tar", "security.capability", kCapable.data(), kCapable.size(), 0),
+        0);
+    ASSERT_TRUE(alice::hard_links("tool", "alice/out.tar"));
+    for (const char* const out : {"alice/out.tar", "alice/capable.tar"}) {
+        run({"policy", "--favor-breaker", "-o", out, "alice/job.tar"});
+        struct stat made {};
+        ASSERT_EQ(stat(out, &made), 0);
+        const bool is_alices = read_file(out) != "a program";
+        EXPECT_FALSE(is_alices && (made.st_mode & 06000U) != 0) << describe(out);
+        EXPECT_FALSE(is_alices && getxattr(out, "security.capability", nullptr, 0) >= 0)
+            << describe(out);
+    }
+    EXPECT_EQ(read_file("tool"), "a program");
+}
+
 }  // namespace
 }  // namespace attack
