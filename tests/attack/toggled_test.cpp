@@ -35,6 +35,21 @@ class Toggled : public Attack {
     Protections off_;
 };
 
+// What she has moved there was made by root, for something else.
+TEST_F(Toggled, AJournalOfRootsIsNotUsedOnAFileWithSeveralNames) {
+    const std::string journal = "alice/linked.img.ckpt-lease-journal";
+    write_file(journal,
+               journal_for("root/job.img", ckpt_lease::Journal::Purpose::rollback, "evil"));
+    remember();
+    ASSERT_TRUE(alice::hard_links("root/job.img", "alice/linked.img"));
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"recover", "alice/linked.img"},
+          {"policy", "--set", "1", "alice/linked.img"}}) {
+        EXPECT_NE(run(words).status, 0) << words[0];
+    }
+    EXPECT_TRUE(read_file("root/job.img") == image_bytes("holder_breaker.img"));
+}
+
 // Her name for one of root's files comes and goes, so that it has one name whenever it is counted.
 class Linked : public alice::Loop {
  public:
@@ -73,6 +88,49 @@ TEST_F(Toggled, APipeThatIsAFileWhenItIsOpened) {
         });
     }
     close(pipe);
+}
+
+TEST_F(Toggled, ACapturedImageThatIsAPipeWhenItIsOpened) {
+    alice::makes_folder("alice/criu");
+    shell("cp root/*.img alice/criu && cp alice/job.img alice/criu/ckpt-lease.img");
+    alice::makes_fifo("alice/criu/pipe");
+    const alice::Exchange exchange("alice/criu/ckpt-lease.img", "alice/criu/pipe");
+    for (int i = 0; i < kRounds && !HasFailure(); ++i) {
+        const Outcome outcome = run({"show", "alice/criu"});
+        EXPECT_EQ(outcome.err.find("it hung"), std::string::npos) << "round " << i;
+    }
+}
+
+// A file that has no name has no journal beside it.
+TEST_F(Attack, AnImageThatWasRemovedIsNotRewrittenInPlace) {
+    write_file("gone.img", image_bytes("holder_breaker.img"));
+    const int fd = open("gone.img", O_RDWR);
+    ASSERT_GE(fd, 0);
+    fs::remove("gone.img");
+    const Outcome outcome = run({"policy", "--set", "1", "/proc/self/fd/" + std::to_string(fd)});
+    EXPECT_EQ(outcome.status, 3) << outcome.err;
+    EXPECT_NE(outcome.err, "");
+    close(fd);
+}
+
+// tar(1) unpacks them all to checkpoint/ckpt-lease.img, and the last one counts.
+TEST_F(Attack, AMemberThatStandsInAnArchiveTwiceUnderAnotherSpelling) {
+    fs::create_directory("checkpoint");
+    shell("cp root/*.img checkpoint && cp root/job.img checkpoint/ckpt-lease.img");
+    for (const char* const spelling :
+         {"checkpoint/ckpt-lease.img", "./checkpoint/ckpt-lease.img", "checkpoint/./ckpt-lease.img",
+          "checkpoint//ckpt-lease.img", "/checkpoint/ckpt-lease.img"}) {
+        shell("tar -cf twice.tar checkpoint");
+        shell(std::string("tar -P -rf twice.tar --transform='s,^.*$,") + spelling +
+              ",' root/job.img");
+        const std::string before = read_file("twice.tar");
+        const Outcome outcome = run({"policy", "--set", "1", "twice.tar"});
+        EXPECT_EQ(outcome.status, 1) << spelling;
+        EXPECT_NE(outcome.err.find("ckpt-lease.img stands in it twice, or as a link"),
+                  std::string::npos)
+            << outcome.err;
+        EXPECT_TRUE(read_file("twice.tar") == before) << spelling;
+    }
 }
 
 }  // namespace
