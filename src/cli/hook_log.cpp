@@ -6,6 +6,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <mutex>
 #include <optional>
 #include <string_view>
@@ -21,13 +22,17 @@ constexpr const char* kLog = "ckpt-lease.log";
 
 // Nobody is waited for: not for a reader of a pipe, nor for the holder of a lease.
 std::optional<io::File> open_file(const io::Folder& folder) {
-    constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY;
-    const int fd = folder.open_file(kLog, kFlags, 0600);
+    constexpr int kFlags = O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY;
+    const int made = folder.open_file(kLog, kFlags | O_CREAT | O_EXCL, 0600);
+    const int fd = made == -EEXIST ? folder.open_file(kLog, kFlags) : made;
     if (fd < 0) {
         return std::nullopt;
     }
     io::File file = io::File::adopt(folder.system(), folder.path_of(kLog), fd);
     const struct stat status = file.status();
+    if (made >= 0) {
+        return file;
+    }
     if (!S_ISREG(status.st_mode) || status.st_nlink != 1 || !io::is_surely_of(folder, file)) {
         return std::nullopt;
     }

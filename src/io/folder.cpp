@@ -27,7 +27,12 @@ std::string joined(const std::string& folder, std::string_view name) {
 
 std::shared_ptr<const Folder> Folder::open(System& system, const std::string& path,
                                            std::chrono::milliseconds patience) {
-    auto folder = find_place(system, path, "open").open_folder();
+    const Place place = find_place(system, path, "open");
+    place.check_links();
+    auto folder = place.open_folder();
+    if (folder->distrust_) {
+        place.check_links(folder->status());
+    }
     *folder->patience_ = patience;
     return folder;
 }

@@ -73,6 +73,7 @@ Journal read_undo_file(io::System& system, const std::string& path) {
                                       .message = "this is no undo file: it is no regular file",
                                       .hint = "give what --undo-file kept"});
     }
+    place.check_links();
     const io::File file = place.open(O_RDONLY);
     check_origin(file);
     Journal journal = read_journal(file);

@@ -103,14 +103,6 @@ TEST_F(Closed, ResultsAreAnError) {
     }
 }
 
-// What is opened in the place of a closed descriptor must not swallow an image.
-TEST_F(Closed, NeitherIsAnImageLostThatIsToGoToADescriptorByName) {
-    const Outcome outcome =
-        run({"policy", "--set", "1", "-o", "/dev/stdout", "root/job.img"}, {.closed = {kOut}});
-    EXPECT_EQ(outcome.status, 3);
-    EXPECT_NE(outcome.err, "");
-}
-
 TEST_F(Closed, AnInputThatIsNotThereIsAnError) {
     for (const std::vector<std::string>& words :
          {std::vector<std::string>{"show", "-"}, {"policy", "--set", "1", "-"}}) {

@@ -68,8 +68,22 @@ TEST_P(Shared, LinksOfSomebodyElseAreNotFollowed) {
     EXPECT_TRUE(fs::is_symlink("tmp/out.img"));
 }
 
-TEST_P(Shared, AnImageOfRootsIsRewrittenAllTheSame) {
-    EXPECT_EQ(run({"policy", "--set", "1", "tmp/job.img"}).status, 0);
+// Without the kernel's protection of hard links it cannot be told from one that somebody else has
+// linked there for a moment.
+TEST_P(Shared, AnImageOfRootsIsRewrittenInPlaceWhereTheKernelProtectsHardLinks) {
+    const std::string before = read_file("tmp/job.img");
+    const Outcome outcome = run({"policy", "--set", "1", "tmp/job.img"});
+    EXPECT_EQ(outcome.status, GetParam() ? 0 : 3);
+    EXPECT_EQ(read_file("tmp/job.img") == before, !GetParam());
+    if (!GetParam()) {
+        EXPECT_EQ(outcome.err,
+                  "ckpt-lease: tmp/job.img: the file belongs to user 0, and others can make names "
+                  "in its folder: it may be a hard link to another file of his (write elsewhere "
+                  "with -o OUT, or set fs.protected_hardlinks to 1)\n");
+    }
+}
+
+TEST_P(Shared, FilesOfRootsAreReplacedAllTheSame) {
     EXPECT_EQ(run({"policy", "--favor-breaker", "tmp/job.tar"}).status, 0);
     EXPECT_EQ(run({"policy", "--set", "2", "-o", "tmp/out.img", "tmp/job.img"}).status, 0);
     EXPECT_EQ(run({"policy", "--set", "3", "-o", "tmp/out.img", "tmp/job.img"}).status, 0);

@@ -33,7 +33,8 @@ class Folder {
     /// Longer than lease-break-time, as it usually is: proc_sys_fs(5).
     static constexpr std::chrono::milliseconds kPatience{60'000};
 
-    /// Opens the folder that `path` leads to, by find_place()'s rules. Throws Error(io).
+    /// Opens the folder that `path` leads to, to write in it. Throws Error(io), also if a link led
+    /// there that Place::check_links() forbids.
     [[nodiscard]] static std::shared_ptr<const Folder> open(
         System& system, const std::string& path, std::chrono::milliseconds patience = kPatience);
     /// `folder` is open (O_PATH is enough); its name is what the user called it.
