@@ -91,7 +91,7 @@ io::Place image_place(io::System& system, const std::string& name) {
         return captured_alone(*folder).value_or(place);
     }
     const auto files = criu::open_checkpoint(folder);
-    const io::Place captured = files->place_of(criu::kCapturedImage).value();
+    io::Place captured = files->place_of(criu::kCapturedImage).value();
     if (!captured.status) {
         refuse_without_times(name);
     }

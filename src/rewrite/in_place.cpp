@@ -92,7 +92,7 @@ io::Place place_of_journal(const ImageFile& image) {
 
 // Returns where it stands.
 io::Place make_undo_file(const ImageFile& image, const EditList& edits, const std::string& path) {
-    const io::Place place = io::find_place(image.file().system(), path, "create");
+    io::Place place = io::find_place(image.file().system(), path, "create");
     if (place.status) {
         refuse_file(path, "this file is there already, and an undo file does not replace it",
                     "give the undo file another name");

@@ -63,7 +63,8 @@ io::File create_beside(const io::Place& place, const std::string& shown, NewFile
 
 }  // namespace
 
-NewFile::NewFile(io::Place place, Over over) : NewFile(place, place.shown, Name::unique, over) {}
+NewFile::NewFile(const io::Place& place, Over over)
+    : NewFile(place, place.shown, Name::unique, over) {}
 
 NewFile::NewFile(io::Place place, std::string shown, Name name, Over over)
     : place_(std::move(place)),

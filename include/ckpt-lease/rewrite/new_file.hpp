@@ -25,7 +25,7 @@ class NewFile {
     };
     /// `place` is where the file is to appear, `over` says in the place of what. `shown` is what
     /// messages call it, `name` says what it is called until then. Throws Error(io).
-    explicit NewFile(io::Place place, Over over = Over::what_was_there);
+    explicit NewFile(const io::Place& place, Over over = Over::what_was_there);
     NewFile(io::Place place, std::string shown, Name name, Over over = Over::what_was_there);
     NewFile(const NewFile&) = delete;
     NewFile& operator=(const NewFile&) = delete;
