@@ -84,15 +84,19 @@ std::string in_our_words(std::string description) {
 // library, once a byte: there is no stack for texts of any length.
 constexpr std::size_t kLongestText = 4096;
 
-// What JSON allows, and we do not: two members of one name, as nobody can tell which was meant, and
-// texts without end.
+// Ours need 5 levels, and a rule has some 10 values; what a document may cost has to end somewhere.
+constexpr int kMostLevels = 16;
+constexpr std::size_t kMostValues = 200'000;
+
+// What JSON allows, and we do not: two members of one name, as nobody can tell which was meant,
+// texts, levels and numbers of values without end.
 class StrictCheck {
  public:
     explicit StrictCheck(std::string name) : name_(std::move(name)) {}
 
-    bool operator()(int /*depth*/, nlohmann::json::parse_event_t event,
-                    const nlohmann::json& parsed) {
+    bool operator()(int depth, nlohmann::json::parse_event_t event, const nlohmann::json& parsed) {
         using Event = nlohmann::json::parse_event_t;
+        check_extent(depth);
         if (event == Event::object_start) {
             keys_.emplace_back();
         } else if (event == Event::object_end) {
@@ -108,6 +112,15 @@ class StrictCheck {
     }
 
  private:
+    void check_extent(int depth) {
+        if (depth > kMostLevels) {
+            fail_json(name_, {},
+                      fmt::format("more than {} levels of objects and arrays", kMostLevels));
+        }
+        if (++values_ > kMostValues) {
+            fail_json(name_, {}, fmt::format("more than {} values", kMostValues));
+        }
+    }
     void check_length(const std::string& text) const {
         if (text.size() > kLongestText) {
             fail_json(name_, {},
@@ -118,6 +131,7 @@ class StrictCheck {
 
     std::string name_;
     std::vector<std::set<std::string>> keys_;
+    std::size_t values_ = 0;  // and the beginnings and ends of what holds them
 };
 
 }  // namespace
@@ -133,6 +147,11 @@ void fail_json(const std::string& name, const std::string& pointer, std::string 
 }
 
 nlohmann::json parse_json(const std::string& name, std::string_view text, std::string_view schema) {
+    if (text.size() > kMostJson) {
+        fail_json(
+            name, {},
+            fmt::format("{} bytes: a file of this kind has {} at most", text.size(), kMostJson));
+    }
     nlohmann::json document;
     try {
         document = nlohmann::json::parse(text, StrictCheck(name));

@@ -15,9 +15,12 @@ namespace ckpt_lease {
 /// The names of all such files that begin with `prefix`, sorted.
 [[nodiscard]] std::vector<std::string_view> embedded_files(std::string_view prefix);
 
+/// The most bytes that a file of rules or of a layout may have.
+inline constexpr std::size_t kMostJson = std::size_t{1024} * 1024;
+
 /// Parses `text` and checks it against a JSON Schema of schemas/. Throws Error(refused) that names
 /// the file and the place in it: a line for what is no JSON, a JSON pointer for what the schema
-/// refuses.
+/// refuses. Texts, levels and values are limited, so that memory and time are.
 [[nodiscard]] nlohmann::json parse_json(const std::string& name, std::string_view text,
                                         std::string_view schema);
 

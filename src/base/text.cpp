@@ -10,6 +10,8 @@
 namespace ckpt_lease {
 namespace {
 
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
+
 struct Character {
     utf8proc_int32_t code_point = -1;  // -1: not UTF-8
     std::size_t length = 1;            // bytes
@@ -86,10 +88,10 @@ void append_escaped(std::string& out, utf8proc_int32_t code_point) {
     }
 }
 
-}  // namespace
-
-std::string escape(std::string_view bytes) {
-    if (is_printable_ascii(bytes) && bytes.find('\\') == std::string_view::npos) {
+// `with_backslash`: the backslash is escaped as well.
+std::string escaped(std::string_view bytes, bool with_backslash) {
+    if (is_printable_ascii(bytes) &&
+        (!with_backslash || bytes.find('\\') == std::string_view::npos)) {
         return std::string(bytes);
     }
     std::string out;
@@ -98,12 +100,44 @@ std::string escape(std::string_view bytes) {
         if (c.code_point < 0) {
             fmt::format_to(std::back_inserter(out), "\\x{:02x}",
                            static_cast<unsigned char>(raw.front()));
-        } else if (c.code_point == '\\') {
+        } else if (c.code_point == '\\' && with_backslash) {
             out += "\\\\";
         } else if (is_printable(c.code_point)) {
             out += raw;
         } else {
             append_escaped(out, c.code_point);
+        }
+    });
+    return out;
+}
+
+}  // namespace
+
+std::string escape(std::string_view bytes) {
+    return escaped(bytes, true);
+}
+
+std::string printable(std::string_view text) {
+    return escaped(text, false);
+}
+
+std::string escape_for_json(std::string_view utf8) {
+    std::string out;
+    out.reserve(utf8.size());
+    for_each_character(utf8, [&](Character c, std::string_view raw) {
+        if (c.code_point == '"' || c.code_point == '\\') {
+            out += '\\';
+            out += raw;
+        } else if (c.code_point < 0) {
+            out += kReplacement;
+        } else if (is_printable(c.code_point)) {
+            out += raw;
+        } else if (c.code_point < 0x10000) {
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}", c.code_point);
+        } else {  // UTF-16, as RFC 8259 wants it
+            const auto rest = static_cast<unsigned>(c.code_point) - 0x10000U;
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}\\u{:04x}", 0xd800U + (rest >> 10U),
+                           0xdc00U + (rest & 0x3ffU));
         }
     });
     return out;
@@ -153,7 +187,7 @@ std::string to_utf8(std::string_view bytes) {
     std::string out;
     out.reserve(bytes.size());
     for_each_character(bytes, [&](Character c, std::string_view raw) {
-        out += c.code_point < 0 ? std::string_view("\xef\xbf\xbd") : raw;
+        out += c.code_point < 0 ? kReplacement : raw;
     });
     return out;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/app.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "ckpt-lease/base/text.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/help_formatter.hpp"
+#include "cli/log_format.hpp"
 #include "version.hpp"
 
 namespace ckpt_lease::cli {
@@ -58,15 +60,14 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error, Out& e
     }
     const std::string command =
         used == &app ? app.get_name() : app.get_name() + " " + used->get_name();
-    err.print("ckpt-lease: {} (see '{} --help')\n", error.what(), command);
-    err.flush();
+    say(err, fmt::format("{} (see '{} --help')", error.what(), command));
     return kUsage;
 }
 
 void set_up_log(const std::string& level) {
     auto logger = std::make_shared<spdlog::logger>(
         "ckpt-lease", std::make_shared<spdlog::sinks::stderr_sink_st>());
-    logger->set_pattern("%n: %l: %v");
+    logger->set_formatter(log_format("%n: %l: %*"));
     logger->set_level(spdlog::level::from_str(level));
     spdlog::set_default_logger(std::move(logger));
 }
@@ -87,6 +88,17 @@ int run_command(Program& program, const Context& context) {
             // The signal that was put off does now what it always does.
             static_cast<void>(::raise(context.environment.stop_signal()));
         }
+        return status_of(error);
+    }
+}
+
+int print(std::string_view text, const Context& context) {
+    try {
+        context.out.write(text);
+        context.out.flush();
+        return kDone;
+    } catch (const Error& error) {
+        say(context.err, error.what());
         return status_of(error);
     }
 }
@@ -159,21 +171,16 @@ int run(int argc, const char* const* argv, Environment& environment) {
     const Context context{environment, out, err};
     Program program;
     if (argc > 1 && argv[1][0] != '-' && !program.has_command(argv[1])) {
-        err.print("ckpt-lease: there is no command '{}' (see 'ckpt-lease --help')\n",
-                  escape(argv[1]));
-        err.flush();
+        say(err,
+            fmt::format("there is no command '{}' (see 'ckpt-lease --help')", escape(argv[1])));
         return kUsage;
     }
     try {
         program.app().parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
-        out.write(program.app().help());  // of the command, where one was named
-        out.flush();
-        return kDone;
+        return print(program.app().help(), context);  // of the command, where one was named
     } catch (const CLI::CallForVersion& version) {
-        out.print("{}\n", version.what());
-        out.flush();
-        return kDone;
+        return print(fmt::format("{}\n", version.what()), context);
     } catch (const CLI::ParseError& error) {
         return report_usage_error(program.app(), error, err);
     }

@@ -21,11 +21,11 @@ namespace ckpt_lease::cli {
 [[nodiscard]] std::optional<ImageFile> lock_archive(const Context& context, const std::string& name,
                                                     const OutputOptions& output, bool wait);
 
-/// Writes the archive `name` with `changes` where the options say: another archive takes its place,
-/// or is OUT, or nothing is written. Throws Error as criu::edit_archive() does, and Error(refused)
-/// if there is to be an undo file, or if the archive has several names: only one would lead to what
-/// is new.
-void rewrite_archive(const Context& context, const std::string& name,
+/// Writes the archive, which lock_archive() opened for the same options, with `changes` where the
+/// options say: another archive takes its place, or is OUT, or nothing is written. Throws Error as
+/// criu::edit_archive() does, and Error(refused) if there is to be an undo file, or as
+/// replace_file() does.
+void rewrite_archive(const Context& context, const ImageFile& archive,
                      const criu::ArchiveChanges& changes, const OutputOptions& output);
 
 }  // namespace ckpt_lease::cli

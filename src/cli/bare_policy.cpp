@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "ckpt-lease/base/bytes.hpp"
@@ -10,6 +11,7 @@
 #include "cli/archives.hpp"
 #include "cli/checkpoints.hpp"
 #include "cli/policy_run.hpp"
+#include "cli/rewriting.hpp"
 #include "render/image_facts.hpp"
 
 namespace ckpt_lease::cli {
@@ -42,9 +44,14 @@ void refuse_impossible(const criu::CheckpointFiles& checkpoint, const BarePolicy
 
 }  // namespace
 
-void PolicyRunner::rewrite_bare(criu::CheckpointFiles& checkpoint, const BarePolicy& asked,
-                                Counts& counts) {
+void PolicyRunner::rewrite_bare(criu::CheckpointFiles& checkpoint, const ImageFile* archive,
+                                const BarePolicy& asked, Counts& counts) {
     refuse_impossible(checkpoint, asked, settings_.output);
+    // In a folder it is this one image that is read, decided about, and replaced.
+    std::optional<ImageFile> locked;
+    if (const auto place = checkpoint.place_of(criu::kFileLocksImage); place && place->status) {
+        locked.emplace(*place, access_for(*place, settings_.output, settings_.wait));
+    }
     const bool for_breaker = asked.policy == kFavorBreaker;
     const criu::Checkpoint read = criu::read_checkpoint(checkpoint);
     Plan made;
@@ -84,15 +91,15 @@ void PolicyRunner::rewrite_bare(criu::CheckpointFiles& checkpoint, const BarePol
     if (fails_to_match(counts)) {
         return;
     }
-    if (checkpoint.is_archive()) {
+    if (archive != nullptr) {
         criu::ArchiveChanges changes;
         if (after != before) {
             changes.file_locks = std::move(after);
         }
-        rewrite_archive(context_, checkpoint.name(), changes, settings_.output);
+        rewrite_archive(context_, *archive, changes, settings_.output);
     } else if (after != before && !settings_.output.dry_run) {
-        constexpr mode_t kOwnerOnly = 0600;
-        write_whole(*context_.environment.system, as_bytes(after), path, kOwnerOnly);
+        refuse_several_names(*locked, "image");
+        replace_file(*locked, as_bytes(after));
     }
     report(checkpoint.name(), read.locks, made);
     if (counts.unchanged > 0) {
@@ -101,9 +108,10 @@ void PolicyRunner::rewrite_bare(criu::CheckpointFiles& checkpoint, const BarePol
     }
 }
 
-int PolicyRunner::run_bare(criu::CheckpointFiles& checkpoint, const BarePolicy& asked) {
+int PolicyRunner::run_bare(criu::CheckpointFiles& checkpoint, const ImageFile* archive,
+                           const BarePolicy& asked) {
     return judge(checkpoint.name(),
-                 [&](Counts& counts) { rewrite_bare(checkpoint, asked, counts); });
+                 [&](Counts& counts) { rewrite_bare(checkpoint, archive, asked, counts); });
 }
 
 }  // namespace ckpt_lease::cli

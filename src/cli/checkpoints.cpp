@@ -38,8 +38,20 @@ std::string find_in(const std::string& folder, std::string_view image) {
     return {};
 }
 
-std::string captured_in(const std::string& folder) {
-    return find_in(folder, criu::kCapturedImage);
+bool has_captured(const std::string& folder) {
+    return !find_in(folder, criu::kCapturedImage).empty();
+}
+
+// In a folder without images of CRIU.
+std::optional<io::Place> captured_alone(const io::Folder& folder) {
+    for (const char* const place : {"", "checkpoint/"}) {
+        io::Place found;
+        const std::string path = place + std::string(criu::kCapturedImage);
+        if (io::find_place(folder, path, found) == 0 && found.status) {
+            return found;
+        }
+    }
+    return std::nullopt;
 }
 
 // Other folders are left to whoever opens them, and complains.
@@ -69,23 +81,30 @@ void check_captured_with(criu::CheckpointFiles& files, const linux_cr::ImageFact
     }
 }
 
-std::string image_of(io::System& system, const std::string& name) {
-    if (!is_folder(name)) {
-        return name;
+io::Place image_place(io::System& system, const std::string& name) {
+    io::Place place = io::find_place(system, name, "open");
+    if (!place.status || !S_ISDIR(place.status->st_mode)) {
+        return place;
     }
-    std::string path = captured_in(name);
+    const std::shared_ptr<const io::Folder> folder = place.open_folder();
     if (!is_criu_folder(name)) {
-        return path.empty() ? name : path;
+        return captured_alone(*folder).value_or(place);
     }
-    if (path.empty()) {
+    const auto files = criu::open_checkpoint(folder);
+    io::Place captured = files->place_of(criu::kCapturedImage).value();
+    if (!captured.status) {
         refuse_without_times(name);
     }
-    const io::File file(system, path, O_RDONLY);
+    if (!S_ISREG(captured.status->st_mode)) {
+        throw Error(
+            Error::Kind::io,
+            {.file = captured.shown, .message = "this is no regular file", .hint = "remove it"});
+    }
+    const io::File file = captured.open(O_RDONLY);
     io::FileSource source(file);
     // What else is wrong with it is found by whoever opens it.
-    check_captured_with(*criu::open_checkpoint(system, name),
-                        linux_cr::read_image(source, linux_cr::default_layout()).facts);
-    return path;
+    check_captured_with(*files, linux_cr::read_image(source, linux_cr::default_layout()).facts);
+    return captured;
 }
 
 bool is_checkpoint(io::System& system, const std::string& name) {
@@ -95,7 +114,7 @@ bool is_checkpoint(io::System& system, const std::string& name) {
 std::unique_ptr<criu::CheckpointFiles> open_bare_checkpoint(const Context& context,
                                                             const std::string& name) {
     io::System& system = *context.environment.system;
-    if (!is_checkpoint(system, name) || (is_folder(name) && !captured_in(name).empty())) {
+    if (!is_checkpoint(system, name) || (is_folder(name) && has_captured(name))) {
         return nullptr;
     }
     return criu::open_checkpoint(system, name);

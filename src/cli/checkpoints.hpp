@@ -5,16 +5,17 @@
 #include <string>
 
 #include "ckpt-lease/criu/checkpoint.hpp"
+#include "ckpt-lease/io/folder.hpp"
 #include "ckpt-lease/io/system.hpp"
 #include "ckpt-lease/linux_cr/image.hpp"
 #include "cli/command.hpp"
 
 namespace ckpt_lease::cli {
 
-/// The image that `name` stands for: itself, or the one that was captured beside CRIU's, if `name`
-/// is the folder that these are in. Throws Error(refused) if there is none in that folder, or if it
-/// was captured with another checkpoint.
-[[nodiscard]] std::string image_of(io::System& system, const std::string& name);
+/// Where the image is that `name` stands for: there itself, or the one that was captured beside
+/// CRIU's, if `name` is the folder that these are in. Throws Error(io), and Error(refused) if there
+/// is none in that folder, or if it was captured with another checkpoint.
+[[nodiscard]] io::Place image_place(io::System& system, const std::string& name);
 
 /// True if `name` is a folder, or looks like an archive of CRIU's images.
 [[nodiscard]] bool is_checkpoint(io::System& system, const std::string& name);

@@ -82,7 +82,7 @@ says more.)");
     }
 
     [[nodiscard]] linux_cr::Image read(const Context& context) const {
-        Input input(context, image_of(*context.environment.system, image_), {.wait = wait_});
+        Input input(context, image_, {.wait = wait_, .any_link = true});
         return linux_cr::read_sound_image(input.source(), linux_cr::default_layout());
     }
 

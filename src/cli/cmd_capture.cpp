@@ -38,8 +38,8 @@ seen by root only. Where it cannot be seen, it is recorded as not known.)");
         if (out_ == "-") {
             context.out.write(image);
         } else {
-            constexpr mode_t kOwnerOnly = 0600;
-            write_whole(*context.environment.system, as_bytes(image), out_, kOwnerOnly);
+            Output output = find_output(*context.environment.system, out_);
+            write_whole(output, as_bytes(image));
         }
         for (const Problem& problem : captured.unknown) {
             context.complain(to_string(problem));

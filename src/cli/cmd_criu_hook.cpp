@@ -1,68 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 
+#include "ckpt-lease/base/problem.hpp"
 #include "cli/command.hpp"
 #include "cli/criu_stages.hpp"
 #include "cli/exit_status.hpp"
+#include "cli/hook_log.hpp"
 #include "cli/options.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
 
-constexpr const char* kLog = "ckpt-lease.log";
-
 std::string criu_variable(const char* name) {
     const char* const value = std::getenv(name);
     return value == nullptr ? std::string() : value;
-}
-
-// Images may come from anybody: nothing but a file of this very name is written to, and nobody is
-// waited for. -1 if that cannot be written.
-int open_log_file(const std::string& path) {
-    constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    const int fd = open(path.c_str(), kFlags, 0600);
-    struct stat status {};
-    if (fd >= 0 && (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1)) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-// Beside the images; on standard error where nothing can be written there.
-std::shared_ptr<spdlog::logger> open_log(const std::string& folder) {
-    spdlog::sink_ptr sink;
-    const std::string path = folder + "/" + kLog;
-    const int fd = open_log_file(path);
-    if (fd >= 0) {
-        try {
-            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>("/proc/self/fd/" +
-                                                                       std::to_string(fd));
-        } catch (const spdlog::spdlog_ex&) {
-            // said below
-        }
-        close(fd);
-    }
-    const bool has_file = sink != nullptr;
-    if (!has_file) {
-        sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
-    }
-    auto log = std::make_shared<spdlog::logger>("criu-hook", sink);
-    log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l: %v");
-    log->flush_on(spdlog::level::info);
-    if (!has_file) {
-        log->warn("{} cannot be written, or is no file", path);
-    }
-    return log;
 }
 
 // CRIU goes on restoring whatever pre-resume comes to: to fail is only possible before.
@@ -98,12 +51,12 @@ CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it. Without
     int run(const Context& context) override {
         CriuStage stage;
         const std::string action = criu_variable("CRTOOLS_SCRIPT_ACTION");
-        stage.folder = criu_variable("CRTOOLS_IMAGE_DIR");
+        const std::string folder = criu_variable("CRTOOLS_IMAGE_DIR");
         if (action.empty()) {
             refuse("CRTOOLS_SCRIPT_ACTION is not set: criu starts this command",
                    "criu dump ... --action-script ckpt-lease-criu-hook");
         }
-        if (stage.folder.empty()) {
+        if (folder.empty()) {
             refuse("CRTOOLS_IMAGE_DIR is not set: criu starts this command",
                    "criu dump ... --action-script ckpt-lease-criu-hook");
         }
@@ -112,8 +65,14 @@ CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it. Without
         if (stage_of == nullptr) {
             return kDone;
         }
-        const auto log = open_log(stage.folder);
-        stage.system = context.environment.system;
+        // CRIU's folder may be a link of proc(5) and may be renamed: it is found once, here.
+        try {
+            stage.folder = io::Folder::open(*context.environment.system, folder, kHookPatience);
+        } catch (const Error& error) {
+            context.complain(error.what());
+            return strict ? kInputOutput : kDone;
+        }
+        const auto log = open_hook_log(*stage.folder);
         stage.log = log.get();
         stage.strict = strict;
         // Between CRIU and this there may be a script.

@@ -55,7 +55,7 @@ Examples:
 
     Image read(const Context& context, const std::string& name,
                const linux_cr::Layout& layout) const {
-        Input input(context, image_of(*context.environment.system, name), {.wait = wait_});
+        Input input(context, name, {.wait = wait_, .any_link = true});
         return linux_cr::read_sound_image(input.source(), layout);
     }
 

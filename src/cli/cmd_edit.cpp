@@ -78,7 +78,6 @@ Examples:
     }
 
     int run(const Context& context) override {
-        image_ = image_of(*context.environment.system, image_);
         output_.check({image_});
         const std::uint64_t index = parse_number_option("--index", index_, INT64_MAX);
         const Wanted wanted = this->wanted();
@@ -87,6 +86,8 @@ Examples:
             refuse("edit needs an image that can be read more than once, and - cannot",
                    "save the image and give its name, or use policy");
         }
+        place_ = image_place(*context.environment.system, image_);
+        image_ = place_.shown;
         const auto report =
             json_ ? make_edit_json(output_.out == "-" ? context.err : context.out, output_.dry_run)
                   : make_edit_text(context.err, context.environment.err_page, output_.dry_run);
@@ -135,7 +136,7 @@ Examples:
 
     void edit(const Context& context, const linux_cr::Layout& layout, std::uint64_t index,
               const Wanted& wanted, ChangeReport& report) const {
-        Input input(context, image_, access_for(context, image_, output_, wait_));
+        Input input(context, place_, access_for(place_, output_, wait_));
         if (!input.is_seekable()) {
             throw Error(Error::Kind::io, {.file = image_,
                                           .message = "only regular files and block devices can be "
@@ -232,6 +233,7 @@ Examples:
     }
 
     std::string image_;
+    io::Place place_;  // where that is
     std::string index_;
     std::optional<std::string> remaining_;
     std::optional<std::string> notified_;

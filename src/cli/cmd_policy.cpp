@@ -70,15 +70,17 @@ Examples:
         PolicyRunner runner(context, settings, *report);
         report->begin();
         const int status = for_each_image(context, images_, [&](const std::string& image) {
-            const auto locked = lock_archive(context, image, output_, wait_);
-            const auto checkpoint = open_bare_checkpoint(context, image);
+            const auto archive = lock_archive(context, image, output_, wait_);
+            const auto checkpoint = archive ? criu::open_archive(archive->file())
+                                            : open_bare_checkpoint(context, image);
             if (checkpoint == nullptr) {
-                return runner.run(image_of(*context.environment.system, image));
+                return image == "-" ? runner.run_stream()
+                                    : runner.run(image_place(*context.environment.system, image));
             }
-            if (checkpoint->has(criu::kCapturedImage)) {
-                return runner.run_in_archive(*checkpoint);
+            if (archive && checkpoint->has(criu::kCapturedImage)) {
+                return runner.run_in_archive(*checkpoint, *archive);
             }
-            return runner.run_bare(*checkpoint,
+            return runner.run_bare(*checkpoint, archive ? &*archive : nullptr,
                                    {.policy = std::string(facts.policy),
                                     .filter = filters_.filter(),
                                     .has_modifiers = !min_.empty() || !max_.empty() || renotify_});

@@ -32,7 +32,7 @@ Examples:
 
     int run(const Context& context) override {
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
-        Input input(context, image_of(*context.environment.system, image_), {.wait = wait_});
+        Input input(context, image_, {.wait = wait_, .any_link = true});
         std::optional<Problem> broken;
         linux_cr::Walker walker(input.source(), [&](const Problem& problem) { broken = problem; });
         const auto output = json_ ? make_records_json(context.out) : make_records_text(context.out);

@@ -51,12 +51,14 @@ Examples:
  private:
     // Images that need nothing need not be writable.
     [[nodiscard]] Recovery recover(io::System& system, const std::string& name) const {
-        ImageFile::Options options{.wait = wait_, .copied = copied_};
-        if (!ImageFile(system, name, options).was_interrupted()) {
+        ImageFile::Options options{
+            .wait = wait_, .copied = copied_, .only_regular = true, .any_link = true};
+        const io::Place place = io::find_place(system, name, "open");
+        if (!ImageFile(place, options).was_interrupted()) {
             return {.image = name};
         }
         options.access = ImageFile::Access::write;
-        const ImageFile image(system, name, options);
+        const ImageFile image(place, options);
         return {.image = name,
                 .put_back = image.was_interrupted(),
                 .edits = image.was_interrupted() ? image.interrupted().size() : 0};

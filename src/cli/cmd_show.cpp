@@ -79,7 +79,7 @@ several. SIG says whether the holder was signalled.)");
         }
         linux_cr::Image image;
         try {
-            Input input(context, name, {.wait = wait_});
+            Input input(context, name, {.wait = wait_, .any_link = true});
             image = linux_cr::read_image(input.source(), layout);
         } catch (const Error& error) {
             image.damage = error.problem();
@@ -132,7 +132,8 @@ several. SIG says whether the holder was signalled.)");
                                                 const linux_cr::Layout& layout) const {
         const std::string path = files.path_of(criu::kCapturedImage);
         if (!files.is_archive()) {
-            Input input(context, path, {.wait = wait_});
+            Input input(context, files.place_of(criu::kCapturedImage).value(),
+                        {.wait = wait_, .only_regular = true, .any_link = true});
             return linux_cr::read_image(input.source(), layout);
         }
         const std::string bytes = files.read(criu::kCapturedImage).value_or("");

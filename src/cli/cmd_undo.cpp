@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <fcntl.h>
-
-#include "ckpt-lease/rewrite/writers.hpp"
+#include "ckpt-lease/rewrite/undo.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
@@ -32,10 +30,12 @@ Examples:
     }
 
     int run(const Context& context) override {
-        const Journal journal = read(*context.environment.system);
+        io::System& system = *context.environment.system;
+        const Journal journal = read_undo_file(system, undo_file_);
         const bool is_copy = !image_.empty();
-        ImageFile image = open_image(context, is_copy ? image_ : journal.image,
-                                     {.access = ImageFile::Access::write, .wait = wait_});
+        ImageFile image = open_to_undo(system, is_copy ? image_ : journal.image, journal,
+                                       undo_file_, {.copied = is_copy, .wait = wait_});
+        tell_of_interruption(context, image);
         Recovery recovery;
         recovery.image = image.file().name();
         recovery.edits = journal.edits.size();
@@ -53,18 +53,6 @@ Examples:
     }
 
  private:
-    [[nodiscard]] Journal read(io::System& system) const {
-        Journal journal = read_journal(io::File(system, undo_file_, O_RDONLY));
-        if (journal.purpose != Journal::Purpose::undo) {
-            throw Error(Error::Kind::refused,
-                        {.file = undo_file_,
-                         .message = "this is the journal of an interrupted change to " +
-                                    journal.image + ", and no undo file",
-                         .hint = "'ckpt-lease recover' on that image uses and removes it"});
-        }
-        return journal;
-    }
-
     std::string undo_file_;
     std::string image_;
     bool json_ = false;

@@ -33,7 +33,7 @@ Examples:
             output->begin_image(name);
             bool sound = true;
             try {
-                Input input(context, image_of(*context.environment.system, name), {.wait = wait_});
+                Input input(context, name, {.wait = wait_, .any_link = true});
                 const linux_cr::ImageFacts facts =
                     linux_cr::verify(input.source(), layout, [&](const Problem& problem) {
                         output->problem(problem);

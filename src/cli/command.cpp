@@ -3,14 +3,19 @@
 
 #include <algorithm>
 
+#include "ckpt-lease/base/text.hpp"
 #include "cli/exit_status.hpp"
 
 namespace ckpt_lease::cli {
 
+void say(Out& err, std::string_view message) {
+    err.print("ckpt-lease: {}\n", printable(message));
+    err.flush();
+}
+
 void Context::complain(std::string_view message) const {
     out.flush();  // so that results and messages on one terminal keep their order
-    err.print("ckpt-lease: {}\n", message);
-    err.flush();
+    say(err, message);
 }
 
 int for_each_image(const Context& context, const std::vector<std::string>& images,

@@ -19,9 +19,13 @@ struct Context {
     Out& out;  ///< standard output
     Out& err;  ///< standard error
 
-    /// "ckpt-lease: MESSAGE" on standard error.
+    /// Says `message` on standard error, behind what was written to standard output.
     void complain(std::string_view message) const;
 };
+
+/// "ckpt-lease: MESSAGE" on `err`. Names may stand in messages as they are: this is the one place
+/// that lets nothing through to a terminal that acts on it, or that makes two lines of one.
+void say(Out& err, std::string_view message);
 
 /// One subcommand. Each has a file of its own, cmd_NAME.cpp, and a line in kCommands.
 class Command {

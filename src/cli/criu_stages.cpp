@@ -2,10 +2,8 @@
 #include "cli/criu_stages.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <set>
 #include <system_error>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "ckpt-lease/criu/checkpoint.hpp"
 #include "ckpt-lease/criu/file_locks.hpp"
 #include "ckpt-lease/io/source.hpp"
+#include "ckpt-lease/io/trust.hpp"
 #include "ckpt-lease/live/apply.hpp"
 #include "ckpt-lease/live/capture.hpp"
 #include "ckpt-lease/live/freeze_time.hpp"
@@ -26,10 +25,9 @@
 namespace ckpt_lease::cli {
 namespace {
 
-constexpr mode_t kOwnerOnly = 0600;
-
-std::string path_in(const CriuStage& stage, std::string_view image) {
-    return fmt::format("{}/{}", stage.folder, image);
+// Whatever has the name in CRIU's folder: no link is followed.
+io::Place place_in(const CriuStage& stage, std::string_view image) {
+    return io::place_in(stage.folder, std::string(image));
 }
 
 std::string shown_leases(std::size_t count) {
@@ -48,19 +46,22 @@ std::set<std::int32_t> pids_of(const std::vector<live::Process>& processes) {
 }
 
 void keep_criu_from_breaking(const CriuStage& stage, const criu::CapturedLeases& leases, bool any) {
-    const std::string path = path_in(stage, criu::kFileLocksImage);
-    std::error_code error;
-    if (!std::filesystem::exists(path, error)) {
+    const io::Place place = place_in(stage, criu::kFileLocksImage);
+    if (!place.status) {
         if (any) {
             stage.log->warn("there is no {}: criu needs --file-locks", criu::kFileLocksImage);
         }
         return;
     }
-    const auto files = criu::open_checkpoint(*stage.system, stage.folder);
+    const ImageFile file(place, {.access = ImageFile::Access::write,
+                                 .wait = true,
+                                 .only_regular = true,
+                                 .patiently = true});
+    const auto files = criu::open_checkpoint(stage.folder);
     const std::string before = files->read(criu::kFileLocksImage).value_or("");
     std::size_t changed = 0;
     const std::string after =
-        criu::edit_file_locks(path, before, [&](const criu::FileLockEntry& entry) {
+        criu::edit_file_locks(place.shown, before, [&](const criu::FileLockEntry& entry) {
             const criu::FileLockEdit edit = leases.decide(entry, [&] {
                 return criu::read_checkpoint(*files).details.at(entry.index).file_is_written;
             });
@@ -68,7 +69,7 @@ void keep_criu_from_breaking(const CriuStage& stage, const criu::CapturedLeases&
             return edit;
         });
     if (after != before) {
-        write_whole(*stage.system, as_bytes(after), path, kOwnerOnly);
+        replace_file(file, as_bytes(after));
         stage.log->info("in {}, {} that criu is not to break", criu::kFileLocksImage,
                         shown_leases(changed));
     }
@@ -80,44 +81,58 @@ void log_lease(const CriuStage& stage, const LockList& locks, const Lock& lock) 
                     describe(lock.lease));
 }
 
+// Where everybody can make files, everybody can make one of this name.
+void check_origin(const CriuStage& stage, const ImageFile& captured) {
+    const struct stat found = captured.file().status();
+    const auto inventory = place_in(stage, "inventory.img").status;
+    const bool is_ours =
+        io::is_trusted(found.st_uid) || (inventory && inventory->st_uid == found.st_uid);
+    if (!is_ours || found.st_nlink != 1) {
+        throw Error(Error::Kind::refused,
+                    {.file = captured.file().name(),
+                     .message = fmt::format("this belongs to user {}, or has several names: it was "
+                                            "not made when these tasks were dumped",
+                                            found.st_uid),
+                     .hint = "remove it"});
+    }
+}
+
 // The image that fits CRIU's: one that an earlier dump left there does not.
-linux_cr::Image read_captured(const CriuStage& stage, const std::string& path) {
-    ImageFile file(*stage.system, path, {.wait = true});
+linux_cr::Image read_captured(const CriuStage& stage, const io::Place& place) {
+    ImageFile file(place, {.wait = true, .only_regular = true, .patiently = true});
+    check_origin(stage, file);
     io::FileSource source(file.file());
     linux_cr::Image image = linux_cr::read_sound_image(source, linux_cr::default_layout());
-    check_captured_with(*criu::open_checkpoint(*stage.system, stage.folder), image.facts);
+    check_captured_with(*criu::open_checkpoint(stage.folder), image.facts);
     return image;
 }
 
 bool restore(const CriuStage& stage, const live::ApplyOptions& options) {
-    const std::string path = path_in(stage, criu::kCapturedImage);
-    std::error_code error;
-    const auto status = std::filesystem::status(path, error);
-    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-        throw Error(Error::Kind::refused, {.file = path, .message = "this is no regular file"});
-    }
-    if (!std::filesystem::exists(status)) {
+    const io::Place place = place_in(stage, criu::kCapturedImage);
+    if (!place.status) {
         stage.log->log(stage.strict ? spdlog::level::err : spdlog::level::info,
                        "there is no {}: nothing to set", criu::kCapturedImage);
         return !stage.strict;
     }
-    const linux_cr::Image image = read_captured(stage, path);
+    const linux_cr::Image image = read_captured(stage, place);
     const live::Targets targets = live::find_targets(image, live::read_tree(stage.root));
-    const auto results = live::apply(targets.wanted, options);
+    live::ApplyOptions told = options;
+    told.tell = [&](const Problem& problem) { stage.log->warn("{}", to_string(problem)); };
+    const auto results = live::apply(targets.wanted, told);
     bool all = true;
-    for (const live::Targets::Place& place : targets.places) {
+    for (const live::Targets::Place& found : targets.places) {
         const live::AppliedLease result =
-            place.missing.empty()
-                ? results[place.wanted]
-                : live::AppliedLease{live::AppliedLease::Outcome::skipped, place.missing};
+            found.missing.empty()
+                ? results[found.wanted]
+                : live::AppliedLease{live::AppliedLease::Outcome::skipped, found.missing};
         if (!options.dry_run) {
-            log_lease(stage, image.locks, image.locks.at(static_cast<std::size_t>(place.index)));
+            log_lease(stage, image.locks, image.locks.at(static_cast<std::size_t>(found.index)));
         }
         if (result.outcome == live::AppliedLease::Outcome::set) {
-            stage.log->info("lease {} {}", place.index, options.dry_run ? "can be set" : "is set");
+            stage.log->info("lease {} {}", found.index, options.dry_run ? "can be set" : "is set");
         } else {
             const bool lost = result.outcome == live::AppliedLease::Outcome::lost;
-            stage.log->error("lease {} {}: {}", place.index,
+            stage.log->error("lease {} {}: {}", found.index,
                              lost ? "is lost" : "is as criu restored it", result.reason);
             all = false;
         }
@@ -128,25 +143,25 @@ bool restore(const CriuStage& stage, const live::ApplyOptions& options) {
 }  // namespace
 
 bool post_dump(const CriuStage& stage) {
-    const std::string path = path_in(stage, criu::kCapturedImage);
+    const std::string captured_image(criu::kCapturedImage);
     // Whatever fails below, what an earlier dump has left is not of these tasks.
-    for (const std::string& old : {path, journal_path(path)}) {
-        if (unlink(old.c_str()) < 0 && errno != ENOENT) {
-            stage.log->error("{} of an earlier dump cannot be removed: {}", old,
-                             std::generic_category().message(errno));
+    for (const std::string& old : {captured_image, journal_name(captured_image)}) {
+        if (const int result = stage.folder->remove(old); result < 0 && result != -ENOENT) {
+            stage.log->error("{} of an earlier dump cannot be removed: {}",
+                             stage.folder->path_of(old), std::generic_category().message(-result));
         }
     }
-    const auto frozen = live::frozen_at(stage.folder, stage.criu);
+    const auto frozen =
+        live::frozen_at(fmt::format("/proc/self/fd/{}", stage.folder->fd()), stage.criu);
     if (!frozen) {
         stage.log->warn("no image tells when the tasks were stopped: their times count from now");
     }
     const std::vector<live::Process> processes = live::read_tree(stage.root);
     live::Captured captured = live::capture(processes, {.frozen = frozen});
-    captured.image.facts.checkpoint_id =
-        criu::checkpoint_id(*criu::open_checkpoint(*stage.system, stage.folder));
+    captured.image.facts.checkpoint_id = criu::checkpoint_id(*criu::open_checkpoint(stage.folder));
     const LockList& locks = captured.image.locks;
     const std::string image = linux_cr::make_image(captured.image, linux_cr::default_layout());
-    write_whole(*stage.system, as_bytes(image), path, kOwnerOnly);
+    write_over(stage.folder, captured_image, as_bytes(image));
     stage.log->info("post-dump: in {}, {} of the tree of process {}, stopped {} s ago",
                     criu::kCapturedImage, shown_leases(locks.size()), stage.root,
                     format_seconds(frozen ? live::steady_now() - *frozen : Nanoseconds(0)));

@@ -4,18 +4,21 @@
 #include <spdlog/logger.h>
 #include <sys/types.h>
 
-#include <string>
+#include <chrono>
+#include <memory>
 
-#include "ckpt-lease/io/system.hpp"
+#include "ckpt-lease/io/folder.hpp"
 
 namespace ckpt_lease::cli {
 
+/// How long the hook waits for others, in all: the tasks are stopped, and more wait for them.
+inline constexpr std::chrono::milliseconds kHookPatience{5000};
+
 /// What criu tells its action script, and where the script writes what it does.
 struct CriuStage {
-    io::System* system = nullptr;
     spdlog::logger* log = nullptr;
-    std::string folder;   ///< CRTOOLS_IMAGE_DIR
-    pid_t criu = 0;       ///< CRIU's own
+    std::shared_ptr<const io::Folder> folder;  ///< CRTOOLS_IMAGE_DIR
+    pid_t criu = 0;                            ///< CRIU's own
     pid_t root = 0;       ///< CRTOOLS_INIT_PID: of the tree, as this process sees it
     bool strict = false;  ///< a lease that is not kept is a failure
 };

@@ -9,22 +9,10 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
+#include "cli/checkpoints.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
-
-void tell_of_interruption(const Context& context, const ImageFile& image) {
-    if (!image.was_interrupted()) {
-        return;
-    }
-    const std::string name = image.file().name() == "-" ? "standard input" : image.file().name();
-    const std::string_view what =
-        image.hides_change()
-            ? "a change to this image was interrupted; it is read as it was before "
-              "('ckpt-lease recover' makes it so)"
-            : "a change to this image had been interrupted; it was taken back first";
-    context.complain(fmt::format("{}: {}", escape(name), what));
-}
 
 // A line on the terminal that is written over again and again, and wiped at the end.
 class ProgressLine {
@@ -78,23 +66,54 @@ class ProgressLine {
 
 }  // namespace
 
+void tell_of_interruption(const Context& context, const ImageFile& image) {
+    if (!image.was_interrupted()) {
+        return;
+    }
+    const std::string name = image.file().name() == "-" ? "standard input" : image.file().name();
+    const std::string_view what =
+        image.hides_change()
+            ? "a change to this image was interrupted; it is read as it was before "
+              "('ckpt-lease recover' makes it so)"
+            : "a change to this image had been interrupted; it was taken back first";
+    context.complain(fmt::format("{}: {}", escape(name), what));
+}
+
 io::Progress progress_on(const Context& context, const io::File& file) {
     return [line = std::make_shared<ProgressLine>(context, file)](std::uint64_t bytes) {
         line->update(bytes);
     };
 }
 
+namespace {
+
+ImageFile open_place(const Context& context, io::Place place, const ImageFile::Options& options) {
+    ImageFile opened(std::move(place), options);
+    tell_of_interruption(context, opened);
+    return opened;
+}
+
+}  // namespace
+
 ImageFile open_image(const Context& context, const std::string& image,
                      const ImageFile::Options& options) {
     io::System& system = *context.environment.system;
-    ImageFile opened = image == "-" ? ImageFile(system, "-", STDIN_FILENO, options)
-                                    : ImageFile(system, image, options);
+    if (image != "-") {
+        return open_place(context, image_place(system, image), options);
+    }
+    ImageFile opened(system, "-", STDIN_FILENO, options);
     tell_of_interruption(context, opened);
     return opened;
 }
 
 Input::Input(const Context& context, const std::string& image, const ImageFile::Options& options)
-    : image_(open_image(context, image, options)), seekable_(io::is_seekable(image_.file())) {
+    : Input(context, open_image(context, image, options)) {}
+
+Input::Input(const Context& context, io::Place place, const ImageFile::Options& options)
+    : Input(context, open_place(context, std::move(place), options)) {}
+
+Input::Input(const Context& context, ImageFile image)
+    : image_(std::move(image)), seekable_(io::is_seekable(image_.file())) {
     if (seekable_) {
         source_ = std::make_unique<io::FileSource>(image_.file());
     } else {

@@ -16,6 +16,9 @@ class Input {
     /// Throws Error as ImageFile does. That an interrupted change is hidden or was taken back is
     /// said on standard error.
     Input(const Context& context, const std::string& image, const ImageFile::Options& options);
+    /// The same of an image that was found, and of one that is open.
+    Input(const Context& context, io::Place place, const ImageFile::Options& options);
+    Input(const Context& context, ImageFile image);
 
     [[nodiscard]] ImageFile& image() noexcept { return image_; }
     [[nodiscard]] const io::File& file() const noexcept { return image_.file(); }
@@ -29,9 +32,13 @@ class Input {
     std::unique_ptr<io::Source> source_;
 };
 
-/// Opens what the user named as Input does, without a source.
+/// Opens what the user named as Input does, without a source; a folder stands for the image that
+/// image_place() finds.
 [[nodiscard]] ImageFile open_image(const Context& context, const std::string& image,
                                    const ImageFile::Options& options);
+
+/// Says on standard error if a change to the image had been interrupted.
+void tell_of_interruption(const Context& context, const ImageFile& image);
 
 /// A progress function for work on `file`: after a second it says on standard error, if that is a
 /// terminal, how far the work is, and it throws Error(interrupted) once a signal asked to stop.

@@ -6,19 +6,19 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/io/file.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
 
 constexpr const char* kFilterGroup = "Filters (all must match; each may be given several times)";
-constexpr std::size_t kMostText = std::size_t{16} * 1024 * 1024;
+constexpr std::size_t kMostText = std::size_t{1024} * 1024;
 
 void declare_filter(CLI::App& app, const char* option, std::vector<std::string>& values,
                     const char* argument, const char* help) {
@@ -130,9 +130,16 @@ void OutputOptions::check(const std::vector<std::string>& images) const {
     }
 }
 
-bool OutputOptions::is_in_place(io::System& system, const std::string& image) const {
-    return !dry_run && image != "-" &&
-           (out.empty() || (out != "-" && is_same_file(system, out, image)));
+bool OutputOptions::is_in_place(const io::Place& image) const {
+    if (dry_run || out.empty() || out == "-") {
+        return !dry_run && out.empty();
+    }
+    io::Place place;
+    const int result = io::find_place(image.folder->system(), out, place);
+    if (result < 0 && result != -ENOENT) {
+        io::fail(out, "find", result);
+    }
+    return place.status && image.status && io::is_same_file(*place.status, *image.status);
 }
 
 void declare_wait(CLI::App& app, bool& wait) {
@@ -168,7 +175,7 @@ std::string read_text_file(io::System& system, const std::string& path) {
         if (text.size() > kMostText) {
             Problem problem;
             problem.file = path;
-            problem.message = "the file is larger than 16 MiB, which no file of its kind is";
+            problem.message = "the file is larger than 1 MiB, which no file of its kind is";
             throw Error(Error::Kind::refused, std::move(problem));
         }
     }

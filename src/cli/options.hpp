@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ckpt-lease/io/folder.hpp"
 #include "ckpt-lease/io/system.hpp"
 #include "ckpt-lease/lease/filter.hpp"
 #include "ckpt-lease/linux_cr/layout.hpp"
@@ -53,8 +54,8 @@ struct OutputOptions {
     void declare(CLI::App& app);
     /// Throws Error(refused) if the options cannot be carried out for these images.
     void check(const std::vector<std::string>& images) const;
-    /// True if `image` itself is to be rewritten.
-    [[nodiscard]] bool is_in_place(io::System& system, const std::string& image) const;
+    /// True if what is at `image` is to be rewritten itself.
+    [[nodiscard]] bool is_in_place(const io::Place& image) const;
 };
 
 /// --wait
@@ -65,7 +66,7 @@ void declare_images(CLI::App& app, std::vector<std::string>& images, bool requir
 void check_images(const std::vector<std::string>& images);
 
 /// The text of a small file that is not an image (rules, layouts). Throws Error(io), and
-/// Error(refused) where it is larger than 16 MiB.
+/// Error(refused) where it is larger than 1 MiB.
 [[nodiscard]] std::string read_text_file(io::System& system, const std::string& path);
 
 /// Reads F_RDLCK, F_WRLCK or F_UNLCK. Throws Error(refused), naming `option`.

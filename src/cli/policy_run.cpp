@@ -91,8 +91,9 @@ void PolicyRunner::report(const std::string& name, const LockList& locks, const 
     report_.end_image(plan.counts);
 }
 
-void PolicyRunner::rewrite_file(const std::string& name, Counts& counts) {
-    Input input(context_, name, access_for(context_, name, settings_.output, settings_.wait));
+void PolicyRunner::rewrite_file(const io::Place& place, Counts& counts) {
+    const std::string& name = place.shown;
+    Input input(context_, place, access_for(place, settings_.output, settings_.wait));
     if (!input.is_seekable()) {
         throw Error(Error::Kind::io,
                     {.file = name,
@@ -109,7 +110,8 @@ void PolicyRunner::rewrite_file(const std::string& name, Counts& counts) {
     report(name, image.locks, made);
 }
 
-void PolicyRunner::rewrite_archived(criu::CheckpointFiles& archive, Counts& counts) {
+void PolicyRunner::rewrite_archived(criu::CheckpointFiles& archive, const ImageFile& archive_file,
+                                    Counts& counts) {
     std::string bytes = archive.read(criu::kCapturedImage).value_or("");
     const io::File file = file_in_memory(*context_.environment.system,
                                          archive.path_of(criu::kCapturedImage), as_bytes(bytes));
@@ -129,7 +131,7 @@ void PolicyRunner::rewrite_archived(criu::CheckpointFiles& archive, Counts& coun
     if (!made.edits.empty()) {
         changes.captured = std::move(bytes);
     }
-    rewrite_archive(context_, archive.name(), changes, settings_.output);
+    rewrite_archive(context_, archive_file, changes, settings_.output);
     report(archive.name(), image.locks, made);
 }
 
@@ -213,36 +215,30 @@ void PolicyRunner::rewrite_stream(Counts& counts) {
     } else if (out_name.empty() || out_name == "-") {
         io::File out = open_standard_output(in);
         rewrite_at_once(out);
-    } else if (const auto place = find_place(system, out_name)) {
-        const StopSignals stop_signals;
-        NewFile out(system, place->path);
-        if (place->status) {
-            out.set_mode(place->status->st_mode);
-        }
-        rewrite_to(out.file());
-        if (!fails_to_match(counts)) {
-            out.commit();
-        }
     } else {
-        io::File out(system, out_name, O_WRONLY);
-        rewrite_at_once(out);
-        out.close();
+        Output output = find_output(system, out_name);
+        std::optional<StopSignals> stop_signals;
+        if (output.takes_file) {
+            stop_signals.emplace();
+        }
+        write_new(output, nullptr, [&](io::File& out) {
+            output.takes_file ? rewrite_to(out) : rewrite_at_once(out);
+            return !fails_to_match(counts);
+        });
     }
     report_.end_image(counts);
 }
 
-int PolicyRunner::run(const std::string& image) {
-    return judge(image, [&](Counts& counts) {
-        if (image == "-") {
-            rewrite_stream(counts);
-        } else {
-            rewrite_file(image, counts);
-        }
-    });
+int PolicyRunner::run(const io::Place& image) {
+    return judge(image.shown, [&](Counts& counts) { rewrite_file(image, counts); });
 }
 
-int PolicyRunner::run_in_archive(criu::CheckpointFiles& archive) {
-    return judge(archive.name(), [&](Counts& counts) { rewrite_archived(archive, counts); });
+int PolicyRunner::run_stream() {
+    return judge("-", [&](Counts& counts) { rewrite_stream(counts); });
+}
+
+int PolicyRunner::run_in_archive(criu::CheckpointFiles& archive, const ImageFile& file) {
+    return judge(archive.name(), [&](Counts& counts) { rewrite_archived(archive, file, counts); });
 }
 
 int PolicyRunner::judge(const std::string& name, const std::function<void(Counts&)>& rewrite) {

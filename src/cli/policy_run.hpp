@@ -10,6 +10,7 @@
 #include "ckpt-lease/lease/planner.hpp"
 #include "ckpt-lease/linux_cr/image.hpp"
 #include "ckpt-lease/rewrite/edit_list.hpp"
+#include "ckpt-lease/rewrite/image_file.hpp"
 #include "cli/command.hpp"
 #include "cli/options.hpp"
 #include "render/change_report.hpp"
@@ -40,11 +41,16 @@ class PolicyRunner {
         : context_(context), settings_(settings), report_(report) {}
 
     /// Returns the exit status; throws Error.
-    int run(const std::string& image);
-    /// As run(), for the image that was captured with a checkpoint and is in its archive.
-    int run_in_archive(criu::CheckpointFiles& archive);
-    /// As run(), for the images of CRIU: of a break that has happened nothing is left.
-    int run_bare(criu::CheckpointFiles& checkpoint, const BarePolicy& asked);
+    int run(const io::Place& image);
+    /// As run(), for what comes through standard input.
+    int run_stream();
+    /// As run(), for the image that was captured with a checkpoint and is in its archive, which is
+    /// open as `file`.
+    int run_in_archive(criu::CheckpointFiles& archive, const ImageFile& file);
+    /// As run(), for the images of CRIU: of a break that has happened nothing is left. `archive`:
+    /// in which they are; null if they lie in a folder.
+    int run_bare(criu::CheckpointFiles& checkpoint, const ImageFile* archive,
+                 const BarePolicy& asked);
 
  private:
     struct Change {
@@ -60,9 +66,10 @@ class PolicyRunner {
     void report(const std::string& name, const LockList& locks, const Plan& plan) const;
 
     int judge(const std::string& name, const std::function<void(Counts&)>& rewrite);
-    void rewrite_file(const std::string& name, Counts& counts);
-    void rewrite_archived(criu::CheckpointFiles& archive, Counts& counts);
-    void rewrite_bare(criu::CheckpointFiles& checkpoint, const BarePolicy& asked, Counts& counts);
+    void rewrite_file(const io::Place& place, Counts& counts);
+    void rewrite_archived(criu::CheckpointFiles& archive, const ImageFile& file, Counts& counts);
+    void rewrite_bare(criu::CheckpointFiles& checkpoint, const ImageFile* archive,
+                      const BarePolicy& asked, Counts& counts);
     void rewrite_stream(Counts& counts);
     [[nodiscard]] bool fails_to_match(const Counts& counts) const;
     [[nodiscard]] PolicyContext policy_context(const std::string& name,

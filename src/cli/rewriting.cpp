@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/rewriting.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -39,9 +40,17 @@ io::File open_standard_output(const io::File& in) {
     return out;
 }
 
-ImageFile::Options access_for(const Context& context, const std::string& image,
-                              const OutputOptions& output, bool wait) {
-    const bool in_place = output.is_in_place(*context.environment.system, image);
+void refuse_several_names(const ImageFile& file, std::string_view what) {
+    if (file.file().status().st_nlink > 1) {
+        throw Error(Error::Kind::refused,
+                    {.file = file.file().name(),
+                     .message = fmt::format("the {} has several names (hard links)", what),
+                     .hint = "write another one with -o"});
+    }
+}
+
+ImageFile::Options access_for(const io::Place& image, const OutputOptions& output, bool wait) {
+    const bool in_place = output.is_in_place(image);
     return {.access = in_place ? ImageFile::Access::write : ImageFile::Access::read, .wait = wait};
 }
 

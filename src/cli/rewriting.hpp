@@ -32,9 +32,13 @@ class RecordReader {
 /// itself: the output would be read again, without end.
 [[nodiscard]] io::File open_standard_output(const io::File& in);
 
-/// How to open `image` for what the options say will be done with it.
-[[nodiscard]] ImageFile::Options access_for(const Context& context, const std::string& image,
-                                            const OutputOptions& output, bool wait);
+/// Throws Error(refused) if the file, which another is to replace, has several names (hard links):
+/// only one would lead to what is new. `what` it is: "archive".
+void refuse_several_names(const ImageFile& file, std::string_view what);
+
+/// How to open what is at `image` for what the options say will be done with it.
+[[nodiscard]] ImageFile::Options access_for(const io::Place& image, const OutputOptions& output,
+                                            bool wait);
 
 /// Says in the debug log what is to be written.
 void log_edits(const EditList& edits);

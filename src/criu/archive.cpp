@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/criu/checkpoint.hpp"
 #include "criu/archive_library.hpp"
+#include "criu/image_reader.hpp"
 
 namespace ckpt_lease::criu {
 namespace {
@@ -59,12 +61,15 @@ bool ArchiveReader::next() {
     return true;
 }
 
-std::string ArchiveReader::path_of_file() const {
+std::string ArchiveReader::path() const {
     // Null for names that cannot be said in this locale: none of ours.
     const char* const path = library().archive_entry_pathname(entry_);
-    const bool is_file = library().archive_entry_filetype(entry_) == AE_IFREG &&
-                         library().archive_entry_hardlink(entry_) == nullptr;
-    return is_file && path != nullptr ? path : "";
+    return path != nullptr ? path : "";
+}
+
+bool ArchiveReader::is_file() const {
+    return library().archive_entry_filetype(entry_) == AE_IFREG &&
+           library().archive_entry_hardlink(entry_) == nullptr;
 }
 
 std::uint64_t ArchiveReader::position() const {
@@ -199,19 +204,31 @@ ssize_t CompressedWriter::write_callback(archive* handle, void* self, const void
 }
 
 MemberName split_member(std::string_view path) {
-    constexpr std::string_view kFolder = "checkpoint/";
-    while (path.starts_with("./")) {
-        path.remove_prefix(2);
+    // As tar unpacks it: /checkpoint//x and checkpoint/./x are checkpoint/x.
+    std::vector<std::string_view> parts;
+    while (!path.empty()) {
+        const std::size_t end = std::min(path.find('/'), path.size());
+        if (const std::string_view part = path.substr(0, end); !part.empty() && part != ".") {
+            parts.push_back(part);
+        }
+        path.remove_prefix(std::min(end + 1, path.size()));
     }
     MemberName name;
-    if (path.starts_with(kFolder)) {
-        name.folder = kFolder;
-        path.remove_prefix(kFolder.size());
-    }
-    if (path.find('/') == std::string_view::npos) {
-        name.image = path;
+    if (parts.size() == 2 && parts.front() == "checkpoint") {
+        name.folder = "checkpoint/";
+        name.image = parts.back();
+    } else if (parts.size() == 1) {
+        name.image = parts.front();
     }
     return name;
+}
+
+void refuse_member(const std::string& archive, std::string_view image) {
+    fail_damaged(archive,
+                 fmt::format("{} stands in it twice, or as a link: it cannot be told which one "
+                             "counts",
+                             image),
+                 "unpack the archive, remove what is wrong, and pack it again");
 }
 
 }  // namespace ckpt_lease::criu

@@ -32,8 +32,10 @@ class ArchiveReader {
 
     /// Goes to the next member, whose contents need not have been read. False at the end.
     bool next();
-    /// The path of a member that is a regular file, empty for all else.
-    [[nodiscard]] std::string path_of_file() const;
+    /// The path of the member; empty if it cannot be said.
+    [[nodiscard]] std::string path() const;
+    /// False for folders, links to other members, and all else that has no contents of its own.
+    [[nodiscard]] bool is_file() const;
     /// Where the member begins, with all its headers, when nothing is compressed: bytes from the
     /// start.
     [[nodiscard]] std::uint64_t position() const;
@@ -89,8 +91,11 @@ struct MemberName {
     std::string image;
 };
 
-/// Takes the path of a member apart; ./ at its front means nothing. The image is empty if it lies
+/// Takes the path of a member apart, as tar would unpack it. The image is empty if it lies
 /// where no checkpoint has its images.
 [[nodiscard]] MemberName split_member(std::string_view path);
+
+/// Throws Error(damaged): in `archive`, `image` is not one member with contents of its own.
+[[noreturn]] void refuse_member(const std::string& archive, std::string_view image);
 
 }  // namespace ckpt_lease::criu

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
@@ -31,34 +32,40 @@ constexpr std::size_t kPiece = std::size_t{64} * 1024;  // bytes that are read a
     fail_damaged(std::move(file), fmt::format("more than {} MiB are not read", most >> 20U));
 }
 
-// O_NONBLOCK: opening a FIFO must not wait for a writer.
-constexpr int kOpenFlags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-
 class FolderFiles final : public CheckpointFiles {
  public:
-    FolderFiles(io::System& system, const std::string& path)
-        : CheckpointFiles(path), system_(system), folder_(path + "/") {
+    explicit FolderFiles(const std::shared_ptr<const io::Folder>& folder)
+        : CheckpointFiles(folder->path()), folder_(folder) {
         if (!has(kInventoryImage)) {
-            folder_ += kSubfolder;
+            io::Place below;
+            if (io::find_place(*folder, std::string(kSubfolder), below) == 0) {
+                folder_ = below.open_folder();
+            }
             if (!has(kInventoryImage)) {
-                fail_no_checkpoint(path);
+                fail_no_checkpoint(name());
             }
         }
     }
 
     [[nodiscard]] std::string path_of(std::string_view image) const override {
-        return folder_ + std::string(image);
+        return folder_->path_of(image);
     }
     [[nodiscard]] bool is_archive() const noexcept override { return false; }
     [[nodiscard]] bool has(std::string_view image) override { return open(image).has_value(); }
+
+    [[nodiscard]] std::optional<io::Place> place_of(std::string_view image) const override {
+        io::Place place;
+        const int result = io::find_place(*folder_, std::string(image), place);
+        if (result < 0) {
+            io::fail(path_of(image), "open", result);
+        }
+        return place;
+    }
 
     [[nodiscard]] std::optional<std::string> read(std::string_view image) override {
         std::optional<io::File> file = open(image);
         if (!file) {
             return {};
-        }
-        if (!S_ISREG(file->status().st_mode)) {
-            fail_damaged(file->name(), "this is no regular file");
         }
         std::string bytes;
         // What is there counts, not what fstat(2) says: it may grow meanwhile.
@@ -77,24 +84,18 @@ class FolderFiles final : public CheckpointFiles {
 
  private:
     [[nodiscard]] std::optional<io::File> open(std::string_view image) const {
-        const std::string path = path_of(image);
-        // There are devices that mind being opened.
-        struct stat status {};
-        if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-            fail_damaged(path, "this is no regular file");
-        }
-        const int fd = io::uninterrupted([&] { return system_.open(path, kOpenFlags, 0); });
-        if (fd == -ENOENT || fd == -ENOTDIR) {
+        const std::optional<io::Place> place = place_of(image);
+        if (!place->status) {
             return {};
         }
-        if (fd < 0) {
-            io::fail(path, "open", fd);
+        // There are devices that mind being opened, and pipes that are waited for.
+        if (!S_ISREG(place->status->st_mode)) {
+            fail_damaged(path_of(image), "this is no regular file");
         }
-        return io::File::adopt(system_, path, fd);
+        return place->open(O_RDONLY);
     }
 
-    io::System& system_;
-    std::string folder_;  // with its slash
+    std::shared_ptr<const io::Folder> folder_;
 };
 
 // The kinds of images that are read; pages and all others are passed over.
@@ -127,9 +128,11 @@ class ArchiveFiles final : public CheckpointFiles {
         : CheckpointFiles(file.name()) {
         ArchiveReader archive(file, ArchiveReader::As::tar, progress);
         while (archive.next()) {
-            MemberName name = split_member(archive.path_of_file());
-            if (is_wanted(name.image)) {
-                keep(archive, name.folder + name.image);
+            const MemberName name = split_member(archive.path());
+            const std::string path = name.folder + name.image;
+            note_doubts(archive, name, path);
+            if (archive.is_file() && is_wanted(name.image)) {
+                keep(archive, path);
             }
         }
         folder_ = images_.contains(std::string(kSubfolder) + std::string(kInventoryImage))
@@ -138,10 +141,18 @@ class ArchiveFiles final : public CheckpointFiles {
         if (!has(kInventoryImage)) {
             fail_no_checkpoint(this->name());
         }
+        for (const std::string_view image : {kCapturedImage, kFileLocksImage}) {
+            if (doubtful_.contains(folder_ + std::string(image))) {
+                refuse_member(this->name(), image);
+            }
+        }
     }
 
     [[nodiscard]] std::string path_of(std::string_view image) const override {
         return fmt::format("{}:{}{}", name(), folder_, image);
+    }
+    [[nodiscard]] std::optional<io::Place> place_of(std::string_view /*image*/) const override {
+        return std::nullopt;
     }
     [[nodiscard]] bool is_archive() const noexcept override { return true; }
     [[nodiscard]] bool has(std::string_view image) override {
@@ -153,6 +164,15 @@ class ArchiveFiles final : public CheckpointFiles {
     }
 
  private:
+    void note_doubts(const ArchiveReader& archive, const MemberName& name,
+                     const std::string& path) {
+        const bool is_captured = name.image == kCapturedImage;
+        if ((is_captured || name.image == kFileLocksImage) &&
+            (!archive.is_file() || (is_captured && images_.contains(path)))) {
+            doubtful_.insert(path);
+        }
+    }
+
     // Of two members with one name the last one counts, as it does when an archive is unpacked.
     void keep(ArchiveReader& archive, const std::string& path) {
         const auto [image, is_new] = images_.try_emplace(path);
@@ -173,6 +193,7 @@ class ArchiveFiles final : public CheckpointFiles {
     }
 
     std::map<std::string, std::string> images_;  // by their paths in the archive
+    std::set<std::string> doubtful_;             // those that are links, or stand there twice
     std::string folder_;
     std::size_t total_ = 0;
 };
@@ -180,14 +201,14 @@ class ArchiveFiles final : public CheckpointFiles {
 }  // namespace
 
 bool may_be_checkpoint(io::System& system, const std::string& path) {
-    const io::File file(system, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    const struct stat status = file.status();
-    if (S_ISDIR(status.st_mode)) {
+    const io::Place place = io::find_place(system, path, "open");
+    if (place.status && S_ISDIR(place.status->st_mode)) {
         return true;
     }
-    if (!S_ISREG(status.st_mode)) {
+    if (place.status && !S_ISREG(place.status->st_mode)) {
         return false;
     }
+    const io::File file = place.open(O_RDONLY);
     std::array<std::byte, 512> begin{};
     const std::string_view bytes = as_text(std::span(begin).first(file.read_at(begin, 0)));
     constexpr std::size_t kTarMagic = 257;
@@ -197,16 +218,19 @@ bool may_be_checkpoint(io::System& system, const std::string& path) {
 
 std::unique_ptr<CheckpointFiles> open_checkpoint(io::System& system, const std::string& path,
                                                  const io::Progress& progress) {
-    const io::File file(system, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    const struct stat status = file.status();
-    if (S_ISDIR(status.st_mode)) {
-        return std::make_unique<FolderFiles>(system, path);
+    const io::Place place = io::find_place(system, path, "open");
+    if (place.status && S_ISDIR(place.status->st_mode)) {
+        return open_checkpoint(place.open_folder());
     }
-    if (!S_ISREG(status.st_mode)) {
+    if (place.status && !S_ISREG(place.status->st_mode)) {
         fail_damaged(path, "this is neither a folder nor a regular file",
                      "an archive that comes through a pipe must be saved first");
     }
-    return open_archive(file, progress);
+    return open_archive(place.open(O_RDONLY), progress);
+}
+
+std::unique_ptr<CheckpointFiles> open_checkpoint(const std::shared_ptr<const io::Folder>& folder) {
+    return std::make_unique<FolderFiles>(folder);
 }
 
 std::unique_ptr<CheckpointFiles> open_archive(const io::File& file, const io::Progress& progress) {

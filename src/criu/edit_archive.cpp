@@ -39,6 +39,7 @@ struct Places {
     std::vector<std::uint64_t> captured;
     std::vector<std::uint64_t> inventory;
     std::string inventory_path;
+    std::string link;  // an image of these that is none of its own
 
     [[nodiscard]] std::size_t count() const {
         return file_locks.size() + captured.size() + inventory.size();
@@ -56,8 +57,14 @@ Places find_places(const io::File& in, const io::Progress& progress, int& compre
     ArchiveReader archive(in, ArchiveReader::As::tar, progress);
     std::map<std::string, Places> folders;
     while (archive.next()) {
-        const std::string path = archive.path_of_file();
+        const std::string path = archive.path();
         const MemberName name = split_member(path);
+        if (!archive.is_file()) {
+            if (name.image == kCapturedImage || name.image == kFileLocksImage) {
+                folders[name.folder].link = name.image;
+            }
+            continue;
+        }
         Places& places = folders[name.folder];
         if (places.count() > kMostPlaces) {
             refuse_archive(in.name(),
@@ -75,7 +82,11 @@ Places find_places(const io::File& in, const io::Progress& progress, int& compre
     }
     compression = archive.compression();
     Places& below = folders["checkpoint/"];
-    return below.inventory.empty() ? folders[""] : below;
+    Places& found = below.inventory.empty() ? folders[""] : below;
+    if (!found.link.empty() || found.captured.size() > 1) {
+        refuse_member(in.name(), found.link.empty() ? kCapturedImage : found.link);
+    }
+    return found;
 }
 
 Changes plan(const std::string& archive, const Places& places, const ArchiveChanges& changes) {

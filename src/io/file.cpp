@@ -42,7 +42,7 @@ void fail(const std::string& name, std::string_view action, std::int64_t error) 
 
 File::File(System& system, std::string path, int flags, mode_t mode)
     : system_(&system), name_(std::move(path)) {
-    fd_ = uninterrupted([&] { return system_->open(name_, flags | O_CLOEXEC, mode); });
+    fd_ = uninterrupted([&] { return system_->open(AT_FDCWD, name_, flags | O_CLOEXEC, mode); });
     if (fd_ < 0) {
         fail((flags & O_CREAT) != 0 ? "create" : "open", fd_);
     }

@@ -2,12 +2,15 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
-#include <cstdlib>
-#include <memory>
+#include <ctime>
 
 #include "ckpt-lease/io/system.hpp"
 
@@ -21,8 +24,8 @@ Result checked(Result result) {
 
 class PosixSystem final : public System {
  public:
-    int open(const std::string& path, int flags, mode_t mode) override {
-        return checked(::open(path.c_str(), flags, mode));
+    int open(int folder, const std::string& name, int flags, mode_t mode) override {
+        return checked(::openat(folder, name.c_str(), flags, mode));
     }
     int close(int fd) override { return checked(::close(fd)); }
     ssize_t read(int fd, std::span<std::byte> into) override {
@@ -71,18 +74,47 @@ class PosixSystem final : public System {
         return checked(::fchown(fd, owner, group));
     }
     int fchmod(int fd, mode_t mode) override { return checked(::fchmod(fd, mode)); }
-    int rename(const std::string& from, const std::string& to) override {
-        return checked(::rename(from.c_str(), to.c_str()));
+    int rename(int folder, const std::string& from, const std::string& to,
+               unsigned flags) override {
+        return checked(::renameat2(folder, from.c_str(), folder, to.c_str(), flags));
     }
-    int unlink(const std::string& path) override { return checked(::unlink(path.c_str())); }
-    int realpath(const std::string& path, std::string& into) override {
-        const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
-                                                               &std::free);
-        if (real == nullptr) {
+    int unlink(int folder, const std::string& name) override {
+        return checked(::unlinkat(folder, name.c_str(), 0));
+    }
+    int readlink(int link, std::string& into) override {
+        std::array<char, PATH_MAX> target{};
+        const ssize_t length = ::readlinkat(link, "", target.data(), target.size());
+        if (length < 0) {
             return -errno;
         }
-        into = real.get();
+        into.assign(target.data(), static_cast<std::size_t>(length));
         return 0;
+    }
+    int file_system_of(int fd, std::int64_t& kind) override {
+        struct statfs status {};
+        if (::fstatfs(fd, &status) < 0) {
+            return -errno;
+        }
+        kind = status.f_type;
+        return 0;
+    }
+    ssize_t flistxattr(int fd, std::span<std::byte> into) override {
+        return checked(::flistxattr(fd, reinterpret_cast<char*>(into.data()), into.size()));
+    }
+    ssize_t fgetxattr(int fd, const std::string& name, std::span<std::byte> into) override {
+        return checked(::fgetxattr(fd, name.c_str(), into.data(), into.size()));
+    }
+    int fsetxattr(int fd, const std::string& name, std::span<const std::byte> value) override {
+        return checked(::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0));
+    }
+    int fremovexattr(int fd, const std::string& name) override {
+        return checked(::fremovexattr(fd, name.c_str()));
+    }
+    void pause(std::chrono::milliseconds time) override {
+        struct timespec left {};
+        left.tv_sec = time.count() / 1000;
+        left.tv_nsec = time.count() % 1000 * 1'000'000;
+        ::nanosleep(&left, nullptr);
     }
 };
 

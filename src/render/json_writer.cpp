@@ -10,11 +10,11 @@
 namespace ckpt_lease {
 namespace {
 
-// What stands for itself in a string. Without branches, so that compilers look at 16 at a time.
+// What stands for itself in a string, most of the time. Without branches, so that compilers look at
+// 16 at a time.
 constexpr bool is_plain_character(char c) {
     return static_cast<bool>(static_cast<unsigned>(c != '"') & static_cast<unsigned>(c != '\\') &
-                             static_cast<unsigned>(static_cast<unsigned char>(c) >= 0x20) &
-                             static_cast<unsigned>(c != 0x7f));
+                             static_cast<unsigned>(c >= ' ') & static_cast<unsigned>(c <= '~'));
 }
 
 // Most strings are.
@@ -103,25 +103,8 @@ void JsonWriter::write_string(std::string_view utf8) {
         return;
     }
     out_.write("\"");
-    while (!utf8.empty()) {
-        const auto* const special = std::find_if_not(utf8.begin(), utf8.end(), is_plain_character);
-        const auto plain = static_cast<std::size_t>(special - utf8.begin());
-        out_.write(utf8.substr(0, plain));
-        utf8.remove_prefix(plain);
-        if (!utf8.empty()) {
-            write_escaped(utf8.front());
-            utf8.remove_prefix(1);
-        }
-    }
+    out_.write(escape_for_json(utf8));
     out_.write("\"");
-}
-
-void JsonWriter::write_escaped(char c) {
-    if (c == '"' || c == '\\') {
-        out_.print("\\{}", c);
-    } else {
-        out_.print("\\u{:04x}", static_cast<unsigned>(c));
-    }
 }
 
 }  // namespace ckpt_lease

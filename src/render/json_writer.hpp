@@ -132,7 +132,6 @@ class JsonWriter {
         level.empty = false;
     }
     void write_string(std::string_view utf8);
-    void write_escaped(char c);
 
     Out& out_;
     std::vector<Level> levels_;

@@ -26,7 +26,8 @@ class VerifyText final : public VerifyOutput {
 
     void problem(const Problem& problem) override {
         const bool is_warning = problem.severity == Problem::Severity::warning;
-        out_.print("{}{}\n", is_warning ? "warning: " : "", ckpt_lease::to_string(problem));
+        out_.print("{}{}\n", is_warning ? "warning: " : "",
+                   printable(ckpt_lease::to_string(problem)));
     }
     void end_image(const std::string& name, const linux_cr::ImageFacts& facts,
                    bool sound) override {

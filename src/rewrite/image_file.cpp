@@ -8,9 +8,10 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "rewrite/paths.hpp"
+#include "ckpt-lease/io/trust.hpp"
 
 namespace ckpt_lease {
 namespace {
@@ -24,33 +25,54 @@ constexpr int kTries = 100;
     throw Error(kind, {.file = file, .message = std::move(message), .hint = std::move(hint)});
 }
 
-io::File open_image(io::System& system, const std::string& path, ImageFile::Access access) {
-    const bool writes = access == ImageFile::Access::write;
-    const int flags = (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC;
-    const int fd = io::uninterrupted([&] { return system.open(path, flags, 0); });
-    if (fd < 0 && fd != -EISDIR) {
-        io::fail(path, writes ? "open for writing" : "open", fd);
-    }
-    if (fd >= 0) {
-        io::File file = io::File::adopt(system, path, fd);
-        if (!S_ISDIR(file.status().st_mode)) {
-            return file;
-        }
-    }
+[[noreturn]] void refuse_folder(const std::string& path) {
     fail_at(Error::Kind::io, path, "this is a folder", "give the image files in it");
 }
 
-void lock(const io::File& file, const ImageFile::Options& options) {
+io::File open_image(const io::Place& place, const ImageFile::Options& options) {
     const bool writes = options.access == ImageFile::Access::write;
-    const int result = io::uninterrupted(
-        [&] { return file.system().lock(file.fd(), writes ? F_WRLCK : F_RDLCK, options.wait); });
+    if (place.status && S_ISDIR(place.status->st_mode)) {
+        refuse_folder(place.shown);
+    }
+    if (options.only_regular && place.status && !S_ISREG(place.status->st_mode)) {
+        fail_at(Error::Kind::io, place.shown, "this is no regular file", "give the image itself");
+    }
+    if (!options.any_link) {
+        place.check_links();
+    }
+    io::File file = place.open(writes ? O_RDWR : O_RDONLY, writes ? "open for writing" : "open");
+    if (S_ISDIR(file.status().st_mode)) {
+        refuse_folder(place.shown);
+    }
+    return file;
+}
+
+// Returns -EAGAIN or -EACCES if others have it still. With a `patience` it is used up.
+int take_lock(const io::File& file, short type, bool wait, const io::Patience& patience) {
+    constexpr std::chrono::milliseconds kPause{10};
+    io::System& system = file.system();
+    while (true) {
+        const int result = io::uninterrupted(
+            [&] { return system.lock(file.fd(), type, wait && patience == nullptr); });
+        if ((result != -EAGAIN && result != -EACCES) || !wait || patience->count() <= 0) {
+            return result;
+        }
+        system.pause(kPause);
+        *patience -= kPause;
+    }
+}
+
+void lock(const io::File& file, const ImageFile::Options& options, const io::Patience& patience) {
+    const bool writes = options.access == ImageFile::Access::write;
+    const int result = take_lock(file, writes ? F_WRLCK : F_RDLCK, options.wait, patience);
     switch (-result) {
         case EAGAIN:
         case EACCES:
             fail_at(Error::Kind::io, file.name(),
                     writes ? "another process is using the image"
                            : "another process is rewriting the image",
-                    "--wait waits until it is done");
+                    patience != nullptr ? "it was waited for, and did not end in time"
+                                        : "--wait waits until it is done");
         case 0:
         case ENOLCK:  // a file system without locks, or a kernel without those of open files
         case ENOSYS:
@@ -63,42 +85,50 @@ void lock(const io::File& file, const ImageFile::Options& options) {
 }
 
 // Where the lock had to be waited for, the file may not have its name any more.
-io::File open_locked(io::System& system, const std::string& path,
-                     const ImageFile::Options& options) {
+io::File open_locked(io::Place& place, const ImageFile::Options& options) {
     for (int attempt = 0; attempt < kTries; ++attempt) {
-        io::File file = open_image(system, path, options.access);
+        io::File file = open_image(place, options);
         const struct stat status = file.status();
         if (!S_ISREG(status.st_mode)) {
             return file;
         }
-        lock(file, options);
-        const auto named = status_if_there(system, path);
-        if (named && is_same_file(*named, status)) {
+        lock(file, options, options.patiently ? place.folder->patience() : nullptr);
+        if (place.is_door) {
+            return file;
+        }
+        place.status = place.folder->status_of(place.name);
+        if (place.status && io::is_same_file(*place.status, status)) {
             return file;
         }
     }
-    fail_at(Error::Kind::io, path, "the file is replaced by others all the time",
+    fail_at(Error::Kind::io, place.shown, "the file is replaced by others all the time",
             "try again when nobody writes to it");
 }
 
 // The journal is believed where it was made by somebody who could have written to the image
-// himself. Others may be able to make files in the folder (/tmp).
+// himself. Others may be able to make files in the folder (/tmp), or to move those of root.
 void check_origin(const io::File& journal, const io::File& image) {
     const struct stat found = journal.status();
-    const uid_t owner = image.status().st_uid;
-    if (!S_ISREG(found.st_mode) || found.st_nlink != 1 ||
-        (found.st_uid != owner && found.st_uid != 0 && found.st_uid != geteuid())) {
+    const struct stat wanted = image.status();
+    const bool is_ours = io::is_trusted(found.st_uid) || found.st_uid == wanted.st_uid;
+    if (!S_ISREG(found.st_mode) || found.st_nlink != 1 || !is_ours) {
         fail_at(Error::Kind::damaged, journal.name(),
                 fmt::format("this should be the journal of an interrupted change to {}, but it was "
                             "made by somebody else",
                             image.name()),
                 "nothing was changed; if nobody rewrote the image, remove it");
     }
+    if (io::others_can_write(found) && !io::others_can_write(wanted)) {
+        fail_at(Error::Kind::damaged, journal.name(),
+                fmt::format("this should be the journal of an interrupted change to {}, but others "
+                            "can write to it than to the image",
+                            image.name()),
+                "nothing was changed; if nobody rewrote the image, remove it");
+    }
 }
 
-std::optional<io::File> open_journal(io::System& system, const std::string& path) {
-    constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    const int fd = io::uninterrupted([&] { return system.open(path, kFlags, 0); });
+std::optional<io::File> open_journal(const io::Place& place, const std::string& path) {
+    const int fd = place.folder->open_regular(journal_name(place.name), O_RDONLY);
     switch (-fd) {
         case ENOENT:
         case ENAMETOOLONG:  // the image has a name that no journal could be made for
@@ -111,7 +141,7 @@ std::optional<io::File> open_journal(io::System& system, const std::string& path
             if (fd < 0) {
                 io::fail(path, "open the journal of an interrupted change", fd);
             }
-            return io::File::adopt(system, path, fd);
+            return io::File::adopt(place.folder->system(), path, fd);
     }
 }
 
@@ -140,22 +170,30 @@ void check_places(const io::File& image, const EditList& edits, const std::strin
 
 }  // namespace
 
-std::string journal_path(const std::string& path) {
-    const std::string name = name_of(path);
+std::string journal_name(const std::string& name) {
     if (name.size() <= kLongestName) {
-        return path + std::string(kJournalSuffix);
+        return name + std::string(kJournalSuffix);
     }
     // Names must not become longer than NAME_MAX, nor must two images have one journal.
-    const std::string start = path.substr(0, path.size() - name.size() + kLongestName);
-    return fmt::format("{}-{:016x}{}", start, XXH3_64bits(name.data(), name.size()),
-                       kJournalSuffix);
+    return fmt::format("{}-{:016x}{}", name.substr(0, kLongestName),
+                       XXH3_64bits(name.data(), name.size()), kJournalSuffix);
+}
+
+std::string journal_path(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    const std::size_t begin = slash == std::string::npos ? 0 : slash + 1;
+    return path.substr(0, begin) + journal_name(path.substr(begin));
 }
 
 ImageFile::ImageFile(io::System& system, const std::string& path, const Options& options)
-    : access_(options.access), file_(open_locked(system, path, options)) {
-    if (S_ISREG(file_.status().st_mode)) {
-        path_ = resolve(system, path);
-        find_journal(options);
+    : ImageFile(io::find_place(system, path,
+                               options.access == Access::write ? "open for writing" : "open"),
+                options) {}
+
+ImageFile::ImageFile(io::Place place, const Options& options)
+    : access_(options.access), file_(open_locked(place, options)) {
+    if (S_ISREG(file_.status().st_mode) && !place.is_door) {
+        settle(std::move(place), options);
     }
 }
 
@@ -165,24 +203,30 @@ ImageFile::ImageFile(io::System& system, const std::string& name, int fd, const 
     if (!S_ISREG(status.st_mode)) {
         return;
     }
-    lock(file_, {.access = Access::read, .wait = options.wait});
+    lock(file_, {.access = Access::read, .wait = options.wait}, nullptr);
     // Only the name tells where a journal would stand. A file that was removed has none.
-    std::string path;
-    if (system.realpath(fmt::format("/proc/self/fd/{}", fd), path) < 0) {
-        return;
-    }
-    if (const auto named = status_if_there(system, path); named && is_same_file(*named, status)) {
-        path_ = path;
-        find_journal(options);
+    io::Place place;
+    if (const std::string path = io::path_of_descriptor(system, fd);
+        !path.empty() && io::find_place(system, path, place) == 0 && place.status &&
+        io::is_same_file(*place.status, status)) {
+        settle(std::move(place), options);
     }
 }
 
+void ImageFile::settle(io::Place place, const Options& options) {
+    path_ = place.real_path();
+    place_ = std::move(place);
+    find_journal(options);
+}
+
 void ImageFile::find_journal(const Options& options) {
-    const auto found = open_journal(file_.system(), journal_path(path_));
+    const auto found = open_journal(*place_, journal_path(path_));
     if (!found) {
         return;
     }
     check_origin(*found, file_);
+    // No journal was left by us beside such an image.
+    check_names();
     auto journal = std::make_shared<Journal>(read_journal(*found));
     if (journal->purpose != Journal::Purpose::rollback) {
         fail_at(
@@ -196,9 +240,30 @@ void ImageFile::find_journal(const Options& options) {
     if (access_ == Access::write) {
         take_back(file_, interrupted_->edits);
         file_.sync_data();
-        remove_durably(file_.system(), found->name());
+        place_->folder->remove_durably(journal_name(place_->name), found->name());
     } else {
         hide();
+    }
+}
+
+void ImageFile::check_names() const {
+    if (path_.empty()) {
+        fail_at(Error::Kind::io, file_.name(),
+                "the file has no name any more, and no journal could stand beside it",
+                "write elsewhere with -o OUT");
+    }
+    if (file_.status().st_nlink > 1) {
+        fail_at(Error::Kind::io, file_.name(),
+                "the file has several names (hard links): others, perhaps a backup, would change "
+                "too, and not see the journal of an interrupted change",
+                "write elsewhere with -o OUT");
+    }
+    if (!io::is_surely_of(*place_->folder, file_)) {
+        fail_at(Error::Kind::io, file_.name(),
+                fmt::format("the file belongs to user {}, and others can make names in its folder: "
+                            "it may be a hard link to another file of his",
+                            file_.status().st_uid),
+                "write elsewhere with -o OUT, or set fs.protected_hardlinks to 1");
     }
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/rewrite/writers.hpp"
-#include "rewrite/paths.hpp"
+#include "rewrite/attributes.hpp"
+#include "rewrite/holds.hpp"
 
 namespace ckpt_lease {
 namespace {
@@ -19,7 +20,8 @@ constexpr std::uint64_t kToldAfter = 4096;  // edits
                 {.file = file, .message = std::move(message), .hint = std::move(hint)});
 }
 
-void check_rewritable(const io::File& image) {
+void check_rewritable(const ImageFile& image_file) {
+    const io::File& image = image_file.file();
     const struct stat status = image.status();
     if (S_ISBLK(status.st_mode)) {
         refuse_file(image.name(),
@@ -31,12 +33,7 @@ void check_rewritable(const io::File& image) {
         refuse_file(image.name(), "only regular files can be rewritten in place",
                     "write elsewhere with -o OUT");
     }
-    if (status.st_nlink > 1) {
-        refuse_file(image.name(),
-                    "the file has several names (hard links): others, perhaps a backup, would "
-                    "change too, and not see the journal of an interrupted change",
-                    "write elsewhere with -o OUT");
-    }
+    image_file.check_names();
 }
 
 // Edits are made for bytes that were read some time ago.
@@ -60,34 +57,58 @@ void check_unchanged(const io::File& image, const EditList& edits, const io::Pro
     }
 }
 
-// Appears at `path` whole and flushed, or not at all.
+// Is at `place` whole and flushed, or not at all.
 void make_journal(const ImageFile& image, const EditList& edits, Journal::Purpose purpose,
-                  const std::string& path, NewFile::Name name) {
+                  const io::Place& place, const std::string& path) {
+    const bool is_undo = purpose == Journal::Purpose::undo;
     Journal journal;
     journal.purpose = purpose;
     journal.identity = identify(image.file(), edits);
     journal.image = image.path();
-    NewFile file(image.file().system(), path, name);
-    // Nobody may read in a journal what he may not read in the image.
-    file.take_owner_and_mode(image.file().status());
+    NewFile file(place, path, is_undo ? NewFile::Name::unique : NewFile::Name::fixed);
+    // Nobody may read in a journal what he may not read in the image. Whoever owns the image must
+    // be able to take an interrupted change back; an undo file is believed by whom it belongs to.
+    if (is_undo) {
+        let_others_read(image.file(), file.file());
+    } else {
+        share_with_users_of(image.file(), file.file());
+    }
     write_journal(journal, edits, file.file());
-    file.commit();
+    file.take_place();
+    try {
+        place.folder->sync();
+    } catch (const Error&) {
+        place.folder->remove(place.name);
+        throw;
+    }
 }
 
-void make_undo_file(const ImageFile& image, const EditList& edits, const std::string& path) {
-    if (status_if_there(image.file().system(), path)) {
+io::Place place_of_journal(const ImageFile& image) {
+    io::Place place;
+    place.folder = image.place().folder;
+    place.name = journal_name(image.place().name);
+    return place;
+}
+
+// Returns where it stands.
+io::Place make_undo_file(const ImageFile& image, const EditList& edits, const std::string& path) {
+    io::Place place = io::find_place(image.file().system(), path, "create");
+    if (place.status) {
         refuse_file(path, "this file is there already, and an undo file does not replace it",
                     "give the undo file another name");
     }
-    const std::string journal = journal_path(image.path());
-    const auto folder = status_if_there(image.file().system(), folder_of(path));
-    const auto journals = status_if_there(image.file().system(), folder_of(journal));
-    if (name_of(path) == name_of(journal) && folder && journals &&
-        is_same_file(*folder, *journals)) {
+    if (!image.path().starts_with('/')) {
+        refuse_file(path, "it cannot be told where the image is, as an undo file says",
+                    "mount /proc");
+    }
+    const io::Place journal = place_of_journal(image);
+    if (place.name == journal.name &&
+        io::is_same_file(place.folder->status(), journal.folder->status())) {
         refuse_file(path, "this is where the journal of the change stands while it is made",
                     "give the undo file another name");
     }
-    make_journal(image, edits, Journal::Purpose::undo, path, NewFile::Name::unique);
+    make_journal(image, edits, Journal::Purpose::undo, place, path);
+    return place;
 }
 
 std::string with_hint(const Problem& problem, const std::string& more) {
@@ -95,13 +116,13 @@ std::string with_hint(const Problem& problem, const std::string& more) {
 }
 
 // Something failed while the journal stands: the image is to be as it was.
-[[noreturn]] void give_up(io::File& image, const EditList& edits, const std::string& journal,
-                          const Error& error) {
+[[noreturn]] void give_up(io::File& image, const EditList& edits, const io::Place& journal,
+                          const std::string& path, const Error& error) {
     Problem problem = error.problem();
     try {
         take_back(image, edits);
         image.sync_data();
-        remove_durably(image.system(), journal);
+        journal.folder->remove_durably(journal.name, path);
     } catch (const Error& second) {
         problem.hint = with_hint(
             problem, fmt::format("the change could not be taken back either: {}; do so with "
@@ -115,28 +136,22 @@ std::string with_hint(const Problem& problem, const std::string& more) {
 
 void carry_out(ImageFile& image, const EditList& edits) {
     io::File& file = image.file();
-    io::System& system = file.system();
-    const std::string journal = journal_path(image.path());
-    try {
-        make_journal(image, edits, Journal::Purpose::rollback, journal, NewFile::Name::fixed);
-    } catch (const Error&) {
-        system.unlink(journal);  // it may have got its name, and only its folder not be flushed
-        throw;
-    }
+    const std::string path = journal_path(image.path());
+    const io::Place journal = place_of_journal(image);
+    make_journal(image, edits, Journal::Purpose::rollback, journal, path);
     try {
         for (std::size_t i = 0; i < edits.size(); ++i) {
             file.write_at(edits.at(i).new_bytes, edits.at(i).offset);
         }
         file.sync_data();
-        const int result = io::uninterrupted([&] { return system.unlink(journal); });
-        if (result < 0) {
-            io::fail(journal, "remove", result);
+        if (const int result = journal.folder->remove(journal.name); result < 0) {
+            io::fail(path, "remove", result);
         }
     } catch (const Error& error) {
-        give_up(file, edits, journal, error);
+        give_up(file, edits, journal, path, error);
     }
     try {
-        sync_folder(system, journal);
+        journal.folder->sync();
     } catch (const Error& error) {
         Problem problem = error.problem();
         problem.hint = with_hint(problem,
@@ -146,20 +161,6 @@ void carry_out(ImageFile& image, const EditList& edits) {
     }
 }
 
-bool holds(const io::File& image, const EditList& edits, bool old_bytes) {
-    for (std::size_t i = 0; i < edits.size(); ++i) {
-        const Edit edit = edits.at(i);
-        const auto wanted = old_bytes ? edit.old_bytes : edit.new_bytes;
-        std::array<std::byte, EditList::kMostBytes> bytes{};
-        const auto window = std::span(bytes).first(wanted.size());
-        if (image.read_at(window, edit.offset) < window.size() ||
-            !std::equal(wanted.begin(), wanted.end(), window.begin())) {
-            return false;
-        }
-    }
-    return true;
-}
-
 }  // namespace
 
 void write_in_place(ImageFile& image, const EditList& edits, const std::string& undo_file,
@@ -167,10 +168,11 @@ void write_in_place(ImageFile& image, const EditList& edits, const std::string& 
     if (edits.empty() && undo_file.empty()) {
         return;
     }
-    check_rewritable(image.file());
+    check_rewritable(image);
     check_unchanged(image.file(), edits, progress);
+    std::optional<io::Place> kept;
     if (!undo_file.empty()) {
-        make_undo_file(image, edits, undo_file);
+        kept = make_undo_file(image, edits, undo_file);
     }
     if (edits.empty()) {
         return;
@@ -178,28 +180,11 @@ void write_in_place(ImageFile& image, const EditList& edits, const std::string& 
     try {
         carry_out(image, edits);
     } catch (const Error&) {
-        if (!undo_file.empty() && !holds(image.file(), edits, false)) {
-            image.file().system().unlink(undo_file);
+        if (kept && !holds(image.file(), edits, false)) {
+            kept->folder->remove(kept->name);
         }
         throw;
     }
-}
-
-Undone undo(ImageFile& image, const Journal& journal, const std::string& undo_file, bool copied,
-            const io::Progress& progress) {
-    check_identity(image.file(), journal, undo_file, !copied);
-    if (holds(image.file(), journal.edits, true)) {
-        return Undone::already;
-    }
-    if (!holds(image.file(), journal.edits, false)) {
-        throw Error(
-            Error::Kind::damaged,
-            {.file = image.file().name(),
-             .message = "the image was changed again where " + undo_file + " would change it",
-             .hint = "nothing was changed; take later changes back first"});
-    }
-    write_in_place(image, inverse(journal.edits), {}, progress);
-    return Undone::now;
 }
 
 }  // namespace ckpt_lease

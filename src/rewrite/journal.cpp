@@ -269,6 +269,10 @@ Journal read_journal(const io::File& in) {
     }
     const auto path = reader.take_summed(padded(header.path_length));
     header.journal.image = as_text(path).substr(0, static_cast<std::size_t>(header.path_length));
+    // Nothing that was written by us. A file that is other things too might be.
+    if (header.journal.image.find('\0') != std::string::npos) {
+        fail_damaged(in, "the path of the image holds a NUL", kHeaderLength);
+    }
     for (std::uint64_t i = 0; i < header.edits; ++i) {
         read_edit(in, reader, header.journal.identity.size, header.journal.edits);
     }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckpt-lease/rewrite/new_file.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
-#include "rewrite/paths.hpp"
 
 namespace ckpt_lease {
 namespace {
@@ -16,76 +17,105 @@ constexpr int kNameTries = 100;
 constexpr std::size_t kLongestTemporaryName = 200;  // leaves room for what is added, up to NAME_MAX
 
 // Nobody else may look into it before it has the mode it should have, nor put a link in its way.
-int create(io::System& system, const std::string& path) {
-    constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+int create(const io::Folder& folder, const std::string& name) {
     constexpr mode_t kOnlyOwner = 0600;
-    return io::uninterrupted([&] { return system.open(path, kFlags, kOnlyOwner); });
+    return folder.open_file(name, O_RDWR | O_CREAT | O_EXCL, kOnlyOwner);
 }
 
-io::File create_beside(io::System& system, const std::string& path, NewFile::Name name,
+io::File create_beside(const io::Place& place, const std::string& shown, NewFile::Name name,
                        std::string& temporary) {
+    place.check_links();
+    const io::Folder& folder = *place.folder;
     const bool is_fixed = name == NewFile::Name::fixed;
     const std::string start =
-        folder_of(path) + "/." +
-        name_of(path).substr(0, is_fixed ? std::string::npos : kLongestTemporaryName);
+        "." + place.name.substr(0, is_fixed ? std::string::npos : kLongestTemporaryName);
     for (int attempt = 0;; ++attempt) {
         temporary = is_fixed ? start + ".new"
                              : fmt::format("{}.ckpt-lease-{}-{}", start, getpid(), attempt);
-        const int fd = create(system, temporary);
+        const int fd = create(folder, temporary);
         if (fd >= 0) {
             // Messages name the file that the user asked for.
-            return io::File::adopt(system, path, fd);
+            return io::File::adopt(folder.system(), shown, fd);
         }
         if (fd != -EEXIST || attempt == kNameTries) {
-            io::fail(path, is_fixed ? "create" : "create a file beside it", fd);
+            io::fail(shown, is_fixed ? "create" : "create a file beside it", fd);
         }
         if (is_fixed) {
-            system.unlink(temporary);  // somebody was killed here
+            // Somebody was killed here. It may also be somebody else's, and stay.
+            if (const int result = folder.remove(temporary); result < 0 && result != -ENOENT) {
+                io::fail(
+                    shown,
+                    fmt::format("create, as {} is in its way and cannot be removed", temporary),
+                    result);
+            }
         }
     }
+}
+
+[[noreturn]] void fail_taken(const std::string& shown, bool was_there) {
+    throw Error(
+        Error::Kind::io,
+        {.file = shown,
+         .message = was_there ? "another file has taken its place, and was not replaced"
+                              : "somebody else has made a file here, which was not replaced",
+         .hint = "look at it, and try again"});
 }
 
 }  // namespace
 
-NewFile::NewFile(io::System& system, const std::string& path, Name name)
-    : system_(system), path_(path), file_(create_beside(system, path, name, temporary_)) {}
+NewFile::NewFile(const io::Place& place, Over over)
+    : NewFile(place, place.shown, Name::unique, over) {}
+
+NewFile::NewFile(io::Place place, std::string shown, Name name, Over over)
+    : place_(std::move(place)),
+      shown_(std::move(shown)),
+      over_(over),
+      file_(create_beside(place_, shown_, name, temporary_)) {}
 
 NewFile::~NewFile() {
-    if (!committed_) {
-        system_.unlink(temporary_);
+    if (!has_name_) {
+        place_.folder->remove(temporary_);
     }
 }
 
-void NewFile::take_owner_and_mode(const struct stat& from) {
-    const struct stat found = file_.status();
-    if (from.st_uid != found.st_uid || from.st_gid != found.st_gid) {
-        const int result = system_.fchown(file_.fd(), from.st_uid, from.st_gid);
-        if (result == -EPERM) {
-            return;
+void NewFile::take_place() {
+    file_.sync();
+    file_.close();
+    const io::Folder& folder = *place_.folder;
+    int result = 0;
+    if (over_ == Over::anything) {
+        result = folder.rename(temporary_, place_.name);
+    } else if (place_.status) {
+        const auto found = folder.status_of(place_.name);
+        if (!found || !io::is_same_file(*found, *place_.status)) {
+            fail_taken(shown_, true);
         }
-        if (result < 0) {
-            io::fail(path_, "set the owner of", result);
+        result = folder.rename(temporary_, place_.name);
+    } else {
+        result = folder.rename_to_new(temporary_, place_.name);
+        if (result == -EEXIST) {
+            fail_taken(shown_, false);
         }
     }
-    set_mode(from.st_mode);
-}
-
-void NewFile::set_mode(mode_t mode) {
-    constexpr mode_t kPermissions = 0777;
-    if (const int result = system_.fchmod(file_.fd(), mode & kPermissions); result < 0) {
-        io::fail(path_, "set the mode of", result);
+    if (result < 0) {
+        io::fail(shown_, "replace", result);
     }
+    has_name_ = true;
 }
 
 void NewFile::commit() {
-    file_.sync();
-    file_.close();
-    const int result = io::uninterrupted([&] { return system_.rename(temporary_, path_); });
-    if (result < 0) {
-        io::fail(path_, "replace", result);
+    const bool replaces = place_.status.has_value();
+    take_place();
+    try {
+        place_.folder->sync();
+    } catch (const Error& error) {
+        Problem problem = error.problem();
+        problem.hint =
+            fmt::format("{}{} was {} as asked, but after a power failure it may be as it was",
+                        problem.hint.empty() ? "" : problem.hint + "; ", shown_,
+                        replaces ? "replaced" : "made");
+        throw Error(error.kind(), std::move(problem));
     }
-    committed_ = true;
-    sync_folder(system_, path_);
 }
 
 }  // namespace ckpt_lease

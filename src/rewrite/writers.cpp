@@ -2,14 +2,17 @@
 #include "ckpt-lease/rewrite/writers.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <array>
+#include <cerrno>
 #include <optional>
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/io/trust.hpp"
+#include "rewrite/attributes.hpp"
 #include "rewrite/copy.hpp"
-#include "rewrite/paths.hpp"
 
 namespace ckpt_lease {
 namespace {
@@ -36,82 +39,126 @@ void write_edits(const EditList& edits, io::File& file, const std::string& name)
 }
 
 // The journal would be taken for that of the file that is to appear.
-void refuse_journal(io::System& system, const std::string& out, const std::string& path) {
-    const std::string journal = journal_path(path);
-    if (status_if_there(system, journal)) {
+void refuse_journal(const io::Place& place, const std::string& path) {
+    if (place.folder->status_of(journal_name(place.name))) {
         throw Error(
             Error::Kind::io,
-            {.file = out,
-             .message = "there is a journal of an interrupted change to this file: " + journal,
+            {.file = place.shown,
+             .message =
+                 "there is a journal of an interrupted change to this file: " + journal_path(path),
              .hint = "take the change back with 'ckpt-lease recover', or remove the journal"});
     }
 }
 
-}  // namespace
-
-bool is_same_file(io::System& system, const std::string& a, const std::string& b) {
-    const auto first = status_if_there(system, a);
-    const auto second = status_if_there(system, b);
-    return first && second && is_same_file(*first, *second);
+void refuse_foreign(const io::Place& place) {
+    if (place.status && !place.is_door &&
+        !io::may_be_replaced(*place.status, place.folder->status())) {
+        throw Error(Error::Kind::io,
+                    {.file = place.shown,
+                     .message = fmt::format("this belongs to user {}, in a folder where everybody "
+                                            "can make files: it is neither replaced nor written to",
+                                            place.status->st_uid),
+                     .hint = "remove it, or write elsewhere with -o"});
+    }
 }
 
-std::optional<FreePlace> find_place(io::System& system, const std::string& out) {
-    const auto status = status_if_there(system, out);
-    if (status && !S_ISREG(status->st_mode)) {
-        return std::nullopt;
+// What the new file is beside its bytes, and its name.
+void finish(NewFile& file, const Output& output, const io::File* like) {
+    if (output.replaced) {
+        keep_attributes(*output.replaced, file.file());
+    } else if (like != nullptr) {
+        keep_permissions(*like, file.file());
     }
-    FreePlace place;
-    if (status) {
-        place = {resolve(system, out), status};
-    } else {
-        place = {out, std::nullopt};
+    file.commit();
+}
+
+Fill filled_with(std::span<const std::byte> bytes) {
+    return [bytes](io::File& file) {
+        file.write(bytes);
+        return true;
+    };
+}
+
+}  // namespace
+
+Output find_output(io::System& system, const std::string& out) {
+    Output output;
+    if (const int result = io::find_place(system, out, output.place); result < 0) {
+        io::fail(out, result == -ENOENT ? "create a file beside it" : "find", result);
     }
-    refuse_journal(system, out, place.path);
-    return place;
+    const io::Place& place = output.place;
+    place.check_links();
+    refuse_foreign(place);
+    output.takes_file = !place.is_door && (!place.status || S_ISREG(place.status->st_mode));
+    if (output.takes_file) {
+        output.path = place.status ? place.real_path() : out;
+        refuse_journal(place, output.path);
+    }
+    if (output.takes_file && place.status) {
+        output.replaced.emplace(place.open(O_RDONLY, "look at what is to be replaced:"));
+        output.place.status = output.replaced->status();
+    }
+    return output;
 }
 
 void write_copy(const ImageFile& image, const EditList& edits, const std::string& out,
                 const io::Progress& progress) {
     io::System& system = image.file().system();
-    const std::optional<FreePlace> place = find_place(system, out);
-    if (!place) {
-        io::File file(system, out, O_WRONLY);
+    const Output output = find_output(system, out);
+    if (!output.takes_file) {
+        io::File file = output.place.open(O_WRONLY);
         write_stream(image.file(), edits, file, progress);
         file.close();
         return;
     }
-    NewFile copy(system, place->path);
+    NewFile copy(output.place);
     copy_contents(image.file(), copy.file(), progress);
     if (image.hides_change()) {
         take_back(copy.file(), image.interrupted());
     }
     write_edits(edits, copy.file(), image.file().name());
-    copy.set_mode(place->status.value_or(image.file().status()).st_mode);
-    copy.commit();
+    finish(copy, output, &image.file());
 }
 
-void write_new(io::System& system, const std::string& out, mode_t mode,
-               const std::function<void(io::File&)>& fill) {
-    const std::optional<FreePlace> place = find_place(system, out);
-    if (!place) {
-        io::File file(system, out, O_WRONLY);
+void write_new(Output& output, const io::File* like, const Fill& fill) {
+    if (!output.takes_file) {
+        io::File file = output.place.open(O_WRONLY);
         fill(file);
         file.close();
         return;
     }
-    NewFile file(system, place->path);
-    fill(file.file());
-    if (place->status) {
-        file.take_owner_and_mode(*place->status);
-    } else {
-        file.set_mode(mode);
+    NewFile file(output.place);
+    if (fill(file.file())) {
+        finish(file, output, like);
     }
+}
+
+void write_whole(Output& output, std::span<const std::byte> bytes) {
+    write_new(output, nullptr, filled_with(bytes));
+}
+
+void write_over(const std::shared_ptr<const io::Folder>& folder, const std::string& name,
+                std::span<const std::byte> bytes) {
+    NewFile file(io::place_in(folder, name), NewFile::Over::anything);
+    file.file().write(bytes);
     file.commit();
 }
 
-void write_whole(io::System& system, std::span<const std::byte> bytes, const std::string& out,
-                 mode_t mode) {
-    write_new(system, out, mode, [&](io::File& file) { file.write(bytes); });
+void replace_file(const ImageFile& old, const Fill& fill) {
+    if (old.path().empty()) {
+        throw Error(Error::Kind::io, {.file = old.file().name(),
+                                      .message = "the file has no name any more",
+                                      .hint = "write elsewhere with -o OUT"});
+    }
+    NewFile file(old.place());
+    if (fill(file.file())) {
+        keep_attributes(old.file(), file.file());
+        file.commit();
+    }
+}
+
+void replace_file(const ImageFile& old, std::span<const std::byte> bytes) {
+    replace_file(old, filled_with(bytes));
 }
 
 void write_stream(const io::File& image, const EditList& edits, io::File& out,

@@ -13,8 +13,8 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/rewrite/image_file.hpp"
-#include "cli/app.hpp"
 #include "disk_model.hpp"
+#include "works.hpp"
 
 namespace crash {
 namespace {
@@ -22,84 +22,11 @@ namespace {
 using ckpt_lease::ImageFile;
 using Files = std::map<std::string, std::string>;
 
-constexpr const char* kImage = "a.img";
-constexpr const char* kOut = "out.img";
-constexpr const char* kUndo = "a.undo";
-constexpr const char* kJournal = "a.img.ckpt-lease-journal";
-
 std::string example(const std::string& name) {
     std::ifstream in(std::string(SOURCE_ROOT) + "/tests/images/" + name, std::ios::binary);
     EXPECT_TRUE(in.is_open()) << name;
     return {std::istreambuf_iterator<char>(in), {}};
 }
-
-// Runs the whole program but main() on the model. Returns its exit status.
-int run(ModelSystem& system, const std::vector<std::string>& arguments) {
-    ckpt_lease::cli::Environment environment;
-    environment.system = &system;
-    environment.now = [] { return ckpt_lease::Moment(std::chrono::seconds(1700000000)); };
-    environment.stop_signal = [] { return 0; };
-    std::vector<const char*> argv{"ckpt-lease"};
-    for (const std::string& argument : arguments) {
-        argv.push_back(argument.c_str());
-    }
-    return ckpt_lease::cli::run(static_cast<int>(argv.size()), argv.data(), environment);
-}
-
-int run_on(Disk& disk, const std::vector<std::string>& arguments) {
-    ModelSystem system(disk);
-    const int status = run(system, arguments);
-    disk = system.disk();
-    return status;
-}
-
-// A command that writes, and the disk that it finds.
-struct Work {
-    std::string name;
-    std::vector<std::string> arguments;
-    std::vector<std::vector<std::string>> before;  // commands that make the disk
-    bool interrupted = false;                      // the last of them was, after its first edit
-    bool has_old_out = false;
-    bool is_pipe = false;  // the image comes through a pipe
-};
-
-void PrintTo(const Work& work, std::ostream* out) {
-    *out << work.name;
-}
-
-// Changes one record: two edits.
-const std::vector<std::string> kSet{"policy", "--set", "3", "--index", "3", kImage};
-
-std::vector<std::string> with(std::vector<std::string> arguments,
-                              const std::vector<std::string>& more) {
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
-}
-
-const Work kWorks[] = {
-    {"policy", kSet, {}},
-    {"policy_of_all", {"policy", "--set", "3", kImage}, {}},
-    {"policy_undo_file", with(kSet, {"--undo-file", kUndo}), {}},
-    {"policy_out", with(kSet, {"-o", kOut}), {}},
-    {"policy_out_over_another", with(kSet, {"-o", kOut}), {}, false, true},
-    {"policy_out_same", with(kSet, {"-o", kImage}), {}},
-    {"policy_pipe_out",
-     {"policy", "--set", "3", "--index", "3", "-o", kOut, "-"},
-     {},
-     false,
-     false,
-     true},
-    {"edit", {"edit", "--index", "3", "--remaining", "1.5", kImage}, {}},
-    {"edit_out", {"edit", "--index", "3", "--remaining", "1.5", "-o", kOut, kImage}, {}},
-    {"undo", {"undo", kUndo}, {with(kSet, {"--undo-file", kUndo})}},
-    {"recover", {"recover", kImage}, {kSet}, true},
-    {"policy_recovers", {"policy", "--set", "9", "--index", "3", kImage}, {kSet}, true},
-    {"policy_out_of_interrupted", {"policy", "--set", "9", "-o", kOut, kImage}, {kSet}, true},
-    {"undo_after_interruption",
-     {"undo", kUndo},
-     {with(kSet, {"--undo-file", kUndo}), {"policy", "--set", "9", "--index", "3", kImage}},
-     true},
-};
 
 // What 'recover' does, without building all options anew: it is done some 100,000 times.
 void recover(ModelSystem& system) {
@@ -134,7 +61,7 @@ class Crash : public testing::TestWithParam<Work> {
         old_out_ = find(start_, kOut);
         ModelSystem system(start_);
         connect(system);
-        ASSERT_EQ(run(system, GetParam().arguments), 0) << system.output(2);
+        ASSERT_EQ(run(system, GetParam()), 0) << system.output(2);
         calls_ = system.calls();
         new_ = seen(system.disk());
         new_out_ = find(system.disk(), kOut);
@@ -259,7 +186,7 @@ TEST_P(Crash, StoppedAtEveryCall) {
         system.stop_at(n);
         bool done = false;
         try {
-            done = run(system, GetParam().arguments) == 0 && !system.is_stopped();
+            done = run(system, GetParam()) == 0 && !system.is_stopped();
         } catch (const Stop&) {
         }
         EXPECT_EQ(done, n > calls_);
@@ -288,7 +215,7 @@ class Faults : public Crash {
         } else {
             system.fail_at(n, fault.error);
         }
-        return run(system, GetParam().arguments);
+        return run(system, GetParam());
     }
 
     static constexpr Fault kFaults[] = {{EIO}, {ENOSPC}, {EINTR}, {0}};
@@ -361,7 +288,7 @@ TEST_P(TwoFaults, EveryCallFailsAndTheNextOnesStop) {
 // Each edit that is not flushed makes the states four times as many.
 std::vector<Work> works_of_few_edits() {
     std::vector<Work> works;
-    std::copy_if(std::begin(kWorks), std::end(kWorks), std::back_inserter(works),
+    std::copy_if(crash::works().begin(), crash::works().end(), std::back_inserter(works),
                  [](const Work& work) { return work.name != "policy_of_all"; });
     return works;
 }
@@ -370,8 +297,8 @@ std::string name_of(const testing::TestParamInfo<Work>& info) {
     return info.param.name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Commands, Crash, testing::ValuesIn(kWorks), name_of);
-INSTANTIATE_TEST_SUITE_P(Commands, Faults, testing::ValuesIn(kWorks), name_of);
+INSTANTIATE_TEST_SUITE_P(Commands, Crash, testing::ValuesIn(works()), name_of);
+INSTANTIATE_TEST_SUITE_P(Commands, Faults, testing::ValuesIn(works()), name_of);
 INSTANTIATE_TEST_SUITE_P(Commands, TwoFaults, testing::ValuesIn(works_of_few_edits()), name_of);
 
 // The model itself: a disk that loses nothing would prove nothing.
@@ -379,7 +306,7 @@ TEST(DiskModel, KeepsWhatWasFlushedAndPerhapsTheRest) {
     Disk disk;
     disk.put("f", "0123");
     ModelSystem system(disk);
-    const int fd = system.open("f", 0, 0);
+    const int fd = system.open(AT_FDCWD, "f", 0, 0);
     const std::string bytes = "AB";
     EXPECT_EQ(system.pwrite(fd, std::as_bytes(std::span(bytes)), 1), 2);
     std::set<std::string> left;
@@ -389,10 +316,10 @@ TEST(DiskModel, KeepsWhatWasFlushedAndPerhapsTheRest) {
     EXPECT_EQ(left, (std::set<std::string>{"0123", "0A23", "01B3", "0AB3"}));
     EXPECT_EQ(system.fdatasync(fd), 0);
     EXPECT_EQ(system.disk().after_power_cut().size(), 1U);
-    EXPECT_EQ(system.rename("f", "g"), 0);
+    EXPECT_EQ(system.rename(AT_FDCWD, "f", "g", 0), 0);
     EXPECT_EQ(system.fsync(fd), 0) << "of the file, not of the folder";
     EXPECT_EQ(system.disk().after_power_cut().size(), 2U);
-    EXPECT_EQ(system.fsync(system.open(".", 0, 0)), 0);
+    EXPECT_EQ(system.fsync(system.open(AT_FDCWD, ".", 0, 0)), 0);
     EXPECT_EQ(system.disk().after_power_cut().size(), 1U);
     EXPECT_EQ(system.disk().files().count("g"), 1U);
 }

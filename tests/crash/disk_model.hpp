@@ -22,6 +22,9 @@ class Disk {
  public:
     /// Makes a file whose bytes and name are on disk.
     void put(const std::string& name, const std::string& bytes);
+    /// Who owns the file `name`, with which mode, and how many names it has. Until then a file is
+    /// the caller's, with mode 0600 and one name.
+    void set_status(const std::string& name, uid_t owner, mode_t mode, nlink_t names);
     /// As the system shows it, flushed or not.
     [[nodiscard]] std::map<std::string, std::string> files() const;
     /// Of files(): to know states that have been met.
@@ -58,6 +61,13 @@ class Disk {
     void flush(Inode inode, bool names);
     [[nodiscard]] bool may_be_seen(Inode inode) const;
 
+    struct Status {
+        uid_t owner;
+        mode_t mode;
+        nlink_t names;
+    };
+
+    std::map<Inode, Status> statuses_;  // those that are not the usual ones
     State durable_;
     State shown_;
     std::vector<Change> unflushed_;
@@ -91,8 +101,10 @@ class ModelSystem final : public ckpt_lease::io::System {
     [[nodiscard]] const std::string& hit() const noexcept { return hit_; }
     /// What was written to standard output and error.
     [[nodiscard]] const std::string& output(int fd) { return output_[fd]; }
+    /// Adds to that, without a system call.
+    void note(int fd, const std::string& text) { output_[fd] += text; }
 
-    int open(const std::string& path, int flags, mode_t mode) override;
+    int open(int folder, const std::string& name, int flags, mode_t mode) override;
     int close(int fd) override;
     ssize_t read(int fd, std::span<std::byte> into) override;
     ssize_t pread(int fd, std::span<std::byte> into, std::uint64_t offset) override;
@@ -111,16 +123,24 @@ class ModelSystem final : public ckpt_lease::io::System {
     int fstat(int fd, struct stat& into) override;
     int fchown(int fd, uid_t owner, gid_t group) override;
     int fchmod(int fd, mode_t mode) override;
-    int rename(const std::string& from, const std::string& to) override;
-    int unlink(const std::string& path) override;
-    int realpath(const std::string& path, std::string& into) override;
+    int rename(int folder, const std::string& from, const std::string& to, unsigned flags) override;
+    int unlink(int folder, const std::string& name) override;
+    int readlink(int link, std::string& into) override;
+    int file_system_of(int fd, std::int64_t& kind) override;
+    ssize_t flistxattr(int fd, std::span<std::byte> into) override;
+    ssize_t fgetxattr(int fd, const std::string& name, std::span<std::byte> into) override;
+    int fsetxattr(int fd, const std::string& name, std::span<const std::byte> value) override;
+    int fremovexattr(int fd, const std::string& name) override;
+    void pause(std::chrono::milliseconds time) override;
 
  private:
     struct Open {
-        Disk::Inode inode = 0;  // 0: the folder
+        Disk::Inode inode = 0;  // 0: the folder, or one above it
         std::uint64_t at = 0;
         bool is_pipe = false;
+        std::string link;  // where it leads, if it is a link
     };
+    [[nodiscard]] std::string path_of(int fd);
 
     template <typename Call>
     auto run(const char* name, Call call) -> decltype(call());

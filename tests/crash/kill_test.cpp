@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -99,22 +100,31 @@ const Work kWorks[] = {
     {"policy_out", {"policy", "--add", "10", "-o", "out.img", "a.img"}, {}},
 };
 
-class Kill : public testing::TestWithParam<Work> {
- protected:
-    Kill() {
+// A folder beside the test program, which goes away at the end.
+class TempFolder {
+ public:
+    TempFolder() {
         const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
         std::string pattern = here / "kill-XXXXXX";
         if (mkdtemp(pattern.data()) == nullptr) {
             throw fs::filesystem_error("cannot make a folder", {});
         }
-        folder_ = pattern;
-        before_ = fs::current_path();
-        fs::current_path(folder_);
+        path_ = pattern;
     }
-    ~Kill() override {
-        fs::current_path(before_);
-        fs::remove_all(folder_);
-    }
+    TempFolder(const TempFolder&) = delete;
+    TempFolder& operator=(const TempFolder&) = delete;
+    ~TempFolder() { fs::remove_all(path_); }
+
+    [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+    fs::path path_;
+};
+
+class Kill : public testing::TestWithParam<Work> {
+ protected:
+    Kill() : before_(fs::current_path()) { fs::current_path(folder_.path()); }
+    ~Kill() override { fs::current_path(before_); }
 
     void SetUp() override {
         fs::copy_file(fs::path(SOURCE_ROOT) / "tests/images/no_deadline.img", "a.img");
@@ -144,7 +154,7 @@ class Kill : public testing::TestWithParam<Work> {
     std::optional<std::string> new_out_;
 
  private:
-    fs::path folder_;
+    TempFolder folder_;
     fs::path before_;
 };
 
@@ -173,6 +183,81 @@ TEST_P(Kill, AtEverySystemCall) {
     EXPECT_GT(kills, 100);
     EXPECT_TRUE(journals > 5 || new_out_) << "it was killed while it wrote";
 }
+
+// Files that are replaced whole: archives, and images of CRIU.
+struct Replacement {
+    const char* name;
+    Arguments arguments;
+    const char* file;
+};
+
+void PrintTo(const Replacement& work, std::ostream* out) {
+    *out << work.name;
+}
+
+const Replacement kReplacements[] = {
+    {"archive", {"policy", "--favor-breaker", "job.tar"}, "job.tar"},
+    {"folder", {"policy", "--favor-breaker", "img"}, "img/filelocks.img"},
+};
+
+class KillReplacement : public testing::TestWithParam<Replacement> {
+ protected:
+    KillReplacement() : before_(fs::current_path()) {
+        fs::current_path(folder_.path());
+        fs::create_directory("img");
+        for (const auto& entry :
+             fs::directory_iterator(fs::path(SOURCE_ROOT) / "tests/images/criu-4.2")) {
+            if (entry.path().extension() == ".img") {
+                fs::copy_file(entry.path(), "img" / entry.path().filename());
+            }
+        }
+        EXPECT_EQ(std::system("tar -cf job.tar -C img ."), 0);
+        old_ = read_file(GetParam().file);
+        EXPECT_EQ(run(GetParam().arguments), 0);
+        new_ = read_file(GetParam().file);
+        EXPECT_NE(old_, new_);
+    }
+    ~KillReplacement() override { fs::current_path(before_); }
+
+    // Of a file that was being written when the program was killed, only a hidden one is left.
+    void begin_again() const {
+        for (const char* const folder : {".", "img"}) {
+            for (const auto& entry : fs::directory_iterator(folder)) {
+                if (entry.path().filename().native().starts_with('.')) {
+                    fs::remove(entry.path());
+                }
+            }
+        }
+        std::ofstream(GetParam().file, std::ios::binary) << old_;
+    }
+
+    TempFolder folder_;
+    fs::path before_;
+    std::string old_;
+    std::string new_;
+};
+
+TEST_P(KillReplacement, AtEverySystemCall) {
+    int kills = 0;
+    for (int stop = 1;; ++stop) {
+        SCOPED_TRACE("stop " + std::to_string(stop));
+        begin_again();
+        const int status = run_until(GetParam().arguments, stop);
+        const std::string found = read_file(GetParam().file);
+        ASSERT_TRUE(found == new_ || (status == -1 && found == old_));
+        if (status != -1) {
+            ASSERT_EQ(status, 0);
+            break;
+        }
+        ++kills;
+    }
+    EXPECT_GT(kills, 100);
+}
+
+INSTANTIATE_TEST_SUITE_P(Commands, KillReplacement, testing::ValuesIn(kReplacements),
+                         [](const testing::TestParamInfo<Replacement>& work) {
+                             return std::string(work.param.name);
+                         });
 
 std::string name_of(const testing::TestParamInfo<Work>& work) {
     return work.param.name;

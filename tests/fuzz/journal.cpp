@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "ckpt-lease/rewrite/image_file.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
+#include "ckpt-lease/rewrite/undo.hpp"
 #include "crash/disk_model.hpp"
 #include "fuzz/journal_input.hpp"
 #include "fuzz/support.hpp"
@@ -31,6 +31,7 @@ const std::string kImageName = "image";
 const std::string kImagePath = "/d/image";
 const std::string kJournalName = "image.ckpt-lease-journal";
 const std::string kUndoName = "undo";
+constexpr uid_t kSomebody = 12345;
 
 /// What is tried.
 struct Case {
@@ -38,6 +39,7 @@ struct Case {
     std::string journal;
     int short_call = 0;
     bool copied = false;
+    input::Whose whose = input::Whose::ours;
     bool is_looked_at_closely = false;  // what takes its time is not done for each input
     std::uint64_t window = 0;
     std::size_t window_length = 0;
@@ -50,6 +52,7 @@ Case read_case(std::string_view bytes) {
     found.journal = bytes.substr(input::kPrefix);
     found.short_call = choice(input::kShortCall);
     found.copied = (choice(input::kOptions) & 1) != 0;
+    found.whose = input::whose(choice(input::kOptions));
     found.window = input::get(bytes, {input::kWindow, 2});
     found.window_length = choice(input::kWindowLength);
     input::repair(found.journal, found.image, choice(input::kRepairs), choice(input::kWritten));
@@ -119,6 +122,9 @@ std::optional<PlainJournal> read_plainly(std::string_view bytes) {
     }
     std::string_view rest = bytes.substr(input::kHeader);
     found.path = rest.substr(0, static_cast<std::size_t>(path));
+    if (found.path.find('\0') != std::string_view::npos) {
+        return std::nullopt;
+    }
     found.is_filled_with_zeros = is_zero(
         rest.substr(found.path.size(), static_cast<std::size_t>(input::padded(path) - path)));
     rest.remove_prefix(static_cast<std::size_t>(input::padded(path)));
@@ -171,7 +177,8 @@ std::string with_old_bytes(const PlainJournal& journal, std::string image) {
 
 /// What the image is to be after an interrupted change; nothing if the journal is not to be used.
 std::optional<std::string> recovered(const std::optional<PlainJournal>& journal, const Case& test) {
-    if (!journal || journal->purpose != 1 || !is_for(*journal, test) ||
+    if (test.whose != input::Whose::ours || !journal || journal->purpose != 1 ||
+        !is_for(*journal, test) ||
         !std::all_of(journal->edits.begin(), journal->edits.end(),
                      [&](const PlainEdit& edit) { return holds_old_or_new(edit, test.image); })) {
         return std::nullopt;
@@ -181,7 +188,8 @@ std::optional<std::string> recovered(const std::optional<PlainJournal>& journal,
 
 /// What the image is to be after undo.
 std::optional<std::string> undone(const PlainJournal& journal, const Case& test) {
-    if (!is_for(journal, test)) {
+    if (test.whose != input::Whose::ours || !journal.path.starts_with('/') ||
+        !is_for(journal, test)) {
         return std::nullopt;
     }
     std::string wanted = with_old_bytes(journal, test.image);
@@ -210,6 +218,18 @@ crash::Disk make_disk(const Case& test, const std::string& name) {
     crash::Disk disk;
     disk.put(kImageName, test.image);
     disk.put(name, test.journal);
+    switch (test.whose) {
+        case input::Whose::ours:
+            break;
+        case input::Whose::somebody_elses:
+            disk.set_status(name, kSomebody, 0600, 1);
+            break;
+        case input::Whose::written_by_others:
+            disk.set_status(name, geteuid(), 0620, 1);
+            break;
+        case input::Whose::of_two_names:
+            disk.set_status(name, geteuid(), 0600, 2);
+    }
     return disk;
 }
 
@@ -331,10 +351,12 @@ void check_undo(const Case& test, const PlainJournal& plain) {
     const auto wanted = undone(plain, test);
     crash::ModelSystem system(make_disk(test, kUndoName));
     system.cut_short_at(test.short_call);
-    const Journal journal = read_journal(io::File(system, kUndoName, O_RDONLY));
     Undone result{};
     const auto error = error_of([&] {
-        ImageFile image(system, kImagePath, {.access = ImageFile::Access::write});
+        const Journal journal = read_undo_file(system, kUndoName);
+        require(test.whose == input::Whose::ours, "an undo file of others is not believed");
+        ImageFile image =
+            open_to_undo(system, kImagePath, journal, kUndoName, {.copied = test.copied});
         result = undo(image, journal, kUndoName, test.copied, {});
         require(!image.was_interrupted(), "an undo file is no journal");
     });

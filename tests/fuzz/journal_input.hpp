@@ -19,7 +19,7 @@ inline constexpr std::size_t kWritten = 2;       ///< bit i: byte i of every edi
 inline constexpr std::size_t kShortCall = 3;     ///< the system call that moves but one byte
 inline constexpr std::size_t kWindow = 4;        ///< two bytes: where a piece of the image is read
 inline constexpr std::size_t kWindowLength = 6;  ///< and how long that is
-inline constexpr std::size_t kOptions = 7;       ///< bit 0: --copied
+inline constexpr std::size_t kOptions = 7;       ///< bit 0: --copied; the others: see whose()
 
 /// Nothing that guards a journal is met by bytes changed blindly, and nothing behind it would be
 /// tried. Each guard is met by itself, so that the others are tried one by one.
@@ -32,6 +32,17 @@ enum Repair : std::uint8_t {
     kRepairPlaces = 32,  ///< the image holds the old and new bytes, where edits stand in it
     kRepairAll = 63,
 };
+
+/// Whose the journal or undo file is. Most inputs have one that may be believed.
+enum class Whose : std::uint8_t {
+    ours,
+    somebody_elses,
+    written_by_others,  ///< ours, and others can write to it
+    of_two_names,       ///< ours, and a hard link to it may be anywhere
+};
+[[nodiscard]] constexpr Whose whose(std::uint8_t options) {
+    return (options & 0x0eU) == 0x0eU ? static_cast<Whose>((options >> 4U) & 3U) : Whose::ours;
+}
 
 /// An integer of a journal, little endian.
 struct Place {

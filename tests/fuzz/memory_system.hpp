@@ -53,7 +53,7 @@ class MemorySystem final : public ckpt_lease::io::System {
     }
 
     // What no target needs.
-    int open(const std::string& /*path*/, int /*flags*/, mode_t /*mode*/) override {
+    int open(int /*folder*/, const std::string& /*name*/, int /*flags*/, mode_t /*mode*/) override {
         return -ENOSYS;
     }
     ssize_t pwrite(int /*fd*/, std::span<const std::byte> /*from*/,
@@ -76,9 +76,24 @@ class MemorySystem final : public ckpt_lease::io::System {
     int lock(int /*fd*/, short /*type*/, bool /*wait*/) override { return -ENOSYS; }
     int fchown(int /*fd*/, uid_t /*owner*/, gid_t /*group*/) override { return -ENOSYS; }
     int fchmod(int /*fd*/, mode_t /*mode*/) override { return -ENOSYS; }
-    int rename(const std::string& /*from*/, const std::string& /*to*/) override { return -ENOSYS; }
-    int unlink(const std::string& /*path*/) override { return -ENOSYS; }
-    int realpath(const std::string& /*path*/, std::string& /*into*/) override { return -ENOSYS; }
+    int rename(int /*folder*/, const std::string& /*from*/, const std::string& /*to*/,
+               unsigned /*flags*/) override {
+        return -ENOSYS;
+    }
+    int unlink(int /*folder*/, const std::string& /*name*/) override { return -ENOSYS; }
+    int readlink(int /*link*/, std::string& /*into*/) override { return -ENOSYS; }
+    int file_system_of(int /*fd*/, std::int64_t& /*kind*/) override { return -ENOSYS; }
+    ssize_t flistxattr(int /*fd*/, std::span<std::byte> /*into*/) override { return -ENOSYS; }
+    ssize_t fgetxattr(int /*fd*/, const std::string& /*name*/,
+                      std::span<std::byte> /*into*/) override {
+        return -ENOSYS;
+    }
+    int fsetxattr(int /*fd*/, const std::string& /*name*/,
+                  std::span<const std::byte> /*value*/) override {
+        return -ENOSYS;
+    }
+    int fremovexattr(int /*fd*/, const std::string& /*name*/) override { return -ENOSYS; }
+    void pause(std::chrono::milliseconds /*time*/) override {}
 
  private:
     ssize_t take(std::span<std::byte> into, std::uint64_t offset) const {

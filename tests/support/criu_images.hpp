@@ -69,6 +69,10 @@ class MemoryFiles final : public ckpt_lease::criu::CheckpointFiles {
         return "c/" + std::string(image);
     }
     [[nodiscard]] bool is_archive() const noexcept override { return false; }
+    [[nodiscard]] std::optional<ckpt_lease::io::Place> place_of(
+        std::string_view /*image*/) const override {
+        return std::nullopt;
+    }
     [[nodiscard]] bool has(std::string_view image) override {
         return images_.contains(std::string(image));
     }

@@ -27,6 +27,9 @@ class FakeSystem final : public io::System {
     void limit_counts(std::size_t most) { most_ = most; }
     /// Files can be cloned, as on XFS and Btrfs.
     void let_clone() { can_clone_ = true; }
+    /// Has `change` make of what fstat says of a file what is to be seen: other owners, for those
+    /// who cannot give files away.
+    void disguise(std::function<void(struct stat&)> change) { disguise_ = std::move(change); }
     /// Is called before each call, with its name.
     void before_calls(std::function<void(const std::string&)> hook) { hook_ = std::move(hook); }
 
@@ -37,8 +40,8 @@ class FakeSystem final : public io::System {
     /// The call that was made to fail by number, or empty.
     [[nodiscard]] const std::string& failed() const { return failed_; }
 
-    int open(const std::string& path, int flags, mode_t mode) override {
-        return run("open", [&] { return real_.open(path, flags, mode); });
+    int open(int folder, const std::string& name, int flags, mode_t mode) override {
+        return run("open", [&] { return real_.open(folder, name, flags, mode); });
     }
     int close(int fd) override {
         // As on Linux, the descriptor is closed even if close(2) reports an error.
@@ -89,7 +92,13 @@ class FakeSystem final : public io::System {
         return run("lock", [&] { return real_.lock(fd, type, wait); });
     }
     int fstat(int fd, struct stat& into) override {
-        return run("fstat", [&] { return real_.fstat(fd, into); });
+        return run("fstat", [&] {
+            const int result = real_.fstat(fd, into);
+            if (result == 0 && disguise_) {
+                disguise_(into);
+            }
+            return result;
+        });
     }
     int fchown(int fd, uid_t owner, gid_t group) override {
         return run("fchown", [&] { return real_.fchown(fd, owner, group); });
@@ -97,14 +106,36 @@ class FakeSystem final : public io::System {
     int fchmod(int fd, mode_t mode) override {
         return run("fchmod", [&] { return real_.fchmod(fd, mode); });
     }
-    int rename(const std::string& from, const std::string& to) override {
-        return run("rename", [&] { return real_.rename(from, to); });
+    int rename(int folder, const std::string& from, const std::string& to,
+               unsigned flags) override {
+        return run("rename", [&] { return real_.rename(folder, from, to, flags); });
     }
-    int unlink(const std::string& path) override {
-        return run("unlink", [&] { return real_.unlink(path); });
+    int unlink(int folder, const std::string& name) override {
+        return run("unlink", [&] { return real_.unlink(folder, name); });
     }
-    int realpath(const std::string& path, std::string& into) override {
-        return run("realpath", [&] { return real_.realpath(path, into); });
+    int readlink(int link, std::string& into) override {
+        return run("readlink", [&] { return real_.readlink(link, into); });
+    }
+    int file_system_of(int fd, std::int64_t& kind) override {
+        return run("file_system_of", [&] { return real_.file_system_of(fd, kind); });
+    }
+    ssize_t flistxattr(int fd, std::span<std::byte> into) override {
+        return run("flistxattr", [&] { return real_.flistxattr(fd, into); });
+    }
+    ssize_t fgetxattr(int fd, const std::string& name, std::span<std::byte> into) override {
+        return run("fgetxattr", [&] { return real_.fgetxattr(fd, name, into); });
+    }
+    int fsetxattr(int fd, const std::string& name, std::span<const std::byte> value) override {
+        return run("fsetxattr", [&] { return real_.fsetxattr(fd, name, value); });
+    }
+    int fremovexattr(int fd, const std::string& name) override {
+        return run("fremovexattr", [&] { return real_.fremovexattr(fd, name); });
+    }
+    void pause(std::chrono::milliseconds time) override {
+        run("pause", [&] {
+            real_.pause(time);
+            return 0;
+        });
     }
 
  private:
@@ -155,6 +186,7 @@ class FakeSystem final : public io::System {
     std::size_t most_ = SIZE_MAX;
     bool can_clone_ = false;
     std::function<void(const std::string&)> hook_;
+    std::function<void(struct stat&)> disguise_;
     std::map<std::string, int> counts_;
     int total_ = 0;
     std::string failed_;

@@ -64,6 +64,23 @@ TEST(Locks, CanBeWaitedFor) {
     EXPECT_EQ(writer, nullptr) << "it did not wait";
 }
 
+TEST(Locks, AreWaitedForPatientlyAndNoLonger) {
+    ImageFolder x;
+    const ImageFile writer(kernel(), x.path(), kForWriting);
+    FakeSystem system;
+    const auto folder = io::Folder::open(system, x.folder() / ".", std::chrono::milliseconds(30));
+    const ImageFile::Options options{.wait = true, .patiently = true};
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        EXPECT_EQ(
+            message_of(Error::Kind::io,
+                       [&] { const ImageFile image(io::place_in(folder, "x.img"), options); }),
+            folder->path_of("x.img") +
+                ": another process is rewriting the image (it was waited for, and did not "
+                "end in time)");
+        EXPECT_EQ(system.count("pause"), 3) << "in all";
+    }
+}
+
 // While it waits, 'policy -o' may put another file in the place of this one.
 TEST(Locks, AreOnTheFileThatHasTheNameInTheEnd) {
     ImageFolder x;
@@ -99,6 +116,25 @@ TEST(Open, AFolderIsNoImage) {
         EXPECT_EQ(why_not(folder / ".", options, Error::Kind::io),
                   folder / "." + ": this is a folder (give the image files in it)");
     }
+}
+
+// What it has would be passed on, perhaps to where the link's owner can read it.
+TEST(Open, ALinkOfSomebodyElseIsFollowedOnlyToLookAtTheImage) {
+    ImageFolder x;
+    ASSERT_EQ(symlink("x.img", (x.folder() / "link").c_str()), 0);
+    FakeSystem system;
+    system.disguise([](struct stat& status) {
+        if (S_ISLNK(status.st_mode)) {
+            status.st_uid = 12345;
+        }
+    });
+    for (const ImageFile::Options& options : {ImageFile::Options{}, kForWriting}) {
+        EXPECT_NE(message_of(Error::Kind::io,
+                             [&] { const ImageFile image(system, x.folder() / "link", options); })
+                      .find("a symbolic link of user 12345 leads to"),
+                  std::string::npos);
+    }
+    EXPECT_TRUE(contents(ImageFile(system, x.folder() / "link", {.any_link = true})) == x.before());
 }
 
 TEST(Open, WhatMayNotBeWrittenSaysSo) {
@@ -253,6 +289,17 @@ TEST_F(Interrupted, AnUndoFileInItsPlaceIsNotUsedUp) {
         journal_ +
         ": this is an undo file, in the place of a journal (nothing was changed; give it "
         "another name, and 'ckpt-lease undo' puts back what it keeps)");
+}
+
+// No journal is left beside one, and others may have given the image a name.
+TEST_F(Interrupted, AnImageOfSeveralNamesHasNoJournal) {
+    std::filesystem::create_hard_link(x_.path(), x_.folder() / "second");
+    for (const ImageFile::Options& options : {ImageFile::Options{}, kForWriting}) {
+        EXPECT_NE(why_not(x_.path(), options, Error::Kind::io).find("has several names"),
+                  std::string::npos);
+    }
+    EXPECT_TRUE(read_whole(x_.path()) == x_.after());
+    EXPECT_TRUE(std::filesystem::exists(journal_));
 }
 
 TEST_F(Interrupted, ALinkIsNoJournal) {

@@ -144,6 +144,8 @@ TEST_F(JournalTest, EachFaultHasItsMessage) {
                    "offset 8: this journal has version 2, and only 1 is known");
     expect_damaged(changed(kPurpose, little(3, 4)),
                    "offset 0: the header of the journal makes no sense");
+    expect_damaged(changed(72 + 2, std::string(1, '\0')),
+                   "offset 72: the path of the image holds a NUL");
     expect_damaged(changed(kHeadLength, little(4097, 8)),
                    "offset 0: the header of the journal makes no sense");
     const std::string unexplained =

@@ -179,6 +179,24 @@ TEST(RulesErrors, ATextLongerThanAnyPathIsRefused) {
     EXPECT_EQ(rules(with_path(4096)).rules.size(), 1U);
 }
 
+TEST(RulesErrors, WhatADocumentMayCostEndsSomewhere) {
+    EXPECT_EQ(refusal([] { rules(std::string(5'000'000, '[')); }),
+              "r.json: top level: 5000000 bytes: a file of this kind has 1048576 at most");
+    EXPECT_EQ(refusal([] { rules(std::string(1'000'000, '[')); }),
+              "r.json: top level: more than 16 levels of objects and arrays");
+    std::string many = "[0";
+    for (int i = 0; i < 200'000; ++i) {
+        many += ",0";
+    }
+    EXPECT_EQ(refusal([&] { rules(many + "]"); }), "r.json: top level: more than 200000 values");
+    std::string rule = R"({"policy":{"keep":true}})";
+    for (int i = 0; i < 10'000; ++i) {
+        rule += R"(,{"policy":{"keep":true}})";
+    }
+    EXPECT_NE(refusal([&] { rules("{\"rules\":[" + rule + "]}"); }).find("/rules"),
+              std::string::npos);
+}
+
 TEST(RulesErrors, AMemberThatStandsTwiceIsRefused) {
     EXPECT_EQ(fault(R"({"rules": [{"policy": {"set": 1, "set": 2}}]})"),
               "r.json: top level: the member 'set' stands twice in one object");

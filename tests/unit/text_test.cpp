@@ -56,6 +56,20 @@ TEST(Escape, BytesThatAreNotUtf8) {
     EXPECT_EQ(escape("\xc3/"), R"(\xc3/)") << "what follows is kept";
 }
 
+TEST(Printable, LeavesBackslashesAndLetsNothingElseThrough) {
+    EXPECT_EQ(printable(R"(a\\x1b)"), R"(a\\x1b)") << "escaped before";
+    EXPECT_EQ(printable("x: \x1b[2J\nckpt-lease: done"), R"(x: \x1b[2J\nckpt-lease: done)");
+    EXPECT_EQ(printable("\xff\xc2\x9b"), R"(\xff\u009b)");
+    EXPECT_EQ(printable("zo\xc3\xab"), "zo\xc3\xab");
+}
+
+TEST(EscapeForJson, SaysTheSameInCharactersThatNoTerminalActsOn) {
+    EXPECT_EQ(escape_for_json("a\"b\\c\n"), R"(a\"b\\c\u000a)");
+    EXPECT_EQ(escape_for_json("\xc2\x9b\xe2\x80\xae"), R"(\u009b\u202e)");
+    EXPECT_EQ(escape_for_json("\xf3\xa0\x80\x81"), R"(\udb40\udc01)") << "two halves";
+    EXPECT_EQ(escape_for_json("zo\xc3\xab\xff"), "zo\xc3\xab\xef\xbf\xbd");
+}
+
 TEST(DisplayWidth, CountsColumns) {
     EXPECT_EQ(display_width(""), 0U);
     EXPECT_EQ(display_width("abc"), 3U);

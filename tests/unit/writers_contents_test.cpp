@@ -217,30 +217,33 @@ TEST(ImageThatShrinks, IsNotCopiedToItsEnd) {
     EXPECT_EQ(x.folder().names(), Names{"x.img"});
 }
 
+io::Place place(const std::string& path) {
+    return io::find_place(kernel(), path, "find");
+}
+
 TEST(NewFileTest, HasItsNameOnlyOnceItIsWhole) {
     const TempFolder folder;
     {
-        NewFile file(kernel(), folder / "new");
+        NewFile file(place(folder / "new"));
         file.file().write(as_bytes("text"));
         const Names names = folder.names();
         ASSERT_EQ(names.size(), 1U);
         EXPECT_TRUE(names.begin()->starts_with(".new.ckpt-lease-")) << *names.begin();
         EXPECT_EQ(status_of(folder / *names.begin()).st_mode & 07777U, 0600U) << "nobody else's";
         EXPECT_EQ(file.file().name(), folder / "new") << "messages name what was asked for";
-        file.set_mode(0100644);
         file.commit();
         EXPECT_EQ(folder.names(), Names{"new"});
     }
     EXPECT_EQ(folder.names(), Names{"new"});
     EXPECT_EQ(read_whole(folder / "new"), "text");
-    EXPECT_EQ(status_of(folder / "new").st_mode & 07777U, 0644U);
+    EXPECT_EQ(status_of(folder / "new").st_mode & 07777U, 0600U);
 }
 
 TEST(NewFileTest, GoesAwayUnlessItIsCommitted) {
     const TempFolder folder;
     write_whole(folder / "new", "old");
     {
-        NewFile file(kernel(), folder / "new");
+        NewFile file(place(folder / "new"));
         file.file().write(as_bytes("text"));
     }
     EXPECT_EQ(folder.names(), Names{"new"});
@@ -249,8 +252,8 @@ TEST(NewFileTest, GoesAwayUnlessItIsCommitted) {
 
 TEST(NewFileTest, SeveralCanBeMadeAtTheSamePlace) {
     const TempFolder folder;
-    NewFile first(kernel(), folder / "new");
-    NewFile second(kernel(), folder / "new");
+    NewFile first(place(folder / "new"));
+    NewFile second(place(folder / "new"), NewFile::Over::anything);
     EXPECT_EQ(folder.names().size(), 2U);
     first.file().write(as_bytes("first"));
     second.file().write(as_bytes("second"));
@@ -264,7 +267,7 @@ TEST(NewFileTest, APathWithoutFolderIsInTheCurrentOne) {
     const TempFolder folder;
     const std::string here = std::filesystem::current_path();
     std::filesystem::current_path(folder / ".");
-    NewFile file(kernel(), "new");
+    NewFile file(place("new"));
     file.commit();
     std::filesystem::current_path(here);
     EXPECT_EQ(folder.names(), Names{"new"});

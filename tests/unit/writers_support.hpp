@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "ckpt-lease/rewrite/undo.hpp"
 #include "ckpt-lease/rewrite/writers.hpp"
 #include "fake_system.hpp"
 #include "support.hpp"

@@ -280,16 +280,21 @@ TEST(WriteCopy, RefusesAPlaceWithAJournal) {
     EXPECT_EQ(read_whole(x.out()), "old");
 }
 
-TEST(IsSameFile, FollowsLinksAndKnowsOtherNames) {
+// It can be read and copied, but not rewritten: nothing could stand beside it.
+TEST(WriteInPlace, RefusesAFileWithoutAName) {
     ImageFolder x;
-    ASSERT_EQ(symlink("x.img", (x.folder() / "link").c_str()), 0);
-    ASSERT_EQ(link(x.path().c_str(), (x.folder() / "second").c_str()), 0);
-    write_whole(x.folder() / "other", "");
-    EXPECT_TRUE(is_same_file(kernel(), x.path(), x.folder() / "link"));
-    EXPECT_TRUE(is_same_file(kernel(), x.folder() / "second", x.path()));
-    EXPECT_FALSE(is_same_file(kernel(), x.folder() / "other", x.path()));
-    EXPECT_FALSE(is_same_file(kernel(), x.path(), x.folder() / "none"));
-    EXPECT_FALSE(is_same_file(kernel(), x.folder() / "none", x.folder() / "none"));
+    const io::File file(kernel(), x.path(), O_RDWR);
+    std::filesystem::remove(x.path());
+    const std::string door = "/proc/self/fd/" + std::to_string(file.fd());
+    ImageFile image(kernel(), door, kForWriting);
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { write_in_place(image, x.edits(), {}, {}); }),
+              door +
+                  ": the file has no name any more, and no journal could stand beside it (write "
+                  "elsewhere with -o OUT)");
+    EXPECT_EQ(message_of(Error::Kind::io, [&] { replace_file(image, as_bytes("new")); }),
+              door + ": the file has no name any more (write elsewhere with -o OUT)");
+    EXPECT_NO_THROW(write_copy(image, x.edits(), x.out(), {}));
+    EXPECT_TRUE(read_whole(x.out()) == x.after());
 }
 
 TEST(WriteCopy, WritesIntoAPipe) {
@@ -322,28 +327,28 @@ TEST(WriteCopy, ErrorsNameTheOutput) {
               x.folder() / "." + ": cannot open: Is a directory");
 }
 
-TEST(FindPlace, LeadsThroughLinksToRegularFiles) {
+TEST(FindOutput, LeadsThroughLinksToRegularFiles) {
     ImageFolder x;
     ASSERT_EQ(symlink("x.img", (x.folder() / "link").c_str()), 0);
-    const auto place = find_place(kernel(), x.folder() / "link");
-    ASSERT_TRUE(place.has_value());
-    EXPECT_EQ(place->path, std::filesystem::canonical(x.path()).string());
-    ASSERT_TRUE(place->status.has_value());
-    EXPECT_EQ(place->status->st_mode & 07777U, 0640U);
+    const Output output = find_output(kernel(), x.folder() / "link");
+    ASSERT_TRUE(output.takes_file);
+    EXPECT_EQ(output.path, std::filesystem::canonical(x.path()).string());
+    ASSERT_TRUE(output.replaced.has_value());
+    EXPECT_EQ(output.replaced->status().st_mode & 07777U, 0640U);
 }
 
-TEST(FindPlace, IsThePathItselfWhereNothingIs) {
+TEST(FindOutput, IsThePathItselfWhereNothingIs) {
     const TempFolder folder;
-    const auto place = find_place(kernel(), folder / "new");
-    ASSERT_TRUE(place.has_value());
-    EXPECT_EQ(place->path, folder / "new");
-    EXPECT_FALSE(place->status.has_value());
+    const Output output = find_output(kernel(), folder / "new");
+    ASSERT_TRUE(output.takes_file);
+    EXPECT_EQ(output.path, folder / "new");
+    EXPECT_FALSE(output.replaced.has_value());
 }
 
-TEST(FindPlace, IsNoneWhereADeviceOrAFolderIs) {
+TEST(FindOutput, IsNoneWhereADeviceOrAFolderIs) {
     const TempFolder folder;
-    EXPECT_FALSE(find_place(kernel(), "/dev/null").has_value());
-    EXPECT_FALSE(find_place(kernel(), folder / ".").has_value());
+    EXPECT_FALSE(find_output(kernel(), "/dev/null").takes_file);
+    EXPECT_FALSE(find_output(kernel(), folder / ".").takes_file);
 }
 
 TEST(WriteCopy, ALinkThatLeadsToNothingIsNotReplaced) {
@@ -356,11 +361,11 @@ TEST(WriteCopy, ALinkThatLeadsToNothingIsNotReplaced) {
     EXPECT_TRUE(S_ISLNK(status_of(x.out()).st_mode));
 }
 
-TEST(FindPlace, WhatCannotBeLookedAtIsNotTakenForNothing) {
+TEST(FindOutput, WhatCannotBeLookedAtIsNotTakenForNothing) {
     FakeSystem system;
     system.fail_all("open", EIO);
     EXPECT_EQ(
-        message_of(Error::Kind::io, [&] { static_cast<void>(find_place(system, "/dev/null")); }),
+        message_of(Error::Kind::io, [&] { static_cast<void>(find_output(system, "/dev/null")); }),
         "/dev/null: cannot find: Input/output error");
 }
 

@@ -15,6 +15,14 @@ namespace ckpt_lease {
 /// (\xff), and the backslash itself (\\), so that the result can be read back without doubt.
 [[nodiscard]] std::string escape(std::string_view bytes);
 
+/// The same for a whole message, in which names stand: the backslash, which escape() may have put
+/// there, stays what it is. Whatever is written for people to read goes through this last.
+[[nodiscard]] std::string printable(std::string_view text);
+
+/// `utf8` as it stands between the quotes of a JSON string. What escape() would escape is \u202e
+/// there: the same text for whoever parses it, and none that a terminal acts on.
+[[nodiscard]] std::string escape_for_json(std::string_view utf8);
+
 /// How many terminal columns `text` takes. It must be printable, as escape() returns it.
 [[nodiscard]] std::size_t display_width(std::string_view text);
 

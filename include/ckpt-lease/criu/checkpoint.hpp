@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ckpt-lease/io/file.hpp"
+#include "ckpt-lease/io/folder.hpp"
 #include "ckpt-lease/io/source.hpp"
 #include "ckpt-lease/io/system.hpp"
 #include "ckpt-lease/lease/lock_list.hpp"
@@ -45,6 +46,8 @@ class CheckpointFiles {
     /// True if the image is there: it need not be readable.
     [[nodiscard]] virtual bool has(std::string_view image) = 0;
     [[nodiscard]] virtual bool is_archive() const noexcept = 0;
+    /// Where an image stands in a folder, links followed; nothing in an archive. Throws Error(io).
+    [[nodiscard]] virtual std::optional<io::Place> place_of(std::string_view image) const = 0;
 
  protected:
     explicit CheckpointFiles(std::string name) : name_(std::move(name)) {}
@@ -64,6 +67,10 @@ class CheckpointFiles {
 [[nodiscard]] std::unique_ptr<CheckpointFiles> open_checkpoint(io::System& system,
                                                                const std::string& path,
                                                                const io::Progress& progress = {});
+
+/// As open_checkpoint(), of a folder that is open already.
+[[nodiscard]] std::unique_ptr<CheckpointFiles> open_checkpoint(
+    const std::shared_ptr<const io::Folder>& folder);
 
 /// As open_checkpoint(), of an archive that is open already. It is read here, and not needed after.
 [[nodiscard]] std::unique_ptr<CheckpointFiles> open_archive(const io::File& file,

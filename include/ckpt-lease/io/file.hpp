@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ckpt-lease/io/system.hpp"
 
@@ -51,6 +52,8 @@ class File {
     void sync();
     /// fdatasync(2): enough for a file whose size has not changed.
     void sync_data();
+    /// Gives the descriptor away, which stays open.
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
     /// Closes the file and reports what close(2) may still have to say (on NFS, a full disk).
     void close();
 

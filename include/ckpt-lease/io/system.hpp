@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,8 +17,11 @@ namespace ckpt_lease::io {
 /// reasons outside the program goes through here, so that a test can make the n-th call fail.
 ///
 /// Each member is the system call of its name (section 2 of the manual), with two differences: the
-/// result is -errno instead of -1 and errno, and paths are std::string. Nothing is retried here;
+/// result is -errno instead of -1 and errno, and names are std::string. Nothing is retried here;
 /// EINTR and short counts are dealt with by File.
+///
+/// There is no call that takes a path to change something: a path is walked once, by Folder and
+/// find_place(), and all that happens after happens in the folder that was found.
 class System {
  public:
     System() = default;
@@ -24,7 +29,8 @@ class System {
     System& operator=(const System&) = delete;
     virtual ~System() = default;
 
-    virtual int open(const std::string& path, int flags, mode_t mode) = 0;
+    /// openat(2); `folder` may be AT_FDCWD.
+    virtual int open(int folder, const std::string& name, int flags, mode_t mode) = 0;
     virtual int close(int fd) = 0;
     virtual ssize_t read(int fd, std::span<std::byte> into) = 0;
     virtual ssize_t pread(int fd, std::span<std::byte> into, std::uint64_t offset) = 0;
@@ -47,13 +53,25 @@ class System {
     virtual int fstat(int fd, struct stat& into) = 0;
     virtual int fchown(int fd, uid_t owner, gid_t group) = 0;
     virtual int fchmod(int fd, mode_t mode) = 0;
-    virtual int rename(const std::string& from, const std::string& to) = 0;
-    virtual int unlink(const std::string& path) = 0;
+    /// renameat2(2) within one folder.
+    virtual int rename(int folder, const std::string& from, const std::string& to,
+                       unsigned flags) = 0;
+    /// unlinkat(2), of a file.
+    virtual int unlink(int folder, const std::string& name) = 0;
+    /// readlinkat(2) of a symbolic link that is open with O_PATH | O_NOFOLLOW.
+    virtual int readlink(int link, std::string& into) = 0;
+    /// fstatfs(2): the kind of file system (f_type, statfs(2) lists them).
+    virtual int file_system_of(int fd, std::int64_t& kind) = 0;
+    virtual ssize_t flistxattr(int fd, std::span<std::byte> into) = 0;
+    virtual ssize_t fgetxattr(int fd, const std::string& name, std::span<std::byte> into) = 0;
+    virtual int fsetxattr(int fd, const std::string& name, std::span<const std::byte> value) = 0;
+    virtual int fremovexattr(int fd, const std::string& name) = 0;
     /// fcntl(2), F_OFD_SETLK, or F_OFD_SETLKW if `wait`: a lock of `type` (F_RDLCK, F_WRLCK) on the
     /// whole file.
     virtual int lock(int fd, short type, bool wait) = 0;
-    /// realpath(3): the path that `path` leads to when all symbolic links are followed.
-    virtual int realpath(const std::string& path, std::string& into) = 0;
+    /// Sleeps so long, or less where a signal comes: between two tries of what must not be waited
+    /// for without limit.
+    virtual void pause(std::chrono::milliseconds time) = 0;
 };
 
 /// The kernel itself.

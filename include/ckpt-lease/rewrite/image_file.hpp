@@ -7,6 +7,7 @@
 #include <string>
 
 #include "ckpt-lease/io/file.hpp"
+#include "ckpt-lease/io/folder.hpp"
 #include "ckpt-lease/rewrite/journal.hpp"
 
 namespace ckpt_lease {
@@ -14,6 +15,8 @@ namespace ckpt_lease {
 /// Where the journal of a change to the image at `path` (with symbolic links followed) stands:
 /// beside it, NAME.ckpt-lease-journal.
 [[nodiscard]] std::string journal_path(const std::string& path);
+/// The same of a name in a folder.
+[[nodiscard]] std::string journal_name(const std::string& name);
 
 /// An image that is open for a command, with everything that may be going on around it taken care
 /// of: while this lives, no other ckpt-lease writes to the image (or, open for writing, reads it),
@@ -28,6 +31,12 @@ class ImageFile {
         Access access = Access::read;
         bool wait = false;    ///< for others to be done with the image
         bool copied = false;  ///< the journal came along with a copy: it may be of another inode
+        bool only_regular = false;  ///< refuse pipes and devices, without opening them
+        /// The image is only looked at: whatever links lead to it are followed, also those of
+        /// others to what is not theirs (io::may_lead_to()).
+        bool any_link = false;
+        /// If `wait`: no longer than the patience() that is left of the folder.
+        bool patiently = false;
     };
 
     /// Opens the image at `path`. If an interrupted change has left a journal, the old bytes are
@@ -36,6 +45,8 @@ class ImageFile {
     /// Throws Error(io) if the image cannot be opened or is in use, and Error(damaged) if there is
     /// a journal that cannot be trusted or is not the image's.
     ImageFile(io::System& system, const std::string& path, const Options& options);
+    /// The same of a path that was walked already.
+    ImageFile(io::Place place, const Options& options);
     /// An image that comes through an open descriptor: standard input. Always Access::read.
     ImageFile(io::System& system, const std::string& name, int fd, const Options& options);
 
@@ -43,6 +54,12 @@ class ImageFile {
     [[nodiscard]] const io::File& file() const noexcept { return file_; }
     /// With symbolic links followed; empty if it has none, or none any more.
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    /// The folder and the name that path() is about; only if that is not empty.
+    [[nodiscard]] const io::Place& place() const noexcept { return *place_; }
+
+    /// Throws Error(io) if what is written into the image could be seen where nobody expects it:
+    /// if it has several names (hard links) or none, or may have been linked here by others.
+    void check_names() const;
 
     [[nodiscard]] Access access() const noexcept { return access_; }
     /// A change to the image had been interrupted, and its bytes were put back or are hidden.
@@ -55,11 +72,13 @@ class ImageFile {
     }
 
  private:
+    void settle(io::Place place, const Options& options);
     void find_journal(const Options& options);
     void hide();
 
     Access access_;
     io::File file_;
+    std::optional<io::Place> place_;
     std::string path_;
     std::shared_ptr<const Journal> interrupted_;
 };

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <sys/stat.h>
-
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +12,7 @@
 #include "ckpt-lease/io/source.hpp"
 #include "ckpt-lease/rewrite/edit_list.hpp"
 #include "ckpt-lease/rewrite/image_file.hpp"
+#include "ckpt-lease/rewrite/new_file.hpp"
 
 namespace ckpt_lease {
 
@@ -26,89 +26,57 @@ namespace ckpt_lease {
 /// (ImageFile). The cost is that of the edits, whatever the size of the image.
 ///
 /// `image` is open for writing since before the edits were made. `undo_file`, unless empty, must
-/// not exist yet and keeps the old bytes for undo(). Refuses files that are not regular or have
-/// several names. Does nothing at all if there are no edits, but for an empty undo file. `progress`
-/// is told how many bytes of the image have been looked at; it can stop the work only as long as
-/// nothing was changed.
+/// not exist yet and keeps the old bytes for undo(); it belongs to the caller. Refuses files that
+/// are not regular or have several names. Does nothing at all if there are no edits, but for an
+/// empty undo file. `progress` is told how many bytes of the image have been looked at; it can stop
+/// the work only as long as nothing was changed.
 void write_in_place(ImageFile& image, const EditList& edits, const std::string& undo_file,
                     const io::Progress& progress);
 
-/// What undo() found.
-enum class Undone : std::uint8_t {
-    now,      ///< the old bytes were put back
-    already,  ///< they were there already
-};
-
-/// Puts the old bytes of an undo file back into the image that it was made for, which must hold the
-/// new ones: throws Error(damaged) otherwise. `copied`: the image is a copy of that, at a place of
-/// its own.
-[[nodiscard]] Undone undo(ImageFile& image, const Journal& journal, const std::string& undo_file,
-                          bool copied, const io::Progress& progress);
-
-/// True if both paths lead to one file, which is there.
-[[nodiscard]] bool is_same_file(io::System& system, const std::string& a, const std::string& b);
-
-/// Writes the edited image to `out`, which appears complete or not at all. What was there before is
-/// replaced and leaves its mode; a new file has the image's. Holes stay holes. Where `out` is a
-/// device or a pipe, the bytes are written into it. `out` must not be the image, nor have a
-/// journal.
+/// Writes the edited image to `out`, which appears complete or not at all. A file that was there
+/// before is replaced and leaves its owner, mode, access control list and extended attributes; a
+/// new one has the image's mode and list. Holes stay holes. Where `out` is a device or a pipe, the
+/// bytes are written into it. `out` must not be the image, nor have a journal.
 void write_copy(const ImageFile& image, const EditList& edits, const std::string& out,
                 const io::Progress& progress);
-
-/// Has `fill` write a file to `out` as write_copy() would write an image. A new file has `mode`; a
-/// file that is replaced leaves its owner as well, where NewFile::take_owner_and_mode() can. Throws
-/// Error(io), and what `fill` throws.
-void write_new(io::System& system, const std::string& out, mode_t mode,
-               const std::function<void(io::File&)>& fill);
-
-/// The same of `bytes`.
-void write_whole(io::System& system, std::span<const std::byte> bytes, const std::string& out,
-                 mode_t mode);
 
 /// Writes the edited image to an open file, from the first byte to the last.
 void write_stream(const io::File& image, const EditList& edits, io::File& out,
                   const io::Progress& progress);
 
-/// A path at which a new file can take the place of what is there.
-struct FreePlace {
-    std::string path;                   ///< with symbolic links followed
-    std::optional<struct stat> status;  ///< of the regular file that is there, if one is
+/// Where a path of an output leads, walked once.
+struct Output {
+    io::Place place;
+    std::string path;                  ///< of a file that is replaced, with links followed
+    std::optional<io::File> replaced;  ///< the regular file that is there
+    bool takes_file = false;           ///< false: a device, a pipe or the like, to be written into
 };
 
-/// Where `out` leads, if a new file can take its place. Nothing if it is a device, a pipe or the
-/// like, to be written into. Throws Error(io) also if a journal stands there, which would be taken
-/// for that of the new file.
-[[nodiscard]] std::optional<FreePlace> find_place(io::System& system, const std::string& out);
+/// Throws Error(io), also if a journal stands there, which would be taken for that of the new file,
+/// and if the file that is there must not be replaced: see io::may_be_replaced().
+[[nodiscard]] Output find_output(io::System& system, const std::string& out);
 
-/// A file that has its name only once it is whole: it is written under another name in the same
-/// folder, and goes away if commit() is never reached.
-class NewFile {
- public:
-    enum class Name : std::uint8_t {
-        unique,  ///< of the process: several can be written at once
-        fixed,   ///< only one can; what one that was killed has left is written over
-    };
-    /// `path` is where the file is to appear; `name` says what it is called until then.
-    NewFile(io::System& system, const std::string& path, Name name = Name::unique);
-    NewFile(const NewFile&) = delete;
-    NewFile& operator=(const NewFile&) = delete;
-    ~NewFile();
+/// Writes the contents of a new file. Returns whether the file is to appear, after all.
+using Fill = std::function<bool(io::File& file)>;
 
-    [[nodiscard]] io::File& file() noexcept { return file_; }
-    /// Without this, only the owner can read and write the file.
-    void set_mode(mode_t mode);
-    /// The file gets the owner and the mode that `from` says. Only root can give files away:
-    /// whoever else is not their owner keeps the file to himself.
-    void take_owner_and_mode(const struct stat& from);
-    /// Flushes the file to disk, gives it its name and flushes the folder.
-    void commit();
+/// Has `fill` write a file to `output` as write_copy() would write an image. A new file has the
+/// mode and access control list of `like`; if that is null, only its owner can use it. Throws
+/// Error(io), and what `fill` throws; then nothing has changed, unless the Error says so.
+void write_new(Output& output, const io::File* like, const Fill& fill);
 
- private:
-    io::System& system_;
-    std::string path_;
-    std::string temporary_;
-    io::File file_;
-    bool committed_ = false;
-};
+/// The same of `bytes`.
+void write_whole(Output& output, std::span<const std::byte> bytes);
+
+/// Writes a file of the caller's that only he can use, with the name `name` in `folder`: whatever
+/// has it is replaced, and no link is followed. Throws Error(io).
+void write_over(const std::shared_ptr<const io::Folder>& folder, const std::string& name,
+                std::span<const std::byte> bytes);
+
+/// Has `fill` write a file that takes the place of `old`, which is open and locked, with all that
+/// `old` is beside its bytes. Other names of `old` (hard links) lead to what was there before.
+/// Throws as write_new() does.
+void replace_file(const ImageFile& old, const Fill& fill);
+/// The same of `bytes`.
+void replace_file(const ImageFile& old, std::span<const std::byte> bytes);
 
 }  // namespace ckpt_lease
