@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kRounds = 500;
+constexpr int kRounds = RACE_ROUNDS;  // of each of four
 
 // alice/dir is by turns her folder and a link to root's, in which files have the same names.
 class Race : public Attack {
