@@ -73,16 +73,21 @@ class Calls {
         return std::chrono::milliseconds(done || hung_ >= kMostPatient ? 200 : 2000);
     }
 
+    // Nothing may be thrown past a fork().
     [[noreturn]] void call_all(std::size_t first) {
-        for (std::size_t i = first; i < count_; ++i) {
-            if (left_[i]) {
-                progress_[0].call = i;
-                progress_[0].since = steady_now();
-                work_(i);
+        try {
+            for (std::size_t i = first; i < count_; ++i) {
+                if (left_[i]) {
+                    progress_[0].call = i;
+                    progress_[0].since = steady_now();
+                    work_(i);
+                }
             }
+            progress_[0].since = steady_now();
+            end_();
+        } catch (...) {
+            _exit(1);
         }
-        progress_[0].since = steady_now();
-        end_();
         progress_[0].since = steady_now();
         progress_[0].done = true;
         _exit(0);

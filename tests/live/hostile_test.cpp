@@ -254,5 +254,23 @@ TEST_F(HostileHolder, AnOwnerThatTheHolderCouldNotSetIsRefused) {
     EXPECT_EQ(holder.owner(), lease.owner);
 }
 
+// Its user keeps the descriptor over the exec(2) of su(1), say, and lets it wait for a password.
+TEST_F(HostileHolder, WhatASetUserIdProgramCouldSetIsRefused) {
+    constexpr uid_t kUser = 1234;
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK, .user = kUser, .is_raised = true});
+    const LeaseOwner owner = holder.owner();
+    ASSERT_EQ(owner.uid, kUser);
+    WantedLease lease = wanted(holder, ten_seconds());
+    lease.owner = LeaseOwner{.id = getpid(), .uid = 0, .euid = 0, .signal = SIGKILL};
+    const AppliedLease result = apply_one(lease);
+    EXPECT_EQ(result.outcome, Outcome::skipped);
+    EXPECT_NE(result.reason.find("its owner is to have been set by the uids 0 and 0"),
+              std::string::npos)
+        << result.reason;
+    EXPECT_EQ(holder.owner(), owner);
+    lease.owner = owner;
+    EXPECT_EQ(apply_one(lease), kSet) << "what it has is left to it";
+}
+
 }  // namespace
 }  // namespace ckpt_lease::live::test

@@ -90,8 +90,9 @@ void make_container(const std::string& path) {
     if (opened != options.fd) {
         close(opened);
     }
-    if (options.user != 0 && (fchown(options.fd, options.user, options.user) < 0 ||
-                              setresuid(options.user, options.user, options.user) < 0)) {
+    if (options.user != 0 &&
+        (fchown(options.fd, options.user, options.user) < 0 ||
+         setresuid(options.user, options.user, options.is_raised ? 0 : options.user) < 0)) {
         _exit(8);
     }
     if (options.copy >= 0 && dup2(options.fd, options.copy) < 0) {
@@ -109,6 +110,9 @@ void make_container(const std::string& path) {
     }
     if (options.lease >= 0 && fcntl(options.fd, F_SETLEASE, options.lease) < 0) {
         _exit(5);
+    }
+    if (options.is_raised && setresuid(options.user, 0, 0) < 0) {
+        _exit(9);
     }
     const int ready = 0;
     if (write(socket, &ready, sizeof ready) != sizeof ready) {

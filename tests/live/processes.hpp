@@ -79,6 +79,7 @@ struct HolderOptions {
     std::uint32_t uid = 0;  ///< of who sets the owner
     std::uint32_t euid = 0;
     std::uint32_t user = 0;  ///< whose process it is; the file is given to them
+    bool is_raised = false;  ///< and which then runs a set-user-ID program of root's
     int copy = -1;           ///< a second number for the same open file
     bool container = false;  ///< in pid and mount namespaces of its own, the file on a mount there
 };

@@ -130,10 +130,19 @@ class Caller {
             const Order order{wanted_, shared(), hooks_, lock_, end, options_.dry_run};
             Watch(order).run();
         } catch (const std::exception& error) {
-            decide_rest(shared(), wanted_, all_, error.what());
+            give_up(error.what());
         }
         shared().finished = true;
         _exit(0);
+    }
+
+    // Nothing may be thrown past a fork(): what is not decided here is decided by the caller.
+    void give_up(const char* why) noexcept {
+        try {
+            decide_rest(shared(), wanted_, all_, why);
+        } catch (const std::exception&) {
+            _exit(1);
+        }
     }
 
     // Nobody writes to the pipe: it ends when nobody is left who could. What hangs in the kernel

@@ -56,7 +56,14 @@ bool is_mapped(pid_t pid, std::uint32_t uid) {
 
 bool may_have_set(pid_t pid, std::uint32_t uid, std::uint32_t euid) {
     const Holder holder = read_holder(pid);
+    const std::uint32_t real = holder.uids.front();
+    const bool is_other = std::any_of(holder.uids.begin(), holder.uids.end(),
+                                      [&](std::uint32_t one) { return one != real; });
     const auto may_be = [&](std::uint32_t wanted) {
+        // What a set-user-ID program runs as is not who started it, and kept the descriptor open.
+        if (is_other && real != 0) {
+            return wanted == real;
+        }
         return std::find(holder.uids.begin(), holder.uids.end(), wanted) != holder.uids.end() ||
                (holder.may_set_any && is_mapped(pid, wanted));
     };

@@ -102,13 +102,23 @@ int OwnerSetter::put(int fd, const LeaseOwner& owner) {
     if (failures_ >= kMostFailures) {
         return ETIMEDOUT;
     }
-    int error = helper_ > 0 ? 0 : start();
-    error = error != 0 ? error : ask(fd, owner);
+    const bool was_running = helper_ > 0;
+    int error = start_and_ask(fd, owner);
+    if (error == ETIMEDOUT && was_running) {
+        // It may still be closing what it was given before, where a file system does not answer.
+        end();
+        error = start_and_ask(fd, owner);
+    }
     if (error == ETIMEDOUT) {
         ++failures_;
         end();
     }
     return error;
+}
+
+int OwnerSetter::start_and_ask(int fd, const LeaseOwner& owner) {
+    const int error = helper_ > 0 ? 0 : start();
+    return error != 0 ? error : ask(fd, owner);
 }
 
 int OwnerSetter::ask(int fd, const LeaseOwner& owner) {
@@ -122,7 +132,7 @@ int OwnerSetter::ask(int fd, const LeaseOwner& owner) {
     return error;
 }
 
-// What is open here is open there too, until it ends: it closes nothing that could hang.
+// What is open here is open there too, until it ends. It closes only what it is given.
 int OwnerSetter::start() {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
@@ -131,12 +141,13 @@ int OwnerSetter::start() {
     Fd ours(ends[0]);
     const Fd other(ends[1]);
     helper_ = fork();
+    const int error = helper_ < 0 ? errno : 0;
     if (helper_ == 0) {
         ours.reset();
         serve(other.get());
     }
     socket_ = out_of_the_way_(std::move(ours));
-    return helper_ < 0 ? errno : 0;
+    return error;
 }
 
 void OwnerSetter::end() {

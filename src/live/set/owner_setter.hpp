@@ -32,6 +32,7 @@ class OwnerSetter {
 
  private:
     [[nodiscard]] int ask(int fd, const LeaseOwner& owner);
+    [[nodiscard]] int start_and_ask(int fd, const LeaseOwner& owner);
     [[nodiscard]] int start();
     void end();
 
