@@ -42,6 +42,12 @@ void refuse_impossible(const criu::CheckpointFiles& checkpoint, const BarePolicy
     }
 }
 
+[[noreturn]] void fail_changed(const std::string& image) {
+    throw Error(Error::Kind::damaged, {.file = image,
+                                       .message = "it has changed since it was read",
+                                       .hint = "somebody else writes to this file; try again"});
+}
+
 }  // namespace
 
 void PolicyRunner::rewrite_bare(criu::CheckpointFiles& checkpoint, const ImageFile* archive,
@@ -50,12 +56,17 @@ void PolicyRunner::rewrite_bare(criu::CheckpointFiles& checkpoint, const ImageFi
     // In a folder it is this one image that is read, decided about, and replaced.
     std::optional<ImageFile> locked;
     if (const auto place = checkpoint.place_of(criu::kFileLocksImage); place && place->status) {
-        locked.emplace(*place, access_for(*place, settings_.output, settings_.wait));
+        ImageFile::Options options = access_for(*place, settings_.output, settings_.wait);
+        options.only_regular = true;
+        locked.emplace(*place, options);
     }
     const bool for_breaker = asked.policy == kFavorBreaker;
     const criu::Checkpoint read = criu::read_checkpoint(checkpoint);
     Plan made;
     const auto decide = [&](const criu::FileLockEntry& entry) {
+        if (entry.index >= read.locks.size()) {
+            fail_changed(checkpoint.path_of(criu::kFileLocksImage));
+        }
         const Lock lock = read.locks.at(static_cast<std::size_t>(entry.index));
         if (!is_breaking(lock)) {
             made.counts.not_breaking += lock.kind == LockKind::lease ? 1 : 0;
@@ -85,7 +96,8 @@ void PolicyRunner::rewrite_bare(criu::CheckpointFiles& checkpoint, const ImageFi
         return criu::break_has_happened(entry, written);
     };
     const std::string path = checkpoint.path_of(criu::kFileLocksImage);
-    const std::string before = checkpoint.read(criu::kFileLocksImage).value_or("");
+    const std::string before = locked ? criu::read_image(locked->file())
+                                      : checkpoint.read(criu::kFileLocksImage).value_or("");
     std::string after = before.empty() ? before : criu::edit_file_locks(path, before, decide);
     counts = made.counts;
     if (fails_to_match(counts)) {

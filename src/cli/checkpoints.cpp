@@ -47,7 +47,8 @@ std::optional<io::Place> captured_alone(const io::Folder& folder) {
     for (const char* const place : {"", "checkpoint/"}) {
         io::Place found;
         const std::string path = place + std::string(criu::kCapturedImage);
-        if (io::find_place(folder, path, found) == 0 && found.status) {
+        if (io::find_place(folder, path, found) == 0 && found.status &&
+            S_ISREG(found.status->st_mode)) {
             return found;
         }
     }

@@ -58,7 +58,7 @@ void keep_criu_from_breaking(const CriuStage& stage, const criu::CapturedLeases&
                                  .only_regular = true,
                                  .patiently = true});
     const auto files = criu::open_checkpoint(stage.folder);
-    const std::string before = files->read(criu::kFileLocksImage).value_or("");
+    const std::string before = criu::read_image(file.file());
     std::size_t changed = 0;
     const std::string after =
         criu::edit_file_locks(place.shown, before, [&](const criu::FileLockEntry& entry) {
@@ -81,7 +81,7 @@ void log_lease(const CriuStage& stage, const LockList& locks, const Lock& lock) 
                     describe(lock.lease));
 }
 
-// Where everybody can make files, everybody can make one of this name.
+// In a folder where everybody can make files, anybody may have made one of this name.
 void check_origin(const CriuStage& stage, const ImageFile& captured) {
     const struct stat found = captured.file().status();
     const auto inventory = place_in(stage, "inventory.img").status;

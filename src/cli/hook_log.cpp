@@ -29,14 +29,18 @@ std::optional<io::File> open_file(const io::Folder& folder) {
         return std::nullopt;
     }
     io::File file = io::File::adopt(folder.system(), folder.path_of(kLog), fd);
-    const struct stat status = file.status();
     if (made >= 0) {
         return file;
     }
-    if (!S_ISREG(status.st_mode) || status.st_nlink != 1 || !io::is_surely_of(folder, file)) {
-        return std::nullopt;
+    try {
+        const struct stat status = file.status();
+        if (S_ISREG(status.st_mode) && status.st_nlink == 1 && io::is_surely_of(folder, file)) {
+            return file;
+        }
+    } catch (const Error&) {
+        // What cannot be looked at is not written to.
     }
-    return file;
+    return std::nullopt;
 }
 
 class HookSink final : public spdlog::sinks::base_sink<std::mutex> {

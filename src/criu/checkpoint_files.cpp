@@ -63,23 +63,8 @@ class FolderFiles final : public CheckpointFiles {
     }
 
     [[nodiscard]] std::optional<std::string> read(std::string_view image) override {
-        std::optional<io::File> file = open(image);
-        if (!file) {
-            return {};
-        }
-        std::string bytes;
-        // What is there counts, not what fstat(2) says: it may grow meanwhile.
-        while (bytes.size() <= kLargestImage) {
-            const std::size_t before = bytes.size();
-            bytes.resize(before + kPiece);
-            const std::size_t count =
-                file->read_some(std::as_writable_bytes(std::span(bytes).subspan(before)));
-            bytes.resize(before + count);
-            if (count == 0) {
-                return bytes;
-            }
-        }
-        fail_large(file->name(), kLargestImage);
+        const std::optional<io::File> file = open(image);
+        return file ? std::optional(read_image(*file)) : std::nullopt;
     }
 
  private:
@@ -199,6 +184,22 @@ class ArchiveFiles final : public CheckpointFiles {
 };
 
 }  // namespace
+
+std::string read_image(const io::File& file) {
+    std::string bytes;
+    // What is there counts, not what fstat(2) says: it may grow meanwhile.
+    while (bytes.size() <= kLargestImage) {
+        const std::size_t before = bytes.size();
+        bytes.resize(before + kPiece);
+        const std::size_t count =
+            file.read_at(std::as_writable_bytes(std::span(bytes).subspan(before)), before);
+        bytes.resize(before + count);
+        if (count == 0) {
+            return bytes;
+        }
+    }
+    fail_large(file.name(), kLargestImage);
+}
 
 bool may_be_checkpoint(io::System& system, const std::string& path) {
     const io::Place place = io::find_place(system, path, "open");

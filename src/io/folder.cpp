@@ -143,8 +143,11 @@ std::string Place::real_path() const {
 }
 
 File Place::open(int flags, std::string_view action) const {
+    if (!status) {
+        fail(shown, action, -ENOENT);
+    }
     System& system = folder->system();
-    const bool was_regular = status && S_ISREG(status->st_mode);
+    const bool was_regular = S_ISREG(status->st_mode);
     int fd = 0;
     if (is_door) {
         fd = folder->open_door(name, flags);
@@ -174,7 +177,7 @@ File Place::open(int flags, std::string_view action) const {
     const struct stat found = file.status();
     // A regular file may have been replaced by another, as by this program itself. A pipe or a
     // device is written into without further questions: it must be that one.
-    if (was_regular ? !S_ISREG(found.st_mode) : status && !is_same_file(*status, found)) {
+    if (was_regular ? !S_ISREG(found.st_mode) : !is_same_file(*status, found)) {
         throw Error(Error::Kind::io, {.file = shown,
                                       .message = fmt::format(
                                           "cannot {}: something else has taken its place", action),

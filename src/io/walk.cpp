@@ -157,9 +157,9 @@ class Walk {
             note(owner, status);
             return move_to(std::move(found), status);
         }
-        // A file that has its name still is there as well.
+        // A file that has its name still is there as well. What led here is not forgotten.
         Place named;
-        if (S_ISREG(status.st_mode) && target.starts_with('/') &&
+        if (!distrust_ && S_ISREG(status.st_mode) && target.starts_with('/') &&
             find_place(system_, target, named) == 0 && named.status &&
             is_same_file(*named.status, status)) {
             into_.folder = named.folder;

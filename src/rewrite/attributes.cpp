@@ -120,6 +120,14 @@ int set_owner(const struct stat& from, io::File& to) {
                  .hint = "write elsewhere with -o, or run as a user who may"});
 }
 
+void remove_access_list(io::File& file) {
+    const int result =
+        io::uninterrupted([&] { return file.system().fremovexattr(file.fd(), kAccessList); });
+    if (result < 0 && !has_none(result)) {
+        file.fail("remove the access control list of", result);
+    }
+}
+
 // A list that the folder has given to all its new files goes: it is not that of `from`. Returns
 // false if `from` has one and `to` cannot. The group's bits of a mode are those of the list, where
 // there is one, and mean more than the group: so the list is there before the mode.
@@ -127,11 +135,7 @@ bool set_access_list(const io::File& from, io::File& to) {
     if (const std::optional<Bytes> list = attribute_of(from, kAccessList)) {
         return set_attribute(to, kAccessList, *list) == 0;
     }
-    const int result =
-        io::uninterrupted([&] { return to.system().fremovexattr(to.fd(), kAccessList); });
-    if (result < 0 && !has_none(result)) {
-        to.fail("remove the access control list of", result);
-    }
+    remove_access_list(to);
     return true;
 }
 
@@ -171,6 +175,7 @@ void let_others_read(const io::File& from, io::File& to) {
     constexpr mode_t kOnlyOwner = 0600;
     constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH;
     const bool has_list = attribute_of(from, kAccessList).has_value();
+    remove_access_list(to);
     set_mode(to, has_list ? kOnlyOwner : from.status().st_mode & kPermissions & ~kOthersWrite);
 }
 

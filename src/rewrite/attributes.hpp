@@ -9,8 +9,8 @@ namespace ckpt_lease {
 /// extended attributes (xattr(7)). New files are made with mode 0600, and these functions are
 /// called when their bytes are complete.
 
-/// `to` takes the place of `from`: it gets all of that. Throws Error(io) where it cannot; then
-/// nobody may do more with `to` than before.
+/// `to` takes the place of `from`: it gets all of that. Throws Error(io) where it cannot; then `to`
+/// must go away.
 void keep_attributes(const io::File& from, io::File& to);
 
 /// `to` is a new file of the caller's with the contents of `from`: it gets the mode and the access

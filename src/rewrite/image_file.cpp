@@ -54,7 +54,8 @@ int take_lock(const io::File& file, short type, bool wait, const io::Patience& p
     while (true) {
         const int result = io::uninterrupted(
             [&] { return system.lock(file.fd(), type, wait && patience == nullptr); });
-        if ((result != -EAGAIN && result != -EACCES) || !wait || patience->count() <= 0) {
+        if ((result != -EAGAIN && result != -EACCES) || !wait || patience == nullptr ||
+            patience->count() <= 0) {
             return result;
         }
         system.pause(kPause);
@@ -97,6 +98,9 @@ io::File open_locked(io::Place& place, const ImageFile::Options& options) {
             return file;
         }
         place.status = place.folder->status_of(place.name);
+        if (place.status && !S_ISREG(place.status->st_mode)) {
+            break;
+        }
         if (place.status && io::is_same_file(*place.status, status)) {
             return file;
         }
@@ -120,8 +124,8 @@ void check_origin(const io::File& journal, const io::File& image) {
     }
     if (io::others_can_write(found) && !io::others_can_write(wanted)) {
         fail_at(Error::Kind::damaged, journal.name(),
-                fmt::format("this should be the journal of an interrupted change to {}, but others "
-                            "can write to it than to the image",
+                fmt::format("this should be the journal of an interrupted change to {}, but users "
+                            "can write to it who cannot write to the image",
                             image.name()),
                 "nothing was changed; if nobody rewrote the image, remove it");
     }

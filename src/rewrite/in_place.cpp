@@ -66,6 +66,7 @@ void make_journal(const ImageFile& image, const EditList& edits, Journal::Purpos
     journal.identity = identify(image.file(), edits);
     journal.image = image.path();
     NewFile file(place, path, is_undo ? NewFile::Name::unique : NewFile::Name::fixed);
+    write_journal(journal, edits, file.file());
     // Nobody may read in a journal what he may not read in the image. Whoever owns the image must
     // be able to take an interrupted change back; an undo file is believed by whom it belongs to.
     if (is_undo) {
@@ -73,7 +74,6 @@ void make_journal(const ImageFile& image, const EditList& edits, Journal::Purpos
     } else {
         share_with_users_of(image.file(), file.file());
     }
-    write_journal(journal, edits, file.file());
     file.take_place();
     try {
         place.folder->sync();

@@ -132,6 +132,23 @@ TEST_F(BareCheckpoint, KeepsOwnerAndMode) {
     EXPECT_EQ(after.st_gid, before.st_gid);
 }
 
+TEST_F(BareCheckpoint, APipeInsteadOfAnImageIsNotWaitedFor) {
+    fs::remove("img/filelocks.img");
+    ASSERT_EQ(mkfifo("img/filelocks.img", 0600), 0);
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"policy", "--favor-breaker", "img"},
+          {"policy", "--favor-breaker", "--dry-run", "img"}}) {
+        const Result result = run(words);
+        EXPECT_EQ(result.status, 3) << words[2];
+        EXPECT_NE(result.err.find("img/filelocks.img: this is no regular file"), std::string::npos)
+            << result.err;
+    }
+    fs::create_directory("alone");
+    ASSERT_EQ(mkfifo("alone/ckpt-lease.img", 0600), 0);
+    EXPECT_EQ(run({"show", "alone"}).err,
+              "ckpt-lease: alone: this is a folder (give the image files in it)\n");
+}
+
 TEST_F(BareCheckpoint, NothingCanBeEdited) {
     EXPECT_EQ(run({"edit", "--index", "0", "--remaining", "5", "img"}).status, 2);
     EXPECT_EQ(run({"verify", "img"}).status, 2);

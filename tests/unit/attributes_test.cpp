@@ -209,6 +209,14 @@ TEST_F(Attributes, AnUndoFileOfAnImageWithAListIsItsMakersAlone) {
     EXPECT_EQ(get(x_.folder() / "undo", kAccessList), "");
 }
 
+TEST_F(Attributes, AFolderLetsNobodyReadAnUndoFile) {
+    set(x_.folder() / ".", kDefaultList, kList);
+    ImageFile image(kernel(), x_.path(), kForWriting);
+    write_in_place(image, x_.edits(), x_.folder() / "undo", {});
+    EXPECT_EQ(get(x_.folder() / "undo", kAccessList), "");
+    EXPECT_EQ(mode_of(x_.folder() / "undo"), 0640U) << "as the image";
+}
+
 // A script that tries again would add the time twice.
 TEST_F(Attributes, AFolderThatCannotBeFlushedLeavesTheNewFileAndSaysSo) {
     make_out();

@@ -288,6 +288,24 @@ TEST_F(Walk, LinksOfProcAreFollowedByTheKernel) {
     fs::current_path("/");
 }
 
+TEST_F(Walk, ALinkOfSomebodyElseIsNotForgottenBehindALinkOfProc) {
+    const File file(kernel(), folder_ / "sub/y", O_RDONLY);
+    link("/proc/self/fd", "fds");
+    system_.disguise([](struct stat& status) {
+        // Those of proc(5) are root's, or the user's.
+        if (S_ISLNK(status.st_mode) && status.st_dev == status_of(".").st_dev) {
+            status.st_uid = kSomebody;
+        }
+    });
+    fs::current_path(folder_ / ".");
+    const Place place = find("fds/" + std::to_string(file.fd()));
+    EXPECT_EQ(text_of(place), "y");
+    EXPECT_NE(message_of(Error::Kind::io, [&] { place.check_links(); })
+                  .find("a symbolic link of user 12345 leads to"),
+              std::string::npos);
+    fs::current_path("/");
+}
+
 TEST(Trust, WhatOthersMayHaveLinkedHere) {
     struct stat folder {};
     struct stat file {};

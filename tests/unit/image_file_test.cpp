@@ -96,6 +96,39 @@ TEST(Locks, AreOnTheFileThatHasTheNameInTheEnd) {
     EXPECT_EQ(system.count("lock"), 2);
 }
 
+// Whoever may rename files here gets us to wait for the other end of a pipe otherwise.
+TEST(Locks, WhatTakesThePlaceMeanwhileIsNotOpenedUnlessItIsAFile) {
+    for (const bool has_pipe : {false, true}) {
+        ImageFolder x;
+        FakeSystem system;
+        system.before_calls([&](const std::string& name) {
+            if (name == "lock") {
+                std::filesystem::remove(x.path());
+                if (has_pipe) {
+                    ASSERT_EQ(mkfifo(x.path().c_str(), 0600), 0);
+                }
+                system.before_calls({});
+            }
+        });
+        EXPECT_EQ(
+            message_of(Error::Kind::io, [&] { const ImageFile image(system, x.path(), {}); }),
+            x.path() + (has_pipe ? ": the file is replaced by others all the time (try again when "
+                                   "nobody writes to it)"
+                                 : ": cannot open: No such file or directory"));
+    }
+}
+
+// Of a file system that is somebody's program.
+TEST(Locks, AnAnswerThatMakesNoSenseIsAnError) {
+    ImageFolder x;
+    FakeSystem system;
+    system.fail_all("lock", EAGAIN);
+    EXPECT_NE(message_of(Error::Kind::io,
+                         [&] { const ImageFile image(system, x.path(), {.wait = true}); })
+                  .find("another process is rewriting the image"),
+              std::string::npos);
+}
+
 TEST(Locks, AFileSystemMayHaveNone) {
     for (const int error : {ENOLCK, ENOSYS, ENOTSUP, EINVAL}) {
         ImageFolder x;

@@ -56,6 +56,10 @@ class CheckpointFiles {
     std::string name_;
 };
 
+/// The bytes of an image that is open. Throws Error(io), and Error(damaged) if it is larger than
+/// kLargestImage.
+[[nodiscard]] std::string read_image(const io::File& file);
+
 /// True if `path` is a folder, or a file that begins as a tar archive does, or as one compressed
 /// with gzip or zstd: no linux-cr image begins so. Throws Error(io) if it cannot be read.
 [[nodiscard]] bool may_be_checkpoint(io::System& system, const std::string& path);

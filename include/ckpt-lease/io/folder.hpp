@@ -19,7 +19,7 @@ namespace ckpt_lease::io {
 /// one open folder, together.
 using Patience = std::shared_ptr<std::chrono::milliseconds>;
 
-/// A link of somebody else that was followed to what is not his own: see may_lead_to().
+/// A symbolic link of one user that was followed to a file or folder of another: see may_lead_to().
 struct Distrust {
     uid_t link_owner = 0;
     uid_t owner = 0;
@@ -64,7 +64,7 @@ class Folder {
     [[nodiscard]] const Patience& patience() const noexcept { return patience_; }
     /// A link on the way to this folder that only those may follow who read.
     [[nodiscard]] const std::optional<Distrust>& distrust() const noexcept { return distrust_; }
-    /// The same, and follows `name`: a link of proc(5), which only the kernel can follow.
+    /// As open_file(), but follows `name`: a link of proc(5), which only the kernel can follow.
     [[nodiscard]] int open_door(const std::string& name, int flags) const;
     /// Gives the file `from` the name `to`, in the place of what has it. Returns 0, or -errno.
     [[nodiscard]] int rename(const std::string& from, const std::string& to) const;
@@ -101,9 +101,10 @@ struct Place {
 
     /// What it is called without links, where the system can tell; otherwise `shown`.
     [[nodiscard]] std::string real_path() const;
-    /// Opens what is there, now; O_CREAT makes no sense here. What was a regular file is never
-    /// waited for, whatever has taken its place. Throws Error(io), "cannot `action`". Regular files
-    /// can be read whatever links led here; all else throws as check_links().
+    /// Opens what was there, or the regular file that has taken the place of one; O_CREAT makes no
+    /// sense here. What was a regular file is never waited for, whatever has taken its place.
+    /// Throws Error(io), "cannot `action`", also if nothing was there. Regular files can be read
+    /// whatever links led here; all else throws as check_links().
     [[nodiscard]] File open(int flags, std::string_view action = "open") const;
     /// Opens the folder that is there, now, and notes whether it can be trusted. Throws Error(io).
     [[nodiscard]] std::shared_ptr<const Folder> open_folder() const;
@@ -121,11 +122,12 @@ struct Place {
 /// names it has now does not tell. Throws Error(io).
 [[nodiscard]] bool is_surely_of(const Folder& folder, const File& file);
 
-/// Walks `path` once, from its first folder to its last name, and holds on to each step: what
-/// somebody else renames or exchanges on the way leads to an error or to another place, but to one.
-/// Symbolic links are followed, also the last one; what may_lead_to() says of them is noted for
-/// Place::check_links(). Returns -errno as openat(2) would, or 0 (also if the folder is there and
-/// nothing has the name). Throws Error(io) if the last name is a link that leads nowhere.
+/// Walks `path` once, from its first folder to its last name, and holds on to each step. If
+/// somebody else renames or exchanges folders on the way, this fails or leads elsewhere, but never
+/// to a mixture of two places. Symbolic links are followed, also the last one; what may_lead_to()
+/// says of them is noted for Place::check_links(). Returns -errno as openat(2) would, or 0 (also if
+/// the folder is there and nothing has the name). Throws Error(io) if the last name is a link that
+/// leads nowhere.
 [[nodiscard]] int find_place(System& system, const std::string& path, Place& into);
 
 /// The same; throws Error(io), "cannot `action`".

@@ -21,9 +21,9 @@ namespace ckpt_lease::io {
 /// proc_sys_fs(5)), for some folders and where it is switched on.
 [[nodiscard]] bool may_lead_to(uid_t link_owner, uid_t owner) noexcept;
 
-/// True if `file`, which is there already, may be replaced or written into in `folder`: not in a
-/// folder where everybody can make files (sticky, as /tmp) and somebody else has made this one. The
-/// kernel's rule is fs.protected_regular and fs.protected_fifos.
+/// True if an output may replace `file`, which is there already in `folder`, or be written into it.
+/// False for a file of somebody else in a folder where everybody can make files (sticky, as /tmp).
+/// The kernel's rule is fs.protected_regular and fs.protected_fifos.
 [[nodiscard]] bool may_be_replaced(const struct stat& file, const struct stat& folder) noexcept;
 
 /// True if somebody else than those who may write to `file` anyway can have given it the name that
