@@ -17,6 +17,7 @@
 #include "ckpt-lease/live/apply.hpp"
 #include "ckpt-lease/live/capture.hpp"
 #include "ckpt-lease/live/freeze_time.hpp"
+#include "ckpt-lease/live/ordinary_break.hpp"
 #include "ckpt-lease/live/target.hpp"
 #include "ckpt-lease/rewrite/writers.hpp"
 #include "cli/checkpoints.hpp"
@@ -107,6 +108,65 @@ linux_cr::Image read_captured(const CriuStage& stage, const io::Place& place) {
     return image;
 }
 
+// What became of the leases, in the log. The dump has had criu restore breaks as leases that are
+// held: one that could not be set would be held for ever by a holder that was signalled before.
+class Restored {
+ public:
+    Restored(const CriuStage& stage, const live::Targets& targets,
+             const std::vector<live::AppliedLease>& results)
+        : stage_(stage), targets_(targets), results_(results) {}
+
+    void report(const live::Targets::Place& found, bool is_dry_run) {
+        using Outcome = live::AppliedLease::Outcome;
+        if (!found.missing.empty()) {
+            say_not_set(found.index, found.missing);
+            return;
+        }
+        const live::AppliedLease& result = results_[found.wanted];
+        if (result.outcome == Outcome::set) {
+            stage_.log->info("lease {} {}", found.index, is_dry_run ? "can be set" : "is set");
+        } else if (result.outcome == Outcome::lost) {
+            all_ = false;
+            stage_.log->error("lease {} is lost: {}", found.index, result.reason);
+        } else {
+            say_not_set(found.index, result.reason);
+            if (targets_.wanted[found.wanted].state.breaking) {
+                unset_.push_back(targets_.wanted[found.wanted]);
+                indexes_.push_back(found.index);
+            }
+        }
+    }
+
+    void begin_breaks() const {
+        const std::vector<std::string> reasons = live::begin_ordinary_breaks(unset_);
+        for (std::size_t i = 0; i < reasons.size(); ++i) {
+            if (reasons[i].empty()) {
+                stage_.log->warn(
+                    "lease {}: an ordinary break was begun instead, as criu would have done",
+                    indexes_[i]);
+            } else {
+                stage_.log->error("lease {}: no ordinary break can be begun either: {}",
+                                  indexes_[i], reasons[i]);
+            }
+        }
+    }
+
+    [[nodiscard]] bool is_all() const { return all_; }
+
+ private:
+    void say_not_set(std::uint64_t index, const std::string& reason) {
+        all_ = false;
+        stage_.log->error("lease {} is not set: {}", index, reason);
+    }
+
+    const CriuStage& stage_;
+    const live::Targets& targets_;
+    const std::vector<live::AppliedLease>& results_;
+    bool all_ = true;
+    std::vector<live::WantedLease> unset_;  // in the middle of a break
+    std::vector<std::uint64_t> indexes_;
+};
+
 bool restore(const CriuStage& stage, const live::ApplyOptions& options) {
     const io::Place place = place_in(stage, criu::kCapturedImage);
     if (!place.status) {
@@ -119,25 +179,17 @@ bool restore(const CriuStage& stage, const live::ApplyOptions& options) {
     live::ApplyOptions told = options;
     told.tell = [&](const Problem& problem) { stage.log->warn("{}", to_string(problem)); };
     const auto results = live::apply(targets.wanted, told);
-    bool all = true;
+    Restored restored(stage, targets, results);
     for (const live::Targets::Place& found : targets.places) {
-        const live::AppliedLease result =
-            found.missing.empty()
-                ? results[found.wanted]
-                : live::AppliedLease{live::AppliedLease::Outcome::skipped, found.missing};
         if (!options.dry_run) {
             log_lease(stage, image.locks, image.locks.at(static_cast<std::size_t>(found.index)));
         }
-        if (result.outcome == live::AppliedLease::Outcome::set) {
-            stage.log->info("lease {} {}", found.index, options.dry_run ? "can be set" : "is set");
-        } else {
-            const bool lost = result.outcome == live::AppliedLease::Outcome::lost;
-            stage.log->error("lease {} {}: {}", found.index,
-                             lost ? "is lost" : "is as criu restored it", result.reason);
-            all = false;
-        }
+        restored.report(found, options.dry_run);
     }
-    return all;
+    if (!options.dry_run) {
+        restored.begin_breaks();
+    }
+    return restored.is_all();
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ class LeaseHolder {
         EXPECT_EQ(pipe(ready), 0);
         pid_ = fork();
         if (pid_ == 0) {
+            std::signal(SIGIO, SIG_IGN);
             const int fd = open(path.c_str(), O_RDONLY);
             dup2(fd, 7);
             close(fd);
@@ -288,6 +289,22 @@ TEST_F(Hook, ALeaseThatEndedDuringTheDumpIsNotRestored) {
     write_file("img/filelocks.img", criu::kLocksHead + gone + stranger);
     EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
     EXPECT_TRUE(read_file("img/filelocks.img") == criu::kLocksHead + stranger) << log();
+}
+
+// Its holder was signalled before the dump, and would keep it for ever.
+TEST_F(Hook, ABreakThatCannotBeSetBecomesAnOrdinaryOne) {
+    const LeaseHolder holder("held");
+    ASSERT_LT(open("held", O_WRONLY | O_NONBLOCK), 0);
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    fs::rename("held", "moved");  // so that the path is not what was captured
+    EXPECT_EQ(hook("pre-resume", holder.pid()).status, 0);
+    EXPECT_NE(log().find("error: lease 0 is not set: "), std::string::npos) << log();
+    EXPECT_NE(log().find("warning: lease 0: an ordinary break was begun instead, as criu would "
+                         "have done\n"),
+              std::string::npos)
+        << log();
+    setenv("CKPT_LEASE_STRICT", "1", 1);
+    EXPECT_EQ(hook("pre-resume", holder.pid()).status, 5);
 }
 
 TEST_F(Hook, TheLogIsAFileOfThatNameAndNothingElse) {

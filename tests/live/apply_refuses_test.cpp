@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/live/ordinary_break.hpp"
 #include "live/lease_calls.hpp"
 #include "live/set/run.hpp"
 #include "processes.hpp"
@@ -32,6 +33,26 @@ TEST_F(ApplyRefuses, WhatIsNotThere) {
     EXPECT_EQ(apply_one(lease),
               (AppliedLease{Outcome::skipped, "the owner, process 4194304, is not there"}));
     EXPECT_FALSE(holder.is_breaking());
+}
+
+// What a restore falls back to.
+TEST_F(ApplyRefuses, WhatIsNotSetCanBeBrokenOrdinarily) {
+    const Holder written(folder.file("f"), {.lease = F_WRLCK});
+    const Holder downgraded(folder.file("g"), {.lease = F_WRLCK});
+    const Holder without(folder.file("h"), {});
+    WantedLease downgrade = wanted(downgraded, ten_seconds());
+    downgrade.state.type = LockType::rdlck;
+    WantedLease gone = wanted(written, ten_seconds(), 76);
+    const std::vector<WantedLease> leases{wanted(written, ten_seconds()), downgrade,
+                                          wanted(without, ten_seconds()), gone};
+    EXPECT_EQ(begin_ordinary_breaks(leases),
+              (std::vector<std::string>{"", "", "there is no lease", "Bad file descriptor"}));
+    EXPECT_EQ(written.lease(), F_UNLCK) << "what it is to become";
+    EXPECT_EQ(downgraded.lease(), F_RDLCK);
+    EXPECT_TRUE(written.is_breaking() && downgraded.is_breaking());
+    EXPECT_EQ(written.signals(), 1);
+    EXPECT_EQ(begin_ordinary_breaks(leases).front(), "") << "it goes on";
+    EXPECT_EQ(written.signals(), 1);
 }
 
 TEST_F(ApplyRefuses, AnOwnerThatNobodyCanBe) {
