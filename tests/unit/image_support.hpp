@@ -15,7 +15,8 @@ inline std::string contents(const ImageFile& image) {
 }
 
 /// Why the image at `path` cannot be opened.
-inline std::string why_not(const std::string& path, const ImageFile::Options& options, Error::Kind kind) {
+inline std::string why_not(const std::string& path, const ImageFile::Options& options,
+                           Error::Kind kind) {
     return message_of(kind, [&] { const ImageFile image(kernel(), path, options); });
 }
 
