@@ -2,12 +2,30 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Adds up what tests and checks came to: count-tests.py PASSED FAILED JUNIT-FILE...
 
-PASSED and FAILED are the checks that were counted elsewhere. Prints a line for each file and suite
-and, last, "N passed, N failed". Fails if anything failed, or if there was no test.
+PASSED and FAILED are the checks that were counted elsewhere. Prints a line for each file and suite,
+the end of what each program printed that Meson says failed (one that crashed or took too long, too, of
+which its JUnit file knows nothing), and, last, "N passed, N failed". Fails if anything failed, or if there
+was no test.
 """
 
+import json
+import pathlib
 import sys
 import xml.etree.ElementTree
+
+
+def tell_failures(log):
+    for line in log.read_text().splitlines():
+        test = json.loads(line)
+        if test["result"] not in ("OK", "SKIP"):
+            print(f"failed: {log.parts[0]} {test['name']}: {test['result']}")
+            for output in (test.get("stdout", ""), test.get("stderr", "")):
+                lines = output.splitlines()
+                told = {len(lines) - i for i in range(1, 21)}
+                for number, line in enumerate(lines):
+                    if ": Failure" in line or "ERROR:" in line:
+                        told.update(range(number, number + 10))
+                print("".join(f"  {lines[i]}\n" for i in sorted(told)[:100] if 0 <= i < len(lines)), end="")
 
 
 def main():
@@ -24,6 +42,10 @@ def main():
             tests += len(cases)
             passed += len(cases) - bad
             failed += bad
+    for path in sys.argv[3:]:
+        log = pathlib.Path(path).with_name("testlog.json")
+        if log.exists() and path.endswith("testlog.junit.xml"):
+            tell_failures(log)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not tests else 0
 

@@ -138,12 +138,10 @@ class StrictCheck {
 
 void fail_json(const std::string& name, const std::string& pointer, std::string message,
                std::string hint) {
-    Problem problem;
-    problem.file = name;
-    problem.record = pointer.empty() ? "top level" : pointer;
-    problem.message = std::move(message);
-    problem.hint = std::move(hint);
-    throw Error(Error::Kind::refused, std::move(problem));
+    throw Error(Error::Kind::refused, {.file = name,
+                                       .record = pointer.empty() ? "top level" : pointer,
+                                       .message = std::move(message),
+                                       .hint = std::move(hint)});
 }
 
 nlohmann::json parse_json(const std::string& name, std::string_view text, std::string_view schema) {

@@ -21,8 +21,9 @@ std::string to_string(const Problem& problem) {
         text += problem.record + ": ";
     }
     text += problem.message;
-    if (!problem.hint.empty()) {
-        text += " (" + problem.hint + ")";
+    if (!problem.hint.empty() || !problem.outcome.empty()) {
+        const bool both = !problem.hint.empty() && !problem.outcome.empty();
+        text += fmt::format(" ({}{}{})", problem.hint, both ? "; " : "", problem.outcome);
     }
     return text;
 }
@@ -30,11 +31,19 @@ std::string to_string(const Problem& problem) {
 Error::Error(Kind kind, Problem problem)
     : std::runtime_error(to_string(problem)), kind_(kind), problem_(std::move(problem)) {}
 
+Error with_outcome(const Error& error, std::string outcome, Advice advice) {
+    Problem problem = error.problem();
+    problem.outcome = std::move(outcome);
+    problem.advice = advice == Advice::none ? problem.advice : advice;
+    return {error.kind(), std::move(problem)};
+}
+
 void refuse(std::string message, std::string hint) {
-    Problem problem;
-    problem.message = std::move(message);
-    problem.hint = std::move(hint);
-    throw Error(Error::Kind::refused, std::move(problem));
+    throw Error(Error::Kind::refused, {.message = std::move(message), .hint = std::move(hint)});
+}
+
+void refuse(std::string message, Advice advice) {
+    throw Error(Error::Kind::refused, {.message = std::move(message), .advice = advice});
 }
 
 }  // namespace ckpt_lease

@@ -21,13 +21,14 @@ struct Unit {
     std::int64_t nanoseconds;
 };
 
-// Longest names first: "ms" must not be read as "m".
-constexpr std::array<Unit, 7> kUnits{{
+constexpr std::array<Unit, 9> kUnits{{
     {"ns", 1},
     {"us", 1'000},
     {"ms", 1'000'000},
     {"s", 1'000'000'000},
+    {"sec", 1'000'000'000},
     {"m", 60'000'000'000},
+    {"min", 60'000'000'000},
     {"h", 3'600'000'000'000},
     {"d", 86'400'000'000'000},
 }};
@@ -41,11 +42,23 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
+bool is_letter(char c) {
+    return c >= 'a' && c <= 'z';
+}
+
+bool is_space(char c) {
+    return c == ' ';
+}
+
+std::string_view take_while(std::string_view& text, bool (*wanted)(char)) {
+    const auto end = std::find_if_not(text.begin(), text.end(), wanted);
+    const auto taken = text.substr(0, static_cast<std::size_t>(end - text.begin()));
+    text.remove_prefix(taken.size());
+    return taken;
+}
+
 std::string_view take_digits(std::string_view& text) {
-    const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
-    const auto digits = text.substr(0, static_cast<std::size_t>(end - text.begin()));
-    text.remove_prefix(digits.size());
-    return digits;
+    return take_while(text, is_digit);
 }
 
 // The number that the digits stand for; nothing where there are none, or too many to be exact.
@@ -88,7 +101,7 @@ std::optional<Decimal> take_decimal(std::string_view& text) {
 
 [[noreturn]] void refuse_duration(std::string_view text) {
     refuse(fmt::format("'{}' is not a length of time", text),
-           "write it like 90, 90s, 1.5, 1m30s, 1h or 250ms");
+           "write it like 90, 90s, 1.5, 1m30s, 5min, 1h or 250ms");
 }
 
 Wide take_component(std::string_view& rest, std::string_view all, bool first) {
@@ -98,14 +111,18 @@ Wide take_component(std::string_view& rest, std::string_view all, bool first) {
     }
     std::int64_t unit = 1'000'000'000;
     if (!rest.empty() || !first) {
-        const auto* const found = std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) {
-            return rest.substr(0, u.name.size()) == u.name;
-        });
+        take_while(rest, is_space);
+        const std::string_view name = take_while(rest, is_letter);
+        const auto* const found = std::find_if(kUnits.begin(), kUnits.end(),
+                                               [&](const Unit& u) { return u.name == name; });
         if (found == kUnits.end()) {
             refuse_duration(all);
         }
         unit = found->nanoseconds;
-        rest.remove_prefix(found->name.size());
+        // Behind a space another number has to stand.
+        if (!take_while(rest, is_space).empty() && rest.empty()) {
+            refuse_duration(all);
+        }
     }
     const Wide scaled = static_cast<Wide>(number->digits) * unit;
     if (scaled % static_cast<Wide>(number->scale) != 0) {
@@ -184,7 +201,7 @@ std::optional<std::int64_t> take_zone(std::string_view& rest) {
 Nanoseconds parse_duration(std::string_view text) {
     std::string_view rest = text;
     const bool negative = !rest.empty() && rest.front() == '-';
-    if (negative) {
+    if (negative || rest.starts_with('+')) {
         rest.remove_prefix(1);
     }
     if (rest.empty()) {

@@ -11,6 +11,7 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
+#include "cli/advice.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/help_formatter.hpp"
 #include "cli/log_format.hpp"
@@ -39,6 +40,7 @@ constexpr CommandEntry kCommands[] = {
     {"criu-hook", "Keep leases across a checkpoint with CRIU, as its action script",
      make_criu_hook},
     {"layouts", "List and print layouts of the lock records", make_layouts},
+    {"schema", "Print what JSON looks like that ckpt-lease writes or reads", make_schema},
 };
 
 constexpr const char* kFooter = R"(Examples:
@@ -53,7 +55,7 @@ process could not be looked into, or not be set.
 
 constexpr const char* kLevels[] = {"warning", "info", "debug", "trace"};
 
-int report_usage_error(const CLI::App& app, const CLI::ParseError& error, Out& err) {
+int report_usage_error(const CLI::App& app, const CLI::ParseError& error, render::Out& err) {
     const CLI::App* used = &app;
     while (!used->get_subcommands().empty()) {
         used = used->get_subcommands().front();
@@ -80,7 +82,7 @@ int run_command(Program& program, const Context& context) {
         return status;
     } catch (const Error& error) {
         try {
-            context.complain(error.what());
+            context.complain(context.text_of(error));
         } catch (const Error&) {
             // Standard output or error cannot be written: the exit status still says so.
         }
@@ -98,7 +100,7 @@ int print(std::string_view text, const Context& context) {
         context.out.flush();
         return kDone;
     } catch (const Error& error) {
-        say(context.err, error.what());
+        say(context.err, context.text_of(error));
         return status_of(error);
     }
 }
@@ -116,7 +118,8 @@ void refuse_empty_values(CLI::App& app) {
 
 }  // namespace
 
-Program::Program() : app_("Show and rewrite file leases in checkpoint images", "ckpt-lease") {
+Program::Program(std::optional<std::string_view> only)
+    : app_("Show and rewrite file leases in checkpoint images", "ckpt-lease") {
     app_.set_version_flag("-V,--version", "ckpt-lease " CKPT_LEASE_VERSION);
     app_.set_help_all_flag("");
     app_.require_subcommand(1);
@@ -125,6 +128,9 @@ Program::Program() : app_("Show and rewrite file leases in checkpoint images", "
     for (const CommandEntry& entry : kCommands) {
         CLI::App* const app = app_.add_subcommand(entry.name, entry.description);
         commands_.push_back({app, entry.make()});
+        if (only && *only != entry.name) {
+            continue;
+        }
         commands_.back().command->declare(*app);
         app->add_flag("-v,--verbose", verbosity_,
                       "say more on standard error; -vv and -vvv still more");
@@ -164,12 +170,13 @@ std::string Program::log_level() const {
 }
 
 int run(int argc, const char* const* argv, Environment& environment) {
-    Out out(io::File::borrow(*environment.system, "standard output", STDOUT_FILENO),
-            Out::Kind::results);
-    Out err(io::File::borrow(*environment.system, "standard error", STDERR_FILENO),
-            Out::Kind::messages);
+    render::Out out(io::File::borrow(*environment.system, "standard output", STDOUT_FILENO),
+                    render::Out::Kind::results);
+    render::Out err(io::File::borrow(*environment.system, "standard error", STDERR_FILENO),
+                    render::Out::Kind::messages);
     const Context context{environment, out, err};
-    Program program;
+    // To make the options of all commands takes longer than most commands do.
+    Program program(argc > 1 ? argv[1] : "");
     if (argc > 1 && argv[1][0] != '-' && !program.has_command(argv[1])) {
         say(err,
             fmt::format("there is no command '{}' (see 'ckpt-lease --help')", escape(argv[1])));
@@ -185,7 +192,7 @@ int run(int argc, const char* const* argv, Environment& environment) {
         return report_usage_error(program.app(), error, err);
     }
     set_up_log(program.log_level());
-    return run_command(program, context);
+    return run_command(program, {environment, out, err, program.app().get_subcommands().front()});
 }
 
 }  // namespace ckpt_lease::cli

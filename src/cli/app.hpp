@@ -3,6 +3,9 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.hpp"
@@ -13,7 +16,8 @@ namespace ckpt_lease::cli {
 /// at this, and nothing says twice what there is.
 class Program {
  public:
-    Program();
+    /// `only`: the command that will be looked at: the others then have no options. None: all.
+    explicit Program(std::optional<std::string_view> only = {});
 
     [[nodiscard]] CLI::App& app() noexcept { return app_; }
     [[nodiscard]] bool has_command(std::string_view name) const;

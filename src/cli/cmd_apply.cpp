@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
-#include "ckpt-lease/live/apply.hpp"
-#include "ckpt-lease/live/target.hpp"
-#include "cli/checkpoints.hpp"
+#include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/live_options.hpp"
 #include "cli/options.hpp"
-#include "render/apply_output.hpp"
+#include "live/apply.hpp"
+#include "live/target.hpp"
+#include "render/apply.hpp"
+#include "subject/opened.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -17,7 +18,8 @@ namespace {
 class Apply final : public Command {
  public:
     void declare(CLI::App& app) override {
-        app.add_option("IMAGE", image_, "an image that capture made; - is standard input")
+        app.add_option("IMAGE", image_,
+                       "an image of capture, or CRIU's folder or archive; - is standard input")
             ->type_name("")
             ->required();
         app.add_option("--pid", pids_,
@@ -50,13 +52,13 @@ says more.)");
     }
 
     int run(const Context& context) override {
-        Applied applied;
+        render::Applied applied;
         applied.image = image_;
         applied.dry_run = dry_run_;
         live::ApplyOptions options;
         options.dry_run = dry_run_;
         options.begin = begin();
-        options.tell = [&](const Problem& problem) { context.complain(to_string(problem)); };
+        options.tell = [&](const Problem& problem) { context.complain(context.text_of(problem)); };
         const linux_cr::Image image = read(context);
         applied.targets = live::find_targets(image, processes(image));
         std::vector<live::WantedLease> wanted = applied.targets.wanted;
@@ -64,9 +66,11 @@ says more.)");
             lease.path = any_path_ ? std::string() : lease.path;
         }
         applied.results = live::apply(wanted, options);
-        json_ ? print_applied_json(context.out, applied)
-              : print_applied_table(context.out, context.environment.out_page, applied);
-        return is_all_set(applied) ? kDone : kPartly;
+        for (live::AppliedLease& result : applied.results) {
+            result.reason = reason_of(result);
+        }
+        render::print_applied(context.out, {json_, context.environment.out_page}, applied);
+        return render::is_all_set(applied) ? kDone : kPartly;
     }
 
  private:
@@ -82,14 +86,16 @@ says more.)");
     }
 
     [[nodiscard]] linux_cr::Image read(const Context& context) const {
-        Input input(context, image_, {.wait = wait_, .any_link = true});
-        return linux_cr::read_sound_image(input.source(), linux_cr::default_layout());
+        return open_to_look(context, image_, wait_)
+            ->opened()
+            .read_sound_image(linux_cr::default_layout());
     }
 
     [[nodiscard]] std::vector<live::Process> processes(const linux_cr::Image& image) const {
         std::vector<live::Process> found;
         for (const pid_t pid : parse_pids("--pid", pids_)) {
-            std::vector<live::Process> tree = live::read_tree(pid);
+            std::vector<live::Process> tree =
+                live::read_tree(pid, live::kProc, live::Reading::names);
             found.insert(found.end(), tree.begin(), tree.end());
         }
         return pids_.empty() ? live::read_holders(image) : found;

@@ -2,12 +2,13 @@
 #include <fmt/format.h>
 
 #include "ckpt-lease/base/bytes.hpp"
-#include "ckpt-lease/live/capture.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
+#include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/live_options.hpp"
 #include "cli/options.hpp"
+#include "live/capture.hpp"
+#include "rewrite/writers.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -42,7 +43,7 @@ seen by root only. Where it cannot be seen, it is recorded as not known.)");
             write_whole(output, as_bytes(image));
         }
         for (const Problem& problem : captured.unknown) {
-            context.complain(to_string(problem));
+            context.complain(context.text_of(problem));
         }
         return captured.unknown.empty() ? kDone : kPartly;
     }

@@ -2,13 +2,16 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
 
 #include "ckpt-lease/base/problem.hpp"
+#include "cli/advice.hpp"
 #include "cli/command.hpp"
-#include "cli/criu_stages.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/hook_log.hpp"
 #include "cli/options.hpp"
+#include "hook/hook.hpp"
+#include "render/parts.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -19,14 +22,40 @@ std::string criu_variable(const char* name) {
 }
 
 // CRIU goes on restoring whatever pre-resume comes to: to fail is only possible before.
-bool (*find_stage(const std::string& action, bool strict))(const CriuStage&) {
+std::optional<hook::Stage> find_stage(const std::string& action, bool strict) {
     if (action == "post-dump") {
-        return post_dump;
+        return hook::Stage::post_dump;
     }
     if (action == "pre-resume") {
-        return pre_resume;
+        return hook::Stage::pre_resume;
     }
-    return strict && action == "post-restore" ? post_restore : nullptr;
+    return strict && action == "post-restore" ? std::optional(hook::Stage::post_restore)
+                                              : std::nullopt;
+}
+
+pid_t parse_pid(const char* variable) {
+    return static_cast<pid_t>(parse_number_option(variable, criu_variable(variable), INT32_MAX));
+}
+
+// ckpt-lease-criu-hook says so of a process that it started for the same stage before.
+std::string how_it_crashed(const std::string& signal) {
+    return signal == "0" ? "ckpt-lease did not come to an end"
+                         : "ckpt-lease was killed by signal " + signal;
+}
+
+void log_message(const Context& context, spdlog::logger& log, const std::string& action,
+                 const hook::Message& message) {
+    using Level = hook::Message::Level;
+    log.log(message.level == Level::info      ? spdlog::level::info
+            : message.level == Level::warning ? spdlog::level::warn
+                                              : spdlog::level::err,
+            "{}{}", message.ends_stage ? action + ": " : "", context.text_of(message.problem));
+}
+
+void log_lease(spdlog::logger& log, const LockList& locks, const Lock& lock) {
+    log.info("lease {}: {}, descriptor {}, {}: {}", lock.index,
+             render::shown_tasks(locks.tasks(lock)), lock.fd, render::shown_path(locks.path(lock)),
+             render::describe(lock.lease));
 }
 
 class CriuHook final : public Command {
@@ -44,12 +73,13 @@ Examples:
   criu restore -D img --file-locks --action-script ckpt-lease-criu-hook
 
 What it does is in ckpt-lease.log in that directory. It fails only if
-CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it. Without
+CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it. With
+CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
 --file-validation filesize, criu dump may wait for leases, and break them.)");
     }
 
     int run(const Context& context) override {
-        CriuStage stage;
+        hook::Call call;
         const std::string action = criu_variable("CRTOOLS_SCRIPT_ACTION");
         const std::string folder = criu_variable("CRTOOLS_IMAGE_DIR");
         if (action.empty()) {
@@ -61,33 +91,47 @@ CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it. Without
                    "criu dump ... --action-script ckpt-lease-criu-hook");
         }
         const bool strict = criu_variable("CKPT_LEASE_STRICT") == "1";
-        const auto stage_of = find_stage(action, strict);
-        if (stage_of == nullptr) {
+        const auto stage = find_stage(action, strict);
+        if (!stage) {
             return kDone;
         }
         // CRIU's folder may be a link of proc(5) and may be renamed: it is found once, here.
         try {
-            stage.folder = io::Folder::open(*context.environment.system, folder, kHookPatience);
+            call.folder = io::Folder::open(*context.environment.system, folder, hook::kPatience);
         } catch (const Error& error) {
-            context.complain(error.what());
+            context.complain(context.text_of(error));
             return strict ? kInputOutput : kDone;
         }
-        const auto log = open_hook_log(*stage.folder);
-        stage.log = log.get();
-        stage.strict = strict;
-        // Between CRIU and this there may be a script.
-        const std::string criu = criu_variable("CKPT_LEASE_CRIU_PID");
+        const auto log = open_hook_log(*call.folder);
+        call.tell = [&](const hook::Message& message) {
+            log_message(context, *log, action, message);
+        };
+        call.show = [&](const LockList& locks, const Lock& lock) { log_lease(*log, locks, lock); };
+        call.strict = strict;
+        call.any_path = criu_variable("CKPT_LEASE_ANY_PATH") == "1";
         try {
-            stage.criu = criu.empty() ? getppid()
-                                      : static_cast<pid_t>(parse_number_option(
-                                            "CKPT_LEASE_CRIU_PID", criu, INT32_MAX));
-            stage.root = static_cast<pid_t>(parse_number_option(
-                "CRTOOLS_INIT_PID", criu_variable("CRTOOLS_INIT_PID"), INT32_MAX));
-            return stage_of(stage) || !strict ? kDone : kPartly;
-        } catch (const std::exception& error) {
-            log->error("{}: {}", action, error.what());
+            // Between CRIU and this there may be another program.
+            call.criu = criu_variable("CKPT_LEASE_CRIU_PID").empty()
+                            ? getppid()
+                            : parse_pid("CKPT_LEASE_CRIU_PID");
+            call.root = parse_pid("CRTOOLS_INIT_PID");
+        } catch (const Error& error) {
+            hook::give_up(*stage, call, error.problem());
             return strict ? kInputOutput : kDone;
         }
+        if (const std::string signal = criu_variable("CKPT_LEASE_CRASHED"); !signal.empty()) {
+            hook::give_up(*stage, call, {.message = how_it_crashed(signal)});
+            return kInputOutput;
+        }
+        const hook::Result result = hook::run(*stage, call);
+        return strict ? exit_status(result) : kDone;
+    }
+
+ private:
+    static int exit_status(hook::Result result) {
+        return result == hook::Result::done     ? kDone
+               : result == hook::Result::partly ? kPartly
+                                                : kInputOutput;
     }
 };
 

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/linux_cr/image.hpp"
-#include "cli/checkpoints.hpp"
+#include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/options.hpp"
-#include "render/diff_output.hpp"
+#include "render/diff.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
 
-using linux_cr::Image;
-
 class Diff final : public Command {
  public:
     void declare(CLI::App& app) override {
-        app.add_option("A", a_, "a checkpoint image; - is standard input")
+        app.add_option("A", a_, "an image, or CRIU's folder or archive; - is standard input")
             ->type_name("")
             ->required();
         app.add_option("B", b_, "another")->type_name("")->required();
@@ -37,7 +34,7 @@ Examples:
             if (error.kind() == Error::Kind::interrupted) {
                 throw;
             }
-            context.complain(error.what());
+            context.complain(context.text_of(error));
             return kTrouble;
         }
     }
@@ -46,17 +43,15 @@ Examples:
     int compare(const Context& context) const {
         check_images({a_, b_});
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
-        const Image a = read(context, a_, layout);
-        const Image b = read(context, b_, layout);
-        const auto output = json_ ? make_diff_json(context.out)
-                                  : make_diff_table(context.out, context.environment.out_page);
-        return output->print({a_, a.locks}, {b_, b.locks}) ? kDiffer : kSame;
+        const Snapshot a = read(context, a_, layout);
+        const Snapshot b = read(context, b_, layout);
+        const render::Form form{json_, context.environment.out_page};
+        return render::print_diff(context.out, form, a, b) ? kDiffer : kSame;
     }
 
-    Image read(const Context& context, const std::string& name,
-               const linux_cr::Layout& layout) const {
-        Input input(context, name, {.wait = wait_, .any_link = true});
-        return linux_cr::read_sound_image(input.source(), layout);
+    [[nodiscard]] Snapshot read(const Context& context, const std::string& name,
+                                const linux_cr::Layout& layout) const {
+        return open_to_look(context, name, wait_)->read_sound(layout);
     }
 
     std::string a_;

@@ -2,7 +2,7 @@
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/options.hpp"
-#include "render/layouts_output.hpp"
+#include "render/layouts.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -23,12 +23,8 @@ class Layouts final : public Command {
 
     int run(const Context& context) override {
         if (layout_.empty()) {
-            if (json_) {
-                print_layouts_json(context.out, linux_cr::built_in_layouts());
-            } else {
-                print_layouts_table(context.out, context.environment.out_page,
-                                    linux_cr::built_in_layouts());
-            }
+            render::print_layouts(context.out, {json_, context.environment.out_page},
+                                  linux_cr::built_in_layouts());
             return kDone;
         }
         const std::string text = layout_text(*context.environment.system, layout_);

@@ -4,9 +4,8 @@
 #include <map>
 #include <optional>
 
-#include "cli/archives.hpp"
-#include "cli/checkpoints.hpp"
 #include "cli/exit_status.hpp"
+#include "cli/options.hpp"
 #include "cli/policy_run.hpp"
 
 namespace ckpt_lease::cli {
@@ -36,7 +35,7 @@ class PolicyCommand final : public Command {
         layout_.declare(app);
         filters_.declare(app);
         app.footer(
-            R"(Durations are 90, 90s, 1.5, 1m30s, 1h or 250ms. Only leases that are being
+            R"(Durations are 90, 90s, 1.5, 1m30s, 5min or 250ms. Only leases that are being
 broken change, and of them only the time that is left (and, with --renotify,
 whether the holder is signalled again).
 
@@ -45,47 +44,41 @@ Examples:
   ckpt-lease policy --add 10 --max 60 job.img     ten seconds more, 60 at most
   ckpt-lease policy --elapsed -o new.img job.img  as if it had not been stopped
   ckpt-lease policy --set 5 --comm smbd -n *.img  what would change by that?
-  checkpoint 42 | ckpt-lease policy --add 10 - | restart)");
+  ckpt-lease policy --add 5 img job.tar.zst       in checkpoints of CRIU
+  checkpoint 42 | ckpt-lease policy --add 10 - | restart
+
+Where CRIU's hook captured no leases, only --favor-holder and --favor-breaker
+can be had. -o takes an archive, and no folder. ckpt-lease-policy(1) says more.)");
     }
 
     int run(const Context& context) override {
         output_.check(images_);
         PolicyRunner::Settings settings;
-        PolicyRun facts;
-        settings.rules = rules(context, facts);
-        settings.layout = layout_.layout(*context.environment.system);
-        settings.output = output_;
+        render::PolicyRun facts;
+        settings.request.rules = rules(context, facts);
+        settings.request.layout = layout_.layout(*context.environment.system);
+        settings.request.now = now_.empty() ? context.environment.now() : parse_moment(now_);
+        settings.target = output_.target();
         settings.wait = wait_;
         settings.require_match = require_match_;
-        settings.now = now_.empty() ? context.environment.now() : parse_moment(now_);
-        facts.dry_run = output_.dry_run;
+        facts.dry_run = settings.target.dry_run;
         find_lease_break_time(context, facts);
-        settings.lease_break_time = facts.lease_break_time;
+        settings.request.lease_break_time = facts.lease_break_time;
 
-        const bool to_stdout = output_.out == "-" ||
-                               (images_.front() == "-" && output_.out.empty() && !output_.dry_run);
-        const auto report =
-            json_ ? make_policy_json(to_stdout ? context.err : context.out, facts)
-                  : make_policy_text(context.err, context.environment.err_page, facts);
-        PolicyRunner runner(context, settings, *report);
-        report->begin();
-        const int status = for_each_image(context, images_, [&](const std::string& image) {
-            const auto archive = lock_archive(context, image, output_, wait_);
-            const auto checkpoint = archive ? criu::open_archive(archive->file())
-                                            : open_bare_checkpoint(context, image);
-            if (checkpoint == nullptr) {
-                return image == "-" ? runner.run_stream()
-                                    : runner.run(image_place(*context.environment.system, image));
-            }
-            if (archive && checkpoint->has(criu::kCapturedImage)) {
-                return runner.run_in_archive(*checkpoint, *archive);
-            }
-            return runner.run_bare(*checkpoint, archive ? &*archive : nullptr,
-                                   {.policy = std::string(facts.policy),
-                                    .filter = filters_.filter(),
-                                    .has_modifiers = !min_.empty() || !max_.empty() || renotify_});
-        });
-        report->end();
+        const bool to_stdout = output_.is_stdout(images_);
+        render::PolicyReport report(json_ && !to_stdout ? context.out : context.err,
+                                    {json_, context.environment.err_page}, facts);
+        PolicyRunner runner(context, settings, report);
+        const int status = for_each_image(
+            context, images_, [&](const std::string& image) { return runner.run(image); });
+        try {
+            report.end();
+            context.out.flush();
+        } catch (const Error& error) {
+            const bool wrote = status == kDone && !facts.dry_run;
+            throw wrote ? with_outcome(error, "only the report is lost: the images were rewritten")
+                        : error;
+        }
         return status;
     }
 
@@ -122,7 +115,7 @@ Examples:
     }
 
     // What was asked for, as rules and in words.
-    RuleSet rules(const Context& context, PolicyRun& facts) const {
+    RuleSet rules(const Context& context, render::PolicyRun& facts) const {
         std::vector<std::pair<const PolicyKind*, std::string>> asked;
         for (const PolicyKind& kind : policy_kinds()) {
             if (const auto flag = flags_.find(kind.name); flag != flags_.end() && flag->second) {
@@ -134,10 +127,13 @@ Examples:
             }
         }
         if (asked.size() + (rules_.empty() ? 0 : 1) != 1) {
+            std::string names;
+            for (const PolicyKind& kind : policy_kinds()) {
+                names += fmt::format("{}--{}", names.empty() ? "" : ", ", kind.name);
+            }
             refuse(asked.empty() && rules_.empty() ? "no policy is given"
                                                    : "more than one policy is given",
-                   "give just one of --favor-holder, --favor-breaker, --add, --set, --scale, "
-                   "--elapsed, --keep and --rules");
+                   fmt::format("give just one of {} and --rules", names));
         }
         Treatment treatment;
         if (!min_.empty()) {
@@ -157,15 +153,14 @@ Examples:
         }
         facts.policy = asked.front().first->name;
         facts.argument = asked.front().second;
-        treatment.policy = asked.front().first->make(facts.argument);
-        treatment.uses_elapsed = asked.front().first->uses_elapsed;
-        treatment.takes_unknown = asked.front().first->takes_unknown;
-        return {{{filter, treatment}}, std::nullopt};
+        Treatment asked_for = Treatment::of(*asked.front().first, facts.argument);
+        asked_for.bound_by(treatment);
+        return {{{filter, asked_for}}, std::nullopt};
     }
 
     // Filters and modifiers hold for every rule: a lease must match both, and is bounded by both.
     RuleSet rules_of_file(const Context& context, const Treatment& modifiers, const Filter& filter,
-                          PolicyRun& facts) const {
+                          render::PolicyRun& facts) const {
         facts.policy = kRules;
         facts.argument = rules_;
         RuleSet set = parse_rules(rules_, read_text_file(*context.environment.system, rules_));
@@ -181,23 +176,23 @@ Examples:
         return set;
     }
 
-    void find_lease_break_time(const Context& context, PolicyRun& facts) const {
+    void find_lease_break_time(const Context& context, render::PolicyRun& facts) const {
         if (!lease_break_time_.empty()) {
             facts.lease_break_time = parse_duration(lease_break_time_);
-            facts.lease_break_time_source = TimeSource::option;
+            facts.lease_break_time_source = render::TimeSource::option;
             if (facts.lease_break_time.count() < 0) {
                 refuse("--lease-break-time is below 0");
             }
             return;
         }
         facts.lease_break_time = kKernelDefault;
-        facts.lease_break_time_source = TimeSource::fallback;
+        facts.lease_break_time_source = render::TimeSource::fallback;
         try {
             std::string text =
                 read_text_file(*context.environment.system, "/proc/sys/fs/lease-break-time");
             text.erase(text.find_last_not_of(" \n") + 1);
             facts.lease_break_time = parse_duration(text);
-            facts.lease_break_time_source = TimeSource::system;
+            facts.lease_break_time_source = render::TimeSource::system;
         } catch (const Error&) {
             // Not on every system, and not in every container: the default serves.
         }

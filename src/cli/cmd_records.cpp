@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <optional>
 
-#include "ckpt-lease/linux_cr/describe.hpp"
-#include "cli/checkpoints.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/options.hpp"
-#include "render/records_output.hpp"
+#include "linux_cr/describe.hpp"
+#include "render/records.hpp"
+#include "subject/opened.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -15,7 +15,8 @@ namespace {
 class Records final : public Command {
  public:
     void declare(CLI::App& app) override {
-        app.add_option("IMAGE", image_, "a checkpoint image; - is standard input")
+        app.add_option("IMAGE", image_,
+                       "an image, or CRIU's folder or archive; - is standard input")
             ->type_name("")
             ->required();
         declare_json(app, json_);
@@ -32,17 +33,17 @@ Examples:
 
     int run(const Context& context) override {
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
-        Input input(context, image_, {.wait = wait_, .any_link = true});
+        const auto subject = open_to_look(context, image_, wait_);
         std::optional<Problem> broken;
-        linux_cr::Walker walker(input.source(), [&](const Problem& problem) { broken = problem; });
-        const auto output = json_ ? make_records_json(context.out) : make_records_text(context.out);
-        output->begin(image_);
+        linux_cr::Walker walker(subject->opened().source(),
+                                [&](const Problem& problem) { broken = problem; });
+        render::RecordsReport report(context.out, {json_}, image_);
         bool ended = false;
         while (!ended && walker.next()) {
-            output->record(walker.record(), linux_cr::describe_record(walker, layout));
+            report.record(walker.record(), linux_cr::describe_record(walker, layout));
             ended = walker.record().type == linux_cr::kTail;
         }
-        output->end(broken);
+        report.end(broken);
         if (broken) {
             throw Error(Error::Kind::damaged, *broken);
         }

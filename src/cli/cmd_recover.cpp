@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/rewrite/image_file.hpp"
+#include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/options.hpp"
-#include "render/recovery_output.hpp"
+#include "render/recover.hpp"
+#include "rewrite/image_file.hpp"
+#include "subject/find_image.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -11,7 +13,10 @@ namespace {
 class RecoverCommand final : public Command {
  public:
     void declare(CLI::App& app) override {
-        app.add_option("IMAGE", images_, "checkpoint images")->type_name("")->required();
+        app.add_option("IMAGE", images_,
+                       "images, folders of checkpoints, or archives that are not compressed")
+            ->type_name("")
+            ->required();
         app.add_flag(
             "--copied", copied_,
             "the image and its journal were copied, or their file system was mounted anew: "
@@ -30,35 +35,34 @@ Examples:
     }
 
     int run(const Context& context) override {
-        const auto output = json_ ? make_recover_json(context.out) : make_recover_text(context.out);
-        output->begin();
+        render::RecoverReport report(context.out, {json_});
         const int status = for_each_image(context, images_, [&](const std::string& name) {
             if (name == "-") {
                 refuse("standard input cannot be recovered", "give the name of the image");
             }
             try {
-                output->image(recover(*context.environment.system, name));
+                report.image(recover(*context.environment.system, name));
             } catch (const Error& error) {
-                output->failed(name, error.what());
+                report.fail_image(name, context.text_of(error));
                 throw;
             }
             return kDone;
         });
-        output->end();
+        report.end();
         return status;
     }
 
  private:
     // Images that need nothing need not be writable.
-    [[nodiscard]] Recovery recover(io::System& system, const std::string& name) const {
+    [[nodiscard]] render::Recovery recover(io::System& system, const std::string& name) const {
         ImageFile::Options options{
             .wait = wait_, .copied = copied_, .only_regular = true, .any_link = true};
-        const io::Place place = io::find_place(system, name, "open");
-        if (!ImageFile(place, options).was_interrupted()) {
+        const std::optional<io::Place> place = find_image(system, name);
+        if (!place || !ImageFile(*place, options).was_interrupted()) {
             return {.image = name};
         }
         options.access = ImageFile::Access::write;
-        const ImageFile image(place, options);
+        const ImageFile image(*place, options);
         return {.image = name,
                 .put_back = image.was_interrupted(),
                 .edits = image.was_interrupted() ? image.interrupted().size() : 0};

@@ -2,18 +2,62 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "ckpt-lease/base/bytes.hpp"
-#include "ckpt-lease/criu/checkpoint.hpp"
-#include "cli/checkpoints.hpp"
+#include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/live_show.hpp"
 #include "cli/options.hpp"
-#include "render/show_output.hpp"
+#include "criu/checkpoint.hpp"
+#include "render/show.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
+
+constexpr const char* kTableGroup = "Table";
+
+// --columns and the like
+class TableOptions {
+ public:
+    // Only where there is no --json, which prints everything.
+    void declare(CLI::App& app) {
+        std::vector<CLI::Option*> options{
+            app.add_option("--columns", columns_,
+                           "which columns, as PATH,REMAINING; +LIST: the usual ones and these")
+                ->type_name("LIST"),
+            app.add_option("--sort", sort_, "in the order of this column")->type_name("COLUMN"),
+            app.add_flag("-n,--noheadings", no_headings_, "no line of headings, nor about images"),
+            app.add_flag("-r,--raw", raw_, "for scripts: no alignment; spaces in cells are \\x20"),
+            app.add_flag("-P,--pairs", pairs_, "for scripts: COLUMN=\"cell\" for each cell"),
+        };
+        for (CLI::Option* const option : options) {
+            option->group(kTableGroup)->excludes(app.get_option("--json"));
+        }
+        options.back()->excludes(app.get_option("--raw"));
+    }
+
+    // Throws Error(refused) if there are no such columns.
+    [[nodiscard]] render::ShowTable table(bool all) const {
+        render::ShowTable table{.all = all, .headings = !no_headings_};
+        if (!columns_.empty()) {
+            table.columns = render::parse_columns(columns_);
+        }
+        if (!sort_.empty()) {
+            table.sorted_by = &render::find_column(sort_);
+        }
+        table.lines = raw_     ? render::Table::Lines::raw
+                      : pairs_ ? render::Table::Lines::pairs
+                               : render::Table::Lines::aligned;
+        return table;
+    }
+
+ private:
+    std::string columns_;
+    std::string sort_;
+    bool no_headings_ = false;
+    bool raw_ = false;
+    bool pairs_ = false;
+};
 
 class Show final : public Command {
  public:
@@ -26,23 +70,24 @@ class Show final : public Command {
         app.add_flag("--require-match", require_match_,
                      "exit with 4 if nothing in an image matches the filters");
         declare_json(app, json_);
+        table_.declare(app);
         declare_wait(app, wait_);
         layout_.declare(app);
         filters_.declare(app);
         app.footer(
-            R"(IMAGE may be a folder or an archive of CRIU's images, too. Without IMAGE, --pid
-names live processes.
+            R"(Without IMAGE, --pid names live processes. ckpt-lease(1) says what IMAGE can be.
 
 Examples:
   ckpt-lease show job.img                 who holds which lease, for how long
   checkpoint 42 | ckpt-lease show -       the same of an image on its way
   ckpt-lease show --pid 42                the same of a live process, now
   ckpt-lease show img                     of what criu dump -D img has written
+  ckpt-lease show job.tar.zst             of what podman has exported
   ckpt-lease show --target F_UNLCK *.img  only leases that are being taken away
   ckpt-lease show --json job.img | jq '.images[].leases[].remaining_seconds'
 
-IDX is the record's index; a lease that is held through several descriptors has
-several. SIG says whether the holder was signalled.)");
+Columns of the table:
+)" + render::describe_columns());
     }
 
     int run(const Context& context) override {
@@ -59,109 +104,80 @@ several. SIG says whether the holder was signalled.)");
                 refuse("--tree is about live processes", "give no image, and --pid");
             }
         }
-        const auto output = json_
-                                ? make_show_json(context.out, all_)
-                                : make_show_table(context.out, context.environment.out_page, all_);
-        output->begin();
-        const int status = live ? try_live(context, filter, *output)
+        render::ShowReport report(context.out, {json_, context.environment.out_page},
+                                  table_.table(all_));
+        const int status = live ? try_live(context, filter, report)
                                 : for_each_image(context, images_, [&](const std::string& name) {
-                                      return show(context, name, layout, filter, *output);
+                                      return show(context, name, layout, filter, report);
                                   });
-        output->end();
+        report.end();
         return status;
     }
 
  private:
     int show(const Context& context, const std::string& name, const linux_cr::Layout& layout,
-             const Filter& filter, ShowOutput& output) const {
-        if (is_checkpoint(*context.environment.system, name)) {
-            return show_checkpoint(context, name, layout, filter, output);
-        }
-        linux_cr::Image image;
+             const Filter& filter, render::ShowReport& report) const {
+        std::string shown = name;
+        bool matched = false;
+        bool is_told = false;  // of what is shown: an error that follows is said elsewhere
+        const auto show = [&](const Snapshot& snapshot) {
+            shown = snapshot.origin.name;
+            spdlog::info("{}: {} locks", shown, snapshot.locks.size());
+            is_told = true;
+            matched |= report.snapshot(snapshot, filter);
+            if (snapshot.damage) {
+                throw Error(Error::Kind::damaged, *snapshot.damage);
+            }
+            is_told = false;
+        };
         try {
-            Input input(context, name, {.wait = wait_, .any_link = true});
-            image = linux_cr::read_image(input.source(), layout);
+            const auto subject = open_to_look(context, name, wait_);
+            // What was captured tells more than CRIU's images do, of leases; and nothing of other
+            // locks.
+            if (subject->has_image()) {
+                shown = subject->image_name();
+                show(subject->read(layout));
+            }
+            if (subject->has_checkpoint() && (!subject->has_image() || all_)) {
+                shown = name;
+                show(subject->read_checkpoint());
+            }
         } catch (const Error& error) {
-            image.damage = error.problem();
-            output.image({name, layout.name, image, filter});
+            if (!is_told) {
+                Snapshot failed;
+                failed.origin.name = shown;
+                failed.damage = error.problem();
+                report.snapshot(failed, filter);
+            }
             throw;
         }
-        spdlog::info("{}: {} records, {} locks", name, image.facts.records, image.locks.size());
-        const bool matched = output.image({name, layout.name, image, filter});
-        if (image.damage) {
-            throw Error(Error::Kind::damaged, *image.damage);
-        }
         return matched_status(context, name, matched);
     }
 
-    // What was captured tells more than CRIU's images do, of leases; and nothing of other locks.
-    int show_checkpoint(const Context& context, const std::string& name,
-                        const linux_cr::Layout& layout, const Filter& filter,
-                        ShowOutput& output) const {
-        const auto files = criu::open_checkpoint(*context.environment.system, name);
-        const bool captured = files->has(criu::kCapturedImage);
-        bool matched = false;
-        if (captured) {
-            const std::string path = files->path_of(criu::kCapturedImage);
-            const linux_cr::Image image = read_captured(context, *files, layout);
-            check_captured_with(*files, image.facts);
-            matched = output.image({path, layout.name, image, filter});
-            if (image.damage) {
-                throw Error(Error::Kind::damaged, *image.damage);
-            }
-        }
-        if (!captured || all_) {
-            criu::Checkpoint checkpoint = criu::read_checkpoint(*files);
-            linux_cr::Image image;
-            image.locks = std::move(checkpoint.locks);
-            for (std::size_t i = 0; i < checkpoint.details.size(); ++i) {
-                if (image.locks.at(i).kind == LockKind::lease) {
-                    image.owners.emplace(i, checkpoint.details[i].owner);
-                }
-            }
-            ShownImage shown{name, layout.name, image, filter};
-            shown.checkpoint = &checkpoint.facts;
-            matched |= output.image(shown);
-        }
-        return matched_status(context, name, matched);
-    }
-
-    // In a folder it is an image as any other, which somebody may be changing.
-    [[nodiscard]] linux_cr::Image read_captured(const Context& context,
-                                                criu::CheckpointFiles& files,
-                                                const linux_cr::Layout& layout) const {
-        const std::string path = files.path_of(criu::kCapturedImage);
-        if (!files.is_archive()) {
-            Input input(context, files.place_of(criu::kCapturedImage).value(),
-                        {.wait = wait_, .only_regular = true, .any_link = true});
-            return linux_cr::read_image(input.source(), layout);
-        }
-        const std::string bytes = files.read(criu::kCapturedImage).value_or("");
-        io::MemorySource source(path, as_bytes(bytes));
-        return linux_cr::read_image(source, layout);
-    }
-
-    int try_live(const Context& context, const Filter& filter, ShowOutput& output) const {
+    int try_live(const Context& context, const Filter& filter, render::ShowReport& report) const {
         return for_each_image(context, {name_of_processes(filter.pids)}, [&](const std::string&) {
             try {
-                return show_live(context, filter, output);
+                return show_live(context, filter, report);
             } catch (const Error& error) {
-                show_failed_live(output, filter.pids, error.problem());
+                Snapshot nothing;
+                nothing.origin = {.name = name_of_processes(filter.pids), .format = Format::live};
+                nothing.damage = error.problem();
+                report.snapshot(nothing, filter);
                 throw;
             }
         });
     }
 
-    int show_live(const Context& context, const Filter& filter, ShowOutput& output) const {
+    int show_live(const Context& context, const Filter& filter, render::ShowReport& report) const {
         Filter others = filter;
         others.pids.clear();
-        const LiveLeases leases(filter.pids, tree_);
-        const bool matched = leases.show(output, others);
-        for (const Problem& problem : leases.unknown()) {
-            context.complain(to_string(problem));
+        const LiveLeases leases = read_live(filter.pids, tree_);
+        const bool matched = report.snapshot(leases.snapshot, others);
+        for (const Problem& problem : leases.unknown) {
+            context.complain(context.text_of(problem));
         }
-        const int status = matched_status(context, leases.name(), matched);
-        return status == kDone && !leases.unknown().empty() ? kPartly : status;
+        const int status = matched_status(context, leases.snapshot.origin.name, matched);
+        return status == kDone && !leases.unknown.empty() ? kPartly : status;
     }
 
     int matched_status(const Context& context, const std::string& name, bool matched) const {
@@ -178,6 +194,7 @@ several. SIG says whether the holder was signalled.)");
     bool json_ = false;
     bool wait_ = false;
     bool require_match_ = false;
+    TableOptions table_;
     FilterOptions filters_;
     LayoutOption layout_;
 };

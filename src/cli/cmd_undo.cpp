@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/rewrite/undo.hpp"
+#include <fmt/format.h>
+
+#include "ckpt-lease/base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/options.hpp"
-#include "render/recovery_output.hpp"
+#include "render/recover.hpp"
+#include "rewrite/undo.hpp"
+#include "subject/find_image.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -14,7 +18,8 @@ class UndoCommand final : public Command {
     void declare(CLI::App& app) override {
         app.add_option("FILE", undo_file_, "what --undo-file kept")->type_name("")->required();
         app.add_option("--image", image_,
-                       "a copy of the image that the undo file was made for; without this, that "
+                       "a copy of the image that the undo file was made for, or the folder with "
+                       "it; without this, that "
                        "itself, where it was then")
             ->type_name("IMAGE");
         declare_json(app, json_);
@@ -33,10 +38,15 @@ Examples:
         io::System& system = *context.environment.system;
         const Journal journal = read_undo_file(system, undo_file_);
         const bool is_copy = !image_.empty();
-        ImageFile image = open_to_undo(system, is_copy ? image_ : journal.image, journal,
-                                       undo_file_, {.copied = is_copy, .wait = wait_});
+        const std::optional<io::Place> place = find_image(system, is_copy ? image_ : journal.image);
+        if (!place) {
+            refuse(fmt::format("{}: no leases were captured with this checkpoint", escape(image_)),
+                   "give a copy of the image that was changed");
+        }
+        ImageFile image =
+            open_to_undo(*place, journal, undo_file_, {.copied = is_copy, .wait = wait_});
         tell_of_interruption(context, image);
-        Recovery recovery;
+        render::Recovery recovery;
         recovery.image = image.file().name();
         recovery.edits = journal.edits.size();
         {
@@ -44,11 +54,7 @@ Examples:
             const StopSignals stop_signals;
             recovery.put_back = undo(image, journal, undo_file_, is_copy, progress) == Undone::now;
         }
-        if (json_) {
-            print_undo_json(context.out, undo_file_, recovery);
-        } else {
-            print_undo_text(context.out, recovery);
-        }
+        render::print_undo(context.out, {json_}, undo_file_, recovery);
         return kDone;
     }
 

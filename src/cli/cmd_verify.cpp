@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cli/checkpoints.hpp"
+#include <cstdint>
+
+#include "ckpt-lease/subject/verify.hpp"
+#include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/options.hpp"
-#include "render/verify_output.hpp"
+#include "render/verify.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -21,32 +24,32 @@ what a restart would refuse or misunderstand, and what is only odd (warnings).
 
 Examples:
   ckpt-lease verify job.img
+  ckpt-lease verify img                   of what criu dump -D img has written
   ckpt-lease verify --json *.img | jq -r '.images[] | select(.sound | not).path')");
     }
 
     int run(const Context& context) override {
         check_images(images_);
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
-        const auto output = json_ ? make_verify_json(context.out) : make_verify_text(context.out);
-        output->begin();
+        render::VerifyReport report(context.out, {json_});
         const int status = for_each_image(context, images_, [&](const std::string& name) {
-            output->begin_image(name);
+            report.begin_image(name);
             bool sound = true;
+            const ProblemSink tell = [&](const Problem& problem) {
+                report.problem(in_words(problem, context.command));
+                sound &= problem.severity == Problem::Severity::warning;
+            };
             try {
-                Input input(context, name, {.wait = wait_, .any_link = true});
-                const linux_cr::ImageFacts facts =
-                    linux_cr::verify(input.source(), layout, [&](const Problem& problem) {
-                        output->problem(problem);
-                        sound &= problem.severity == Problem::Severity::warning;
-                    });
-                output->end_image(name, facts, sound);
+                const auto subject = open_to_look(context, name, wait_);
+                const std::uint64_t records = verify(*subject, layout, tell);
+                report.end_image(name, records, sound);
                 return sound ? kDone : kDamaged;
             } catch (const Error& error) {
-                output->fail_image(error.what());
+                report.fail_image(context.text_of(error));
                 throw;
             }
         });
-        output->end();
+        report.end();
         return status;
     }
 

@@ -4,11 +4,12 @@
 #include <algorithm>
 
 #include "ckpt-lease/base/text.hpp"
+#include "cli/advice.hpp"
 #include "cli/exit_status.hpp"
 
 namespace ckpt_lease::cli {
 
-void say(Out& err, std::string_view message) {
+void say(render::Out& err, std::string_view message) {
     err.print("ckpt-lease: {}\n", printable(message));
     err.flush();
 }
@@ -16,6 +17,14 @@ void say(Out& err, std::string_view message) {
 void Context::complain(std::string_view message) const {
     out.flush();  // so that results and messages on one terminal keep their order
     say(err, message);
+}
+
+std::string Context::text_of(const Problem& problem) const {
+    return cli::text_of(problem, command);
+}
+
+std::string Context::text_of(const std::exception& error) const {
+    return cli::text_of(error, command);
 }
 
 int for_each_image(const Context& context, const std::vector<std::string>& images,
@@ -28,7 +37,7 @@ int for_each_image(const Context& context, const std::vector<std::string>& image
             if (error.kind() == Error::Kind::interrupted) {
                 throw;
             }
-            context.complain(error.what());
+            context.complain(context.text_of(error));
             status = std::max(status, status_of(error));
         }
     }

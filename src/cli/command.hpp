@@ -16,16 +16,20 @@ namespace ckpt_lease::cli {
 /// What a command works with once its options are read.
 struct Context {
     Environment& environment;
-    Out& out;  ///< standard output
-    Out& err;  ///< standard error
+    render::Out& out;                   ///< standard output
+    render::Out& err;                   ///< standard error
+    const CLI::App* command = nullptr;  ///< the one that is at work, once that is known
 
     /// Says `message` on standard error, behind what was written to standard output.
     void complain(std::string_view message) const;
+    /// What a user of this command is told of it: text_of().
+    [[nodiscard]] std::string text_of(const Problem& problem) const;
+    [[nodiscard]] std::string text_of(const std::exception& error) const;
 };
 
 /// "ckpt-lease: MESSAGE" on `err`. Names may stand in messages as they are: this is the one place
 /// that lets nothing through to a terminal that acts on it, or that makes two lines of one.
-void say(Out& err, std::string_view message);
+void say(render::Out& err, std::string_view message);
 
 /// One subcommand. Each has a file of its own, cmd_NAME.cpp, and a line in kCommands.
 class Command {
@@ -50,6 +54,7 @@ std::unique_ptr<Command> make_layouts();
 std::unique_ptr<Command> make_policy();
 std::unique_ptr<Command> make_records();
 std::unique_ptr<Command> make_recover();
+std::unique_ptr<Command> make_schema();
 std::unique_ptr<Command> make_show();
 std::unique_ptr<Command> make_undo();
 std::unique_ptr<Command> make_verify();

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <limits>
 #include <string_view>
 
 namespace ckpt_lease::cli {
@@ -14,14 +15,24 @@ namespace {
 
 volatile std::sig_atomic_t g_stop_signal = 0;
 
-// A signal may come after the work has looked for one and before it waits for input, and would not
-// end that wait. So from the first one on there is another every second.
-void interrupt_again(int /*signal*/) {
+void remember_signal(int signal) {
+    g_stop_signal = signal;
     alarm(1);
 }
 
-void remember_signal(int signal) {
-    g_stop_signal = signal;
+// A signal may come after the work has looked for one and before it waits for input, and would not
+// end that wait. So from the first one on there is another every second.
+//
+// One that comes later than a second ends the program at once. Sooner it may be the same once more:
+// timeout(1) signals its child, and then its group.
+void interrupt_again(int /*signal*/) {
+    for (const int signal : StopSignals::kSignals) {
+        struct sigaction action {};
+        if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == remember_signal) {
+            action.sa_handler = SIG_DFL;
+            sigaction(signal, &action, nullptr);
+        }
+    }
     alarm(1);
 }
 
@@ -30,22 +41,27 @@ std::string_view variable(const char* name) {
     return value == nullptr ? std::string_view() : value;
 }
 
-Page page_of(int fd) {
+render::Page page_of(int fd) {
     constexpr std::size_t kNarrowest = 40;
-    Page page;
+    render::Page page;
     const bool is_terminal = isatty(fd) == 1;
+    if (!is_terminal) {
+        // Whoever looks for a line in a file, or for the fields of one, is not to get pieces of it.
+        page.width = std::numeric_limits<std::size_t>::max();
+        return page;
+    }
     const std::string_view columns = variable("COLUMNS");
     std::size_t given = 0;
     struct winsize size {};
     if (std::from_chars(columns.data(), columns.data() + columns.size(), given).ec == std::errc() &&
         given > 0) {
         page.width = given;
-    } else if (is_terminal && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+    } else if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         page.width = size.ws_col;
     }
     page.width = std::max(page.width, kNarrowest);
     // https://no-color.org: any value that is not empty.
-    page.colour = is_terminal && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+    page.colour = variable("NO_COLOR").empty() && variable("TERM") != "dumb";
     return page;
 }
 
@@ -54,7 +70,6 @@ Page page_of(int fd) {
 StopSignals::StopSignals() {
     struct sigaction action {};
     action.sa_handler = remember_signal;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
     for (std::size_t i = 0; i < kSignals.size(); ++i) {
         sigaction(kSignals.at(i), nullptr, &before_.at(i));
         if (before_.at(i).sa_handler != SIG_IGN) {
@@ -62,7 +77,6 @@ StopSignals::StopSignals() {
         }
     }
     action.sa_handler = interrupt_again;
-    action.sa_flags = 0;
     sigaction(SIGALRM, &action, &alarm_before_);
 }
 

@@ -6,16 +6,16 @@
 #include <functional>
 
 #include "ckpt-lease/base/time.hpp"
-#include "ckpt-lease/io/system.hpp"
-#include "render/table.hpp"
+#include "io/system.hpp"
+#include "render/form.hpp"
 
 namespace ckpt_lease::cli {
 
 /// What the program takes from the world outside, so that tests can give it another one.
 struct Environment {
     io::System* system = nullptr;
-    Page out_page;  ///< of standard output
-    Page err_page;
+    render::Page out_page;  ///< of standard output
+    render::Page err_page;
     bool err_is_terminal = false;
     std::function<Moment()> now;
     /// The signal that asked the program to stop, or 0.
@@ -23,16 +23,18 @@ struct Environment {
 };
 
 /// While one of these lives, SIGINT, SIGTERM and SIGHUP only leave a note for stop_signal(): for
-/// work that leaves a file behind if it just ends. A second signal ends the program at once.
+/// work that leaves a file behind if it just ends. One that comes a second later, or still later,
+/// ends the program at once.
 class StopSignals {
  public:
+    static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
+
     StopSignals();
     StopSignals(const StopSignals&) = delete;
     StopSignals& operator=(const StopSignals&) = delete;
     ~StopSignals();
 
  private:
-    static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
     std::array<struct sigaction, kSignals.size()> before_{};
     struct sigaction alarm_before_ {};
 };

@@ -13,6 +13,7 @@
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
+#include "cli/advice.hpp"
 #include "cli/log_format.hpp"
 
 namespace ckpt_lease::cli {
@@ -62,7 +63,7 @@ class HookSink final : public spdlog::sinks::base_sink<std::mutex> {
                 return;
             } catch (const Error& error) {
                 file_.reset();
-                complain(fmt::format("ckpt-lease: {}\n", error.what()));
+                complain(fmt::format("ckpt-lease: {}\n", text_of(error, nullptr)));
             }
         }
         complain(text);

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "ckpt-lease/io/folder.hpp"
+#include "io/folder.hpp"
 
 namespace ckpt_lease::cli {
 

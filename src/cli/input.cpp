@@ -3,13 +3,17 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
+#include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <optional>
+#include <utility>
 
+#include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
-#include "cli/checkpoints.hpp"
+#include "render/parts.hpp"
+#include "subject/opened.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -56,7 +60,7 @@ class ProgressLine {
  private:
     using Clock = std::chrono::steady_clock;
     Environment& environment_;
-    Out& err_;
+    render::Out& err_;
     std::string name_;
     std::uint64_t total_ = 0;
     Clock::time_point begun_ = Clock::now();
@@ -70,13 +74,12 @@ void tell_of_interruption(const Context& context, const ImageFile& image) {
     if (!image.was_interrupted()) {
         return;
     }
-    const std::string name = image.file().name() == "-" ? "standard input" : image.file().name();
     const std::string_view what =
         image.hides_change()
             ? "a change to this image was interrupted; it is read as it was before "
               "('ckpt-lease recover' makes it so)"
             : "a change to this image had been interrupted; it was taken back first";
-    context.complain(fmt::format("{}: {}", escape(name), what));
+    context.complain(fmt::format("{}: {}", render::shown_name(image.file().name()), what));
 }
 
 io::Progress progress_on(const Context& context, const io::File& file) {
@@ -85,41 +88,38 @@ io::Progress progress_on(const Context& context, const io::File& file) {
     };
 }
 
-namespace {
-
-ImageFile open_place(const Context& context, io::Place place, const ImageFile::Options& options) {
-    ImageFile opened(std::move(place), options);
-    tell_of_interruption(context, opened);
-    return opened;
+std::unique_ptr<Subject> open_subject(const Context& context, const std::string& name,
+                                      Subject::Options options) {
+    options.progress = [&context](const io::File& file) { return progress_on(context, file); };
+    auto subject = std::make_unique<Subject>(*context.environment.system, name, std::move(options));
+    if (subject->opened().is_in_file()) {
+        tell_of_interruption(context, subject->opened().file());
+    }
+    return subject;
 }
 
-}  // namespace
-
-ImageFile open_image(const Context& context, const std::string& image,
-                     const ImageFile::Options& options) {
-    io::System& system = *context.environment.system;
-    if (image != "-") {
-        return open_place(context, image_place(system, image), options);
-    }
-    ImageFile opened(system, "-", STDIN_FILENO, options);
-    tell_of_interruption(context, opened);
-    return opened;
+std::unique_ptr<Subject> open_to_look(const Context& context, const std::string& name, bool wait) {
+    return open_subject(context, name, {.wait = wait, .any_link = true});
 }
 
-Input::Input(const Context& context, const std::string& image, const ImageFile::Options& options)
-    : Input(context, open_image(context, image, options)) {}
+std::string shown_as(const Subject& subject) {
+    return subject.has_image() && subject.kind() != Subject::Kind::archive ? subject.image_name()
+                                                                           : subject.name();
+}
 
-Input::Input(const Context& context, io::Place place, const ImageFile::Options& options)
-    : Input(context, open_place(context, std::move(place), options)) {}
-
-Input::Input(const Context& context, ImageFile image)
-    : image_(std::move(image)), seekable_(io::is_seekable(image_.file())) {
-    if (seekable_) {
-        source_ = std::make_unique<io::FileSource>(image_.file());
-    } else {
-        source_ = std::make_unique<io::StreamSource>(image_.file());
+void carry_out(Subject& subject, const Plan& plan, const std::string& name) {
+    spdlog::info("{}: {} edits", name, plan.edits.size());
+    const bool is_debug = spdlog::should_log(spdlog::level::debug);
+    for (std::size_t i = 0; is_debug && i < plan.edits.size(); ++i) {
+        const Edit edit = plan.edits.at(i);
+        spdlog::debug("offset {}: {} becomes {}", edit.offset, to_hex(as_text(edit.old_bytes)),
+                      to_hex(as_text(edit.new_bytes)));
     }
-    source_->on_progress(progress_on(context, image_.file()));
+    std::optional<StopSignals> stop_signals;
+    if (subject.writes_file()) {
+        stop_signals.emplace();
+    }
+    ckpt_lease::carry_out(subject, plan);
 }
 
 }  // namespace ckpt_lease::cli

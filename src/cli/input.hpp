@@ -4,38 +4,24 @@
 #include <memory>
 #include <string>
 
-#include "ckpt-lease/io/source.hpp"
-#include "ckpt-lease/rewrite/image_file.hpp"
+#include "ckpt-lease/subject/plan.hpp"
+#include "ckpt-lease/subject/subject.hpp"
 #include "cli/command.hpp"
+#include "io/source.hpp"
+#include "rewrite/image_file.hpp"
 
 namespace ckpt_lease::cli {
 
-/// An image that the user named: a file, or "-" for standard input, with the source that fits it.
-class Input {
- public:
-    /// Throws Error as ImageFile does. That an interrupted change is hidden or was taken back is
-    /// said on standard error.
-    Input(const Context& context, const std::string& image, const ImageFile::Options& options);
-    /// The same of an image that was found, and of one that is open.
-    Input(const Context& context, io::Place place, const ImageFile::Options& options);
-    Input(const Context& context, ImageFile image);
+/// Opens what the user named, and tells of the progress of work on it. That an interrupted change
+/// is hidden or was taken back is said on standard error. Throws Error as Subject does.
+[[nodiscard]] std::unique_ptr<Subject> open_subject(const Context& context, const std::string& name,
+                                                    Subject::Options options);
+/// The same of what is not to be changed.
+[[nodiscard]] std::unique_ptr<Subject> open_to_look(const Context& context, const std::string& name,
+                                                    bool wait);
 
-    [[nodiscard]] ImageFile& image() noexcept { return image_; }
-    [[nodiscard]] const io::File& file() const noexcept { return image_.file(); }
-    [[nodiscard]] io::Source& source() noexcept { return *source_; }
-    /// Its bytes can be read by place and more than once.
-    [[nodiscard]] bool is_seekable() const noexcept { return seekable_; }
-
- private:
-    ImageFile image_;
-    bool seekable_;
-    std::unique_ptr<io::Source> source_;
-};
-
-/// Opens what the user named as Input does, without a source; a folder stands for the image that
-/// image_place() finds.
-[[nodiscard]] ImageFile open_image(const Context& context, const std::string& image,
-                                   const ImageFile::Options& options);
+/// What reports call a subject: the image in a folder by its own name, an archive by its.
+[[nodiscard]] std::string shown_as(const Subject& subject);
 
 /// Says on standard error if a change to the image had been interrupted.
 void tell_of_interruption(const Context& context, const ImageFile& image);
@@ -43,5 +29,9 @@ void tell_of_interruption(const Context& context, const ImageFile& image);
 /// A progress function for work on `file`: after a second it says on standard error, if that is a
 /// terminal, how far the work is, and it throws Error(interrupted) once a signal asked to stop.
 [[nodiscard]] io::Progress progress_on(const Context& context, const io::File& file);
+
+/// Carries out a plan as ckpt_lease::carry_out() does. While a file is written, a signal asks to
+/// stop and does not end the program. What is written is said in the debug log, about `name`.
+void carry_out(Subject& subject, const Plan& plan, const std::string& name);
 
 }  // namespace ckpt_lease::cli

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ckpt-lease/live/processes.hpp"
+#include "live/processes.hpp"
 
 namespace ckpt_lease::cli {
 

@@ -12,7 +12,8 @@
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/io/file.hpp"
+#include "cli/advice.hpp"
+#include "io/file.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -61,7 +62,7 @@ Filter FilterOptions::filter() const {
         }
         filter.targets.push_back(type);
     }
-    filter.check();
+    check(filter);
     return filter;
 }
 
@@ -99,29 +100,27 @@ std::string layout_text(io::System& system, const std::string& name) {
 }
 
 void OutputOptions::declare(CLI::App& app) {
-    auto* const out_option =
-        app.add_option("-o,--output", out, "write OUT and leave IMAGE alone; - is standard output")
-            ->type_name("OUT");
-    app.add_flag("-n,--dry-run", dry_run, "write nothing, and report what would be written")
+    auto* const out_option = app.add_option("-o,--output", target_.out,
+                                            "write OUT and leave IMAGE alone; - is standard output")
+                                 ->type_name("OUT");
+    app.add_flag("-n,--dry-run", target_.dry_run, "write nothing, and report what would be written")
         ->excludes(out_option);
-    app.add_option("--undo-file", undo_file,
-                   "keep the old bytes in FILE, for 'ckpt-lease undo'; in place only")
+    app.add_option("--undo-file", target_.undo_file,
+                   "keep the old bytes in FILE, for 'ckpt-lease undo'; not for compressed "
+                   "archives, which are not rewritten in place")
         ->type_name("FILE");
 }
 
 void OutputOptions::check(const std::vector<std::string>& images) const {
     check_images(images);
-    if (!undo_file.empty() && (dry_run || !out.empty() || images.front() == "-")) {
-        refuse("--undo-file is for an image that is rewritten in place", "leave it out");
-    }
     if (images.size() == 1) {
         return;
     }
-    if (!undo_file.empty()) {
+    if (!target_.undo_file.empty()) {
         refuse("--undo-file takes one image, and several are given",
                "call ckpt-lease once for each");
     }
-    if (!out.empty()) {
+    if (!target_.out.empty()) {
         refuse("-o takes one image, and several are given", "call ckpt-lease once for each");
     }
     if (std::find(images.begin(), images.end(), "-") != images.end()) {
@@ -130,16 +129,8 @@ void OutputOptions::check(const std::vector<std::string>& images) const {
     }
 }
 
-bool OutputOptions::is_in_place(const io::Place& image) const {
-    if (dry_run || out.empty() || out == "-") {
-        return !dry_run && out.empty();
-    }
-    io::Place place;
-    const int result = io::find_place(image.folder->system(), out, place);
-    if (result < 0 && result != -ENOENT) {
-        io::fail(out, "find", result);
-    }
-    return place.status && image.status && io::is_same_file(*place.status, *image.status);
+bool OutputOptions::is_stdout(const std::vector<std::string>& images) const {
+    return target_.is_standard_output(images.front());
 }
 
 void declare_wait(CLI::App& app, bool& wait) {
@@ -151,7 +142,7 @@ void declare_json(CLI::App& app, bool& json) {
 }
 
 void declare_images(CLI::App& app, std::vector<std::string>& images, bool required) {
-    app.add_option("IMAGE", images, "checkpoint images; - is standard input")
+    app.add_option("IMAGE", images, "images, or CRIU's folders or archives; - is standard input")
         ->type_name("")
         ->required(required);
 }

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "ckpt-lease/io/folder.hpp"
-#include "ckpt-lease/io/system.hpp"
-#include "ckpt-lease/lease/filter.hpp"
+#include "ckpt-lease/lease/rules.hpp"
 #include "ckpt-lease/linux_cr/layout.hpp"
+#include "ckpt-lease/subject/subject.hpp"
+#include "io/system.hpp"
 
 namespace ckpt_lease::cli {
 
@@ -46,16 +46,17 @@ class LayoutOption {
 [[nodiscard]] std::string layout_text(io::System& system, const std::string& name);
 
 /// -o, --dry-run, --undo-file
-struct OutputOptions {
-    std::string out;
-    bool dry_run = false;
-    std::string undo_file;
-
+class OutputOptions {
+ public:
     void declare(CLI::App& app);
     /// Throws Error(refused) if the options cannot be carried out for these images.
     void check(const std::vector<std::string>& images) const;
-    /// True if what is at `image` is to be rewritten itself.
-    [[nodiscard]] bool is_in_place(const io::Place& image) const;
+    [[nodiscard]] const Target& target() const noexcept { return target_; }
+    /// True if an image goes to standard output, and reports cannot.
+    [[nodiscard]] bool is_stdout(const std::vector<std::string>& images) const;
+
+ private:
+    Target target_;
 };
 
 /// --wait

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/criu/file_locks.hpp"
+#include "criu/file_locks.hpp"
 
 #include <fmt/format.h>
 
@@ -34,7 +34,54 @@ FileLockEntry read_file_lock(const ImageReader& image, const Entry& entry,
     lock.fd = message.fd();
     lock.start = message.start();
     lock.len = message.len();
+    const std::uint32_t found = message.ckpt_lease_found_type();
+    if (lock.is_lease() && (found & kLeaseBreaking) != 0) {
+        lock.held_as = lock.type;
+        lock.type = found;
+    }
+    if (lock.is_lease() && lock.pid == 0 && message.has_ckpt_lease_found_pid()) {
+        lock.is_parked = true;
+        lock.pid = message.ckpt_lease_found_pid();
+    }
     return lock;
+}
+
+// Makes the entry as CRIU wrote it, and then what is wanted.
+void change(images::FileLock& message, const FileLockEntry& lock, const FileLockEdit& wanted) {
+    message.set_type(lock.type);
+    message.set_pid(lock.pid);
+    message.clear_ckpt_lease_found_type();
+    message.clear_ckpt_lease_found_pid();
+    switch (wanted.action) {
+        case FileLockEdit::Action::hold:
+            message.set_ckpt_lease_found_type(lock.type);
+            message.set_type(wanted.type);
+            break;
+        case FileLockEdit::Action::park:
+            message.set_ckpt_lease_found_pid(lock.pid);
+            message.set_pid(0);
+            break;
+        default:
+            message.set_type(wanted.type);
+            break;
+    }
+}
+
+// Whether the entry says so already: its bytes need not be those that we would write.
+bool is_as_wanted(const FileLockEntry& lock, const FileLockEdit& wanted) {
+    switch (wanted.action) {
+        case FileLockEdit::Action::keep:
+            return true;
+        case FileLockEdit::Action::set_type:
+            return !lock.held_as && !lock.is_parked && lock.type == wanted.type;
+        case FileLockEdit::Action::hold:
+            return lock.held_as == wanted.type && !lock.is_parked;
+        case FileLockEdit::Action::park:
+            return lock.is_parked && !lock.held_as;
+        case FileLockEdit::Action::remove:
+            break;
+    }
+    return false;
 }
 
 void append_entry(std::string& to, std::string_view message, ByteOrder order) {
@@ -46,12 +93,19 @@ void append_entry(std::string& to, std::string_view message, ByteOrder order) {
 }  // namespace
 
 void for_each_file_lock(const std::string& file, std::string_view bytes,
-                        const std::function<void(const FileLockEntry&)>& visit) {
+                        const std::function<void(const FileLockEntry&)>& visit,
+                        const ProblemSink& problems) {
     ImageReader image(file, bytes, Magic::file_locks);
     images::FileLock message;
-    while (const std::optional<Entry> entry = image.next()) {
-        visit(read_file_lock(image, *entry, message));
-    }
+    attempt(problems, [&] {
+        while (const std::optional<Entry> entry = image.next()) {
+            std::optional<FileLockEntry> lock;
+            attempt(problems, [&] { lock = read_file_lock(image, *entry, message); });
+            if (lock) {
+                visit(*lock);
+            }
+        }
+    });
 }
 
 std::string edit_file_locks(const std::string& file, std::string_view bytes,
@@ -65,28 +119,28 @@ std::string edit_file_locks(const std::string& file, std::string_view bytes,
         if (wanted.action == FileLockEdit::Action::remove) {
             continue;
         }
-        if (wanted.action == FileLockEdit::Action::keep || wanted.type == lock.type) {
+        if (is_as_wanted(lock, wanted)) {
             append_entry(edited, entry->message, image.order());
         } else {
-            message.set_type(wanted.type);
+            change(message, lock, wanted);
             append_entry(edited, message.SerializeAsString(), image.order());
         }
     }
     return edited;
 }
 
-FileLockEdit break_has_happened(const FileLockEntry& entry, bool is_written) {
+FileLockEdit break_has_happened(const FileLockEntry& entry, bool is_writable) {
     if (!entry.is_breaking()) {
         return {};
     }
-    if (entry.lease_type() == kRdlck && !is_written) {
+    if (entry.lease_type() == kRdlck && !is_writable) {
         return {FileLockEdit::Action::set_type, kRdlck};
     }
     return {FileLockEdit::Action::remove, 0};
 }
 
-bool loses_read_lease(const FileLockEntry& entry, bool is_written) {
-    return entry.is_breaking() && entry.lease_type() == kRdlck && is_written;
+bool loses_read_lease(const FileLockEntry& entry, bool is_writable) {
+    return entry.is_breaking() && entry.lease_type() == kRdlck && is_writable;
 }
 
 FileLockEdit unbroken(const FileLockEntry& entry, LockType original) {
@@ -97,7 +151,13 @@ FileLockEdit unbroken(const FileLockEntry& entry, LockType original) {
     if (!entry.is_breaking()) {
         return {};
     }
-    return {FileLockEdit::Action::set_type, static_cast<std::uint32_t>(original)};
+    return {FileLockEdit::Action::hold, static_cast<std::uint32_t>(original)};
+}
+
+FileLockEdit as_criu_found(const FileLockEntry& entry) {
+    return entry.held_as || entry.is_parked
+               ? FileLockEdit{FileLockEdit::Action::set_type, entry.type}
+               : FileLockEdit();
 }
 
 }  // namespace ckpt_lease::criu

@@ -17,11 +17,8 @@ constexpr std::string_view kDamaged = "the image is damaged; copy it again";
 }  // namespace
 
 void fail_damaged(std::string file, std::string message, std::string hint) {
-    Problem problem;
-    problem.file = std::move(file);
-    problem.message = std::move(message);
-    problem.hint = std::move(hint);
-    throw Error(Error::Kind::damaged, std::move(problem));
+    throw Error(Error::Kind::damaged,
+                {.file = std::move(file), .message = std::move(message), .hint = std::move(hint)});
 }
 
 ImageReader::ImageReader(std::string file, std::string_view bytes, Magic magic)

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "ckpt-lease/base/bytes.hpp"
+#include "ckpt-lease/base/problem.hpp"
 
 namespace google::protobuf {
 class MessageLite;
@@ -26,6 +27,7 @@ enum class Magic : std::uint32_t {
     reg_files = 0x50363636,
     files = 0x56303138,
     file_locks = 0x54323616,
+    timens = 0x43114433,
 };
 /// IMG_COMMON_MAGIC: what images begin with since CRIU 1.6, inventory.img apart.
 inline constexpr std::uint32_t kCommonMagic = 0x54564319;
@@ -77,5 +79,21 @@ class ImageReader {
 
 /// Throws Error(damaged) that is about all of `file`.
 [[noreturn]] void fail_damaged(std::string file, std::string message, std::string hint = {});
+
+/// Calls `work`, and tells `problems` of an Error(damaged) that it throws, so that the caller can
+/// go on with what stands beside. Returns whether there was none. Without `problems` it is thrown.
+template <typename Work>
+bool attempt(const ProblemSink& problems, Work work) {
+    try {
+        work();
+        return true;
+    } catch (const Error& error) {
+        if (error.kind() != Error::Kind::damaged || !problems) {
+            throw;
+        }
+        problems(error.problem());
+        return false;
+    }
+}
 
 }  // namespace ckpt_lease::criu

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 
 #include <fmt/format.h>
 
@@ -11,31 +11,35 @@
 namespace ckpt_lease::io {
 namespace {
 
-std::string_view hint_for(std::int64_t error) {
+// What somebody can do who was to write.
+void advise(Problem& problem, std::int64_t error) {
     switch (-error) {
         case ENOSPC:
         case EDQUOT:
-            return "free some space, or write elsewhere with -o";
+            problem.hint = "free some space";
+            break;
         case EACCES:
         case EPERM:
-            return "run as a user who may, or write elsewhere with -o";
+            problem.hint = "run as a user who may";
+            break;
         case EROFS:
-            return "write elsewhere with -o";
+            break;
         default:
-            return {};
+            return;
     }
+    problem.advice = Advice::write_elsewhere;
 }
 
 }  // namespace
 
 void fail(const std::string& name, std::string_view action, std::int64_t error) {
-    Problem problem;
-    problem.file = name;
-    problem.message = fmt::format("cannot {}: {}", action,
-                                  std::generic_category().message(static_cast<int>(-error)));
+    Problem problem{
+        .file = name,
+        .message = fmt::format("cannot {}: {}", action,
+                               std::generic_category().message(static_cast<int>(-error)))};
     // Advice on writing is of no use to somebody who reads.
     if (action != "open" && action != "read") {
-        problem.hint = hint_for(error);
+        advise(problem, error);
     }
     throw Error(Error::Kind::io, std::move(problem));
 }

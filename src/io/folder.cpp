@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/io/folder.hpp"
+#include "io/folder.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/io/trust.hpp"
+#include "io/trust.hpp"
 
 namespace ckpt_lease::io {
 namespace {
@@ -64,14 +64,8 @@ int Folder::open_file(const std::string& name, int flags, mode_t mode) const {
 
 // The kernel would wait for the holder of a lease, who can take it again and again.
 int Folder::open_regular(const std::string& name, int flags) const {
-    constexpr std::chrono::milliseconds kPause{10};
-    int fd = open_file(name, flags | O_NONBLOCK | O_NOCTTY);
-    while (fd == -EAGAIN && patience_->count() > 0) {
-        system().pause(kPause);
-        *patience_ -= kPause;
-        fd = open_file(name, flags | O_NONBLOCK | O_NOCTTY);
-    }
-    return fd;
+    return with_patience(system(), *patience_,
+                         [&] { return open_file(name, flags | O_NONBLOCK | O_NOCTTY); });
 }
 
 int Folder::open_door(const std::string& name, int flags) const {

@@ -12,7 +12,7 @@
 #include <cstdio>
 #include <ctime>
 
-#include "ckpt-lease/io/system.hpp"
+#include "io/system.hpp"
 
 namespace ckpt_lease::io {
 namespace {

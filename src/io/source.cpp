@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/io/source.hpp"
+#include "io/source.hpp"
 
+#include <fcntl.h>
+
+#include <cstdlib>
 #include <cstring>
 
 namespace ckpt_lease::io {
@@ -18,18 +21,23 @@ constexpr std::size_t kLeap = std::size_t{16} * 1024;
 
 }  // namespace
 
+std::uint64_t Source::skip_beyond_window(std::uint64_t count) {
+    std::uint64_t skipped = 0;
+    while (skipped < count && !peek(1).empty()) {
+        const auto step =
+            static_cast<std::size_t>(std::min<std::uint64_t>(count - skipped, at_hand().size()));
+        cursor_ += step;
+        skipped += step;
+    }
+    return skipped;
+}
+
 MemorySource::MemorySource(std::string name, std::span<const std::byte> bytes)
     : Source(std::move(name)) {
     window_ = bytes;
 }
 
 void MemorySource::fill(std::size_t /*count*/) {}
-
-std::uint64_t MemorySource::skip_beyond_window(std::uint64_t /*count*/) {
-    const std::size_t rest = window_.size() - cursor_;
-    cursor_ = window_.size();
-    return rest;
-}
 
 FileSource::FileSource(const File& file)
     : Source(file.name()), file_(file), size_(file.size()), read_ahead_(kShortRead) {}
@@ -94,21 +102,18 @@ void StreamSource::fill(std::size_t count) {
     report_progress();
 }
 
-std::uint64_t StreamSource::skip_beyond_window(std::uint64_t count) {
-    std::uint64_t skipped = 0;
-    while (skipped < count) {
-        if (cursor_ == window_.size()) {
-            fill(1);
-            if (window_.empty()) {
-                break;
-            }
-        }
-        const auto step = static_cast<std::size_t>(
-            std::min<std::uint64_t>(count - skipped, window_.size() - cursor_));
-        cursor_ += step;
-        skipped += step;
+std::string temporary_folder() {
+    const char* const folder = secure_getenv("TMPDIR");
+    return folder != nullptr && *folder != '\0' ? folder : "/var/tmp";
+}
+
+File save_stream(Source& source, System& system, const std::string& folder) {
+    File saved(system, folder, O_TMPFILE | O_RDWR, mode_t{0600});
+    while (!source.peek(1).empty()) {
+        saved.write(source.at_hand());
+        source.skip(source.at_hand().size());
     }
-    return skipped;
+    return File::adopt(system, source.name(), saved.release());
 }
 
 bool is_seekable(const File& file) {

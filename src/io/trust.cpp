@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/io/trust.hpp"
+#include "io/trust.hpp"
 
 #include <unistd.h>
 

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/io/folder.hpp"
-#include "ckpt-lease/io/trust.hpp"
+#include "io/folder.hpp"
+#include "io/trust.hpp"
 
 namespace ckpt_lease::io {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/lease/diff.hpp"
+#include "lease/diff.hpp"
 
 #include <algorithm>
 #include <cstdint>

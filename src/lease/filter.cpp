@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/lease/filter.hpp"
-
-#include <fmt/format.h>
 #include <fnmatch.h>
 
 #include <algorithm>
 
-#include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/lease/rules.hpp"
 
 namespace ckpt_lease {
 namespace {
@@ -36,13 +33,9 @@ bool each_has_a_task(const std::vector<Wanted>& wanted, const std::vector<Task>&
 }
 
 template <typename Value>
-void refuse_contradiction(std::string_view option, const std::vector<Value>& values) {
-    const auto other = std::find_if(values.begin(), values.end(),
-                                    [&](const Value& v) { return v != values.front(); });
-    if (other != values.end()) {
-        refuse(fmt::format("two different {} can never both match", option),
-               "all filters must match; use --rules for alternatives");
-    }
+bool differ(const std::vector<Value>& values) {
+    return std::any_of(values.begin(), values.end(),
+                       [&](const Value& v) { return v != values.front(); });
 }
 
 }  // namespace
@@ -82,10 +75,14 @@ void Filter::add(const Filter& other) {
     append(targets, other.targets);
 }
 
-void Filter::check() const {
-    refuse_contradiction("--index", indexes);
-    refuse_contradiction("--fd", fds);
-    refuse_contradiction("--target", targets);
+std::optional<Condition> Filter::contradiction() const {
+    if (differ(indexes)) {
+        return Condition::index;
+    }
+    if (differ(fds)) {
+        return Condition::fd;
+    }
+    return differ(targets) ? std::optional(Condition::target) : std::nullopt;
 }
 
 }  // namespace ckpt_lease

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace ckpt_lease {
 
 std::string_view to_string(LockKind kind) noexcept {
@@ -57,6 +59,28 @@ std::string to_string(const Remaining& remaining) {
         return "not known";
     }
     return remaining.has_deadline() ? format_seconds(remaining.time()) + "s" : "no deadline";
+}
+
+Problem problem_of(const std::string& file, const Lock& lock, std::string message,
+                   std::string hint) {
+    return {.severity = Problem::Severity::meaning,
+            .file = file,
+            .offset = lock.offset,
+            .record = fmt::format("lock {}", lock.index),
+            .message = std::move(message),
+            .hint = std::move(hint)};
+}
+
+std::string of_one_lease(std::uint64_t first, std::uint64_t second, std::string_view fault) {
+    return fmt::format("locks {} and {} are one lease, held through two descriptors, and {}", first,
+                       second, fault);
+}
+
+Problem disagreement(const std::string& file, const Lock& lock, std::uint64_t first) {
+    Problem problem =
+        problem_of(file, lock, of_one_lease(first, lock.index, "do not have the same values"));
+    problem.advice = Advice::make_records_agree;
+    return problem;
 }
 
 }  // namespace ckpt_lease

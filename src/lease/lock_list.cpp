@@ -9,12 +9,17 @@
 namespace ckpt_lease {
 namespace {
 
-// The first byte of a row: the kind of the lock, and what goes without saying.
+// The first byte of a row: the kind of the lock; whether a lease is being broken, and its holder
+// notified; whether the table is that of the row before, and the file the one that follows its.
 constexpr std::uint8_t kKindMask = 0x03;
 constexpr std::uint8_t kBreaking = 0x04;
 constexpr std::uint8_t kNotified = 0x08;
 constexpr std::uint8_t kSameTable = 0x10;
 constexpr std::uint8_t kNextFile = 0x20;
+
+// Stands for a type before the break that is not known. No image has such a type: readers make
+// nothing of it.
+constexpr auto kNoType = static_cast<LockType>(255);
 
 // That byte, two types, and at most six numbers.
 constexpr std::size_t kLongestRow = 3 + 6 * kLongestVarint;
@@ -65,7 +70,7 @@ std::byte* write_row(std::byte* at, const Lock& lock, const Lock& before) {
     const std::uint8_t first = first_byte(lock, before);
     *at++ = static_cast<std::byte>(first);
     *at++ = static_cast<std::byte>(lock.lease.type);
-    *at++ = static_cast<std::byte>(lock.lease.previous_type);
+    *at++ = static_cast<std::byte>(lock.lease.previous_type.value_or(kNoType));
     at = put_varint(at, difference(lock.offset, before.offset));
     at = put_varint(at, difference(lock.fd, before.fd));
     if ((first & kNextFile) == 0) {
@@ -150,7 +155,8 @@ const std::byte* LockList::read_row(const std::byte* row, Lock& lock) {
     lock.lease.breaking = (first & kBreaking) != 0;
     lock.lease.notified = (first & kNotified) != 0;
     lock.lease.type = static_cast<LockType>(*row++);
-    lock.lease.previous_type = static_cast<LockType>(*row++);
+    const auto previous = static_cast<LockType>(*row++);
+    lock.lease.previous_type = previous == kNoType ? std::nullopt : std::optional(previous);
     add_difference(row, lock.offset);
     add_difference(row, lock.fd);
     if ((first & kNextFile) != 0) {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/lease/planner.hpp"
-
-#include <fmt/format.h>
+#include "lease/planner.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -34,24 +32,10 @@ Planner::Planner(std::string input, const RuleSet& rules, PolicyContext context,
                  const Ownership& ownership)
     : input_(std::move(input)), rules_(rules), context_(context), ownership_(ownership) {}
 
-void Planner::refuse_at(const Lock& lock, std::string message, std::string hint) const {
-    Problem problem;
-    problem.file = input_;
-    problem.offset = lock.offset;
-    problem.record = fmt::format("lock {}", lock.index);
-    problem.message = std::move(message);
-    problem.hint = std::move(hint);
-    throw Error(Error::Kind::refused, std::move(problem));
-}
-
-Decision Planner::decide(const Lock& lock) const {
-    if (lock.kind != LockKind::lease) {
-        return {};
-    }
+Decision Planner::decide(const Lock& lock, const Treatment* treatment) const {
     if (!lock.lease.breaking) {
         return {Outcome::not_breaking, lock.lease};
     }
-    const Treatment* const treatment = rules_.find(lock, ownership_);
     if (treatment == nullptr) {
         return {Outcome::filtered_out, lock.lease};
     }
@@ -59,11 +43,14 @@ Decision Planner::decide(const Lock& lock) const {
         const LeaseState after = treatment->apply(lock.lease, context_);
         return {after == lock.lease ? Outcome::unchanged : Outcome::changed, after};
     } catch (const Error& error) {
-        refuse_at(lock, error.problem().message, error.problem().hint);
+        Problem problem = problem_of(input_, lock, error.problem().message, error.problem().hint);
+        problem.advice = error.problem().advice;
+        throw Error(Error::Kind::refused, std::move(problem));
     }
 }
 
-void Planner::check_agreement(const Lock& lock, const Decision& decision) {
+void Planner::check_agreement(const Lock& lock, const Treatment* treatment,
+                              const Decision& decision) {
     const auto file = static_cast<std::size_t>(lock.file);
     if (file >= seen_.size()) {
         seen_.resize(ownership_.file_count());
@@ -74,21 +61,33 @@ void Planner::check_agreement(const Lock& lock, const Decision& decision) {
         ++counts_.changed_leases;
     }
     seen.changed |= changed;
+    if (lock.lease.breaking) {
+        seen.split |= seen.breaking && treatment != seen.treatment;
+        seen.treatment = treatment;
+        seen.breaking = true;
+    }
     if (!seen.any) {
         seen.any = true;
         seen.state = decision.after;
         seen.index = static_cast<std::uint32_t>(lock.index);
         return;
     }
-    seen.disagrees |= decision.after != seen.state;
-    if (seen.disagrees && seen.changed) {
-        refuse_at(
-            lock,
-            fmt::format("locks {} and {} are one lease, held through two descriptors, and would "
-                        "not have the same values",
-                        seen.index, lock.index),
-            "choose filters that mean all records of a lease or none");
+    if (!seen.other && decision.after != seen.state) {
+        seen.other = {lock.index, lock.offset};
     }
+    if (!seen.other || !seen.changed) {
+        return;
+    }
+    Lock other = lock;  // this one, or one before
+    other.index = seen.other->index;
+    other.offset = seen.other->offset;
+    if (!seen.split) {  // what is treated alike and becomes different was different
+        throw Error(Error::Kind::damaged, disagreement(input_, other, seen.index));
+    }
+    throw Error(Error::Kind::refused,
+                problem_of(input_, other,
+                           of_one_lease(seen.index, other.index, "would not have the same values"),
+                           "choose filters that mean all records of a lease or none"));
 }
 
 void Planner::count(Outcome outcome) {
@@ -111,10 +110,13 @@ void Planner::count(Outcome outcome) {
 }
 
 Decision Planner::consider(const Lock& lock) {
-    const Decision decision = decide(lock);
-    if (decision.outcome != Outcome::not_a_lease) {
-        check_agreement(lock, decision);
+    if (lock.kind != LockKind::lease) {
+        return {};
     }
+    const Treatment* const treatment =
+        lock.lease.breaking ? rules_.find(lock, ownership_) : nullptr;
+    const Decision decision = decide(lock, treatment);
+    check_agreement(lock, treatment, decision);
     count(decision.outcome);
     return decision;
 }

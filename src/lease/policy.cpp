@@ -65,8 +65,8 @@ Policy elapsed(std::string_view /*argument*/) {
     return on_deadline([](Nanoseconds time, const PolicyContext& context) {
         if (!context.elapsed) {
             refuse(
-                "--elapsed needs to know when the checkpoint was taken, and this image does "
-                "not say");
+                "how much time has elapsed is not known: this image does not say when the "
+                "checkpoint was taken");
         }
         // An elapsed time beyond kTooMuch leaves nothing of any lease; the bound avoids overflow.
         return not_below_zero(time - std::min(*context.elapsed, kTooMuch));
@@ -93,19 +93,21 @@ void check_fits(const Remaining& before, const Remaining& after, const RecordLim
                     most == kMaxRemaining ? "a restart takes" : "this layout holds");
     refuse(after == before ? fmt::format("the time left is {}, {}", to_string(before), limit)
                            : fmt::format("the time left would become {}", limit),
-           "--max D bounds it");
+           Advice::bound_time);
 }
 
 [[noreturn]] void refuse_unknown() {
     refuse("the remaining lease is not known: it could not be read when the leases were captured",
-           "--set D says what is to be left, and filters leave the lease out");
+           Advice::set_time);
 }
 
 constexpr std::array<PolicyKind, 7> kKinds{{
     {"favor-holder", "favour-holder", "",
-     "the whole lease-break-time, or what is left if that is more", favor_holder},
-    {"favor-breaker", "favour-breaker", "", "nothing: the breaker gets in at once", favor_breaker},
-    {"add", "", "D", "what is left plus D (--add=-5: minus), never below 0", add},
+     "the whole lease-break-time, or what is left if that is more", favor_holder, false, false,
+     WithoutTime::whole_time},
+    {"favor-breaker", "favour-breaker", "", "nothing: the breaker gets in at once", favor_breaker,
+     false, true, WithoutTime::break_is_over},
+    {"add", "", "D", "what is left plus D, which may be negative, never below 0", add},
     {"set", "", "D", "D", set, false, true},
     {"scale", "", "F", "what is left times F", scale},
     {"elapsed", "", "", "what is left less the time since the checkpoint was taken, never below 0",
@@ -124,6 +126,15 @@ const PolicyKind* find_policy(std::string_view name) {
         return name == k.name || (!k.alias.empty() && name == k.alias);
     });
     return found == kKinds.end() ? nullptr : found;
+}
+
+Treatment Treatment::of(const PolicyKind& kind, std::string_view argument) {
+    Treatment treatment;
+    treatment.policy = kind.make(argument);
+    treatment.uses_elapsed = kind.uses_elapsed;
+    treatment.takes_unknown = kind.takes_unknown;
+    treatment.without_time = kind.without_time;
+    return treatment;
 }
 
 LeaseState Treatment::apply(const LeaseState& before, const PolicyContext& context) const {

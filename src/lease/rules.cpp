@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "base/json_file.hpp"
 #include "ckpt-lease/base/problem.hpp"
 
@@ -24,6 +26,9 @@ std::string to_argument(const Json& value) {
         text = fmt::format("{:.20f}", value.get<double>());
         text.erase(text.find_last_not_of('0') + 1);
         text.erase(text.find_last_not_of('.') + 1);
+        if ((text == "0" || text == "-0") && value.get<double>() != 0) {
+            return value.dump();  // refused, and not taken for 0
+        }
     }
     return text;
 }
@@ -79,9 +84,9 @@ class RulesReader {
                 } else if (key == "renotify") {
                     treatment.renotify = value.get<bool>();
                 } else if (const PolicyKind* const kind = find_policy(key)) {
-                    treatment.policy = kind->make(argument);
-                    treatment.uses_elapsed = kind->uses_elapsed;
-                    treatment.takes_unknown = kind->takes_unknown;
+                    Treatment made = Treatment::of(*kind, argument);
+                    made.bound_by(treatment);
+                    treatment = std::move(made);
                 }
             } catch (const Error& error) {
                 fail_json(name_, fmt::format("{}/{}", place, key), error.problem().message,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/linux_cr/describe.hpp"
+#include "linux_cr/describe.hpp"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <array>
 #include <variant>
 
-#include "ckpt-lease/linux_cr/lock_record.hpp"
+#include "linux_cr/lock_record.hpp"
 
 namespace ckpt_lease::linux_cr {
 namespace {
@@ -102,14 +102,8 @@ class Describer {
     }
 
     void add_text() {
-        const auto bytes = walker_.bytes(kRecordHeader + kLongestText);
-        if (bytes.size() >= kRecordHeader) {
-            const std::string_view text = as_text(bytes.subspan(kRecordHeader));
-            facts_.is_text = true;
-            // The message behind ERROR begins with a NUL.
-            const std::size_t begin = text.starts_with('\0') ? 1 : 0;
-            facts_.text = text.substr(begin, text.find('\0', begin) - begin);
-        }
+        facts_.text = walker_.text(kLongestText, true);  // the message behind ERROR
+        facts_.is_text = !walker_.is_broken();
     }
 
  private:

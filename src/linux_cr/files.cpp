@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "linux_cr/structure_fault.hpp"
-
 namespace ckpt_lease::linux_cr {
 namespace {
 
@@ -14,28 +12,18 @@ constexpr std::size_t kDeepest = 256;
 // PATH_MAX is 4096; a name may have "(deleted)" or a mount's prefix with it.
 constexpr std::size_t kLongestName = std::size_t{16} * 1024;
 
-std::int32_t load_s32(std::span<const std::byte> record, const Field& field, ByteOrder order) {
-    return static_cast<std::int32_t>(load_signed(record, field, order));
-}
-
 }  // namespace
 
-void Files::read_objref() {
+void Files::read_objref(const Fields& fields) {
     unnamed_.reset();
-    const auto bytes = walker_.bytes(field::kObjrefNumber.end());
-    if (bytes.empty()) {
-        return;
-    }
-    const auto type = load(bytes, field::kObjtype, walker_.order());
+    const auto type = fields.get(field::kObjtype);
     if (type != kObjFile && type != kObjFileTable) {
         return;
     }
-    const std::int32_t objref = load_s32(bytes, field::kObjrefNumber, walker_.order());
+    const std::int32_t objref = fields.get<std::int32_t>(field::kObjrefNumber);
     if (waiting_.size() >= kDeepest) {
-        walker_.report(
-            kStructure,
-            fmt::format("{} files are announced, and none of them follows", waiting_.size()),
-            std::string(kDamaged));
+        walker_.damaged(
+            fmt::format("{} files are announced, and none of them follows", waiting_.size()));
         return;
     }
     bool is_new = objref > 0;
@@ -48,32 +36,26 @@ void Files::read_objref() {
         is_new = tables_.insert(objref, *announced_table_);
     }
     if (!is_new) {
-        walker_.report(kStructure,
-                       objref > 0 ? fmt::format("object {} is announced a second time", objref)
-                                  : fmt::format("objref is {}, and objects count from 1", objref),
-                       std::string(kDamaged));
+        walker_.damaged(objref > 0 ? fmt::format("object {} is announced a second time", objref)
+                                   : fmt::format("objref is {}, and objects count from 1", objref));
     }
 }
 
-void Files::read_file_table() {
+void Files::read_file_table(const Fields& fields) {
     end_table();
-    const auto bytes = walker_.bytes(field::kNfds.end());
-    if (bytes.empty()) {
-        return;
-    }
     if (!announced_table_) {
-        walker_.report(kStructure, "no OBJREF announces this file table", std::string(kDamaged));
+        walker_.damaged("no OBJREF announces this file table");
         return;
     }
     table_ = Table{*announced_table_, walker_.record().offset,
-                   load_signed(bytes, field::kNfds, walker_.order()), 0};
+                   fields.get<std::int64_t>(field::kNfds), 0};
     announced_table_.reset();
 }
 
 void Files::read_file() {
     unnamed_.reset();
     if (waiting_.empty()) {
-        walker_.report(kStructure, "no OBJREF announces this file", std::string(kDamaged));
+        walker_.damaged("no OBJREF announces this file");
         return;
     }
     unnamed_ = waiting_.back().file;
@@ -85,22 +67,18 @@ void Files::read_file_name() {
         return;
     }
     if (walker_.record().length > kRecordHeader + kLongestName) {
-        walker_.report(kStructure,
-                       fmt::format("a name of {} bytes: the longest path has 4096",
-                                   walker_.record().length - kRecordHeader),
-                       std::string(kDamaged));
+        walker_.damaged(fmt::format("a name of {} bytes: the longest path has 4096",
+                                    walker_.record().length - kRecordHeader));
         return;
     }
-    const auto bytes = walker_.bytes(walker_.record().length);
-    if (bytes.empty()) {
+    const std::string_view name = walker_.text(kLongestName);
+    if (walker_.is_broken()) {
         return;
     }
-    const std::string_view text = as_text(bytes.subspan(kRecordHeader));
-    const std::size_t end = text.find('\0');
-    if (end == std::string_view::npos) {
-        walker_.report(kStructure, "the name does not end in a NUL", std::string(kDamaged));
+    if (name.size() == walker_.record().length - kRecordHeader) {
+        walker_.damaged("the name does not end in a NUL");
     }
-    ownership_.set_path(*unnamed_, text.substr(0, end));
+    ownership_.set_path(*unnamed_, name);
     unnamed_.reset();
 }
 
@@ -108,46 +86,34 @@ void Files::read_fs() {
     unnamed_.reset();
 }
 
-void Files::read_file_desc() {
+void Files::read_file_desc(const Fields& fields) {
     unnamed_.reset();
     descriptor_.reset();
-    const auto bytes = walker_.bytes(field::kFdDescriptor.end());
-    if (bytes.empty()) {
-        return;
-    }
     if (!table_) {
-        walker_.report(kStructure, "it stands in no file table", std::string(kDamaged));
+        walker_.damaged("it stands in no file table");
         return;
     }
     ++table_->seen;
-    const std::int32_t objref = load_s32(bytes, field::kFdObjref, walker_.order());
+    const std::int32_t objref = fields.get<std::int32_t>(field::kFdObjref);
     const std::optional<FileId> file = files_.find(objref);
     if (!file) {
-        walker_.report(
-            kStructure,
-            fmt::format("fd_objref is {}, and no file of that number comes before", objref),
-            std::string(kDamaged));
+        walker_.damaged(
+            fmt::format("fd_objref is {}, and no file of that number comes before", objref));
         return;
     }
-    descriptor_ = {load_s32(bytes, field::kFdDescriptor, walker_.order()), *file, table_->id};
+    descriptor_ = {fields.get<std::int32_t>(field::kFdDescriptor), *file, table_->id};
 }
 
-void Files::read_task_objs(const Task* task) {
+void Files::read_task_objs(const Fields& fields, const Task* task) {
     end_table();
-    const auto bytes = walker_.bytes(field::kFsObjref.end());
-    if (bytes.empty()) {
-        return;
-    }
-    const std::int32_t objref = load_s32(bytes, field::kFilesObjref, walker_.order());
+    const std::int32_t objref = fields.get<std::int32_t>(field::kFilesObjref);
     const std::optional<TableId> table = tables_.find(objref);
     if (!table || task == nullptr) {
-        walker_.report(
-            kStructure,
+        walker_.damaged(
             task == nullptr
                 ? "no TASK comes before it"
                 : fmt::format("files_objref is {}, and no file table of that number comes before",
-                              objref),
-            std::string(kDamaged));
+                              objref));
         return;
     }
     ownership_.add_task(*table, *task);
@@ -157,10 +123,10 @@ void Files::end_table() {
     unnamed_.reset();
     descriptor_.reset();
     if (table_ && table_->seen != table_->nfds) {
-        walker_.report_at(
-            table_->offset, "FILE_TABLE", kStructure,
-            fmt::format("nfds is {}, and {} FILE_DESC records follow", table_->nfds, table_->seen),
-            std::string(kDamaged));
+        walker_.report({.offset = table_->offset,
+                        .record = "FILE_TABLE",
+                        .message = fmt::format("nfds is {}, and {} FILE_DESC records follow",
+                                               table_->nfds, table_->seen)});
     }
     table_.reset();
 }
@@ -168,8 +134,9 @@ void Files::end_table() {
 void Files::finish() {
     end_table();
     if (!waiting_.empty()) {
-        walker_.report_at(waiting_.back().offset, "OBJREF", kStructure,
-                          "the file that it announces does not follow", std::string(kDamaged));
+        walker_.report({.offset = waiting_.back().offset,
+                        .record = "OBJREF",
+                        .message = "the file that it announces does not follow"});
     }
 }
 

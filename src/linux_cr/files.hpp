@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "ckpt-lease/lease/lock_list.hpp"
-#include "ckpt-lease/linux_cr/walker.hpp"
+#include "linux_cr/fields.hpp"
 #include "linux_cr/objref_map.hpp"
+#include "linux_cr/walker.hpp"
 
 namespace ckpt_lease::linux_cr {
 
@@ -28,14 +29,14 @@ class Files {
 
     Files(Walker& walker, Ownership& ownership) : walker_(walker), ownership_(ownership) {}
 
-    void read_objref();
-    void read_file_table();
+    void read_objref(const Fields& fields);
+    void read_file_table(const Fields& fields);
     void read_file();
     void read_file_name();
     void read_fs();
-    void read_file_desc();
+    void read_file_desc(const Fields& fields);
     /// At TASK_OBJS: ties `task` to its file table.
-    void read_task_objs(const Task* task);
+    void read_task_objs(const Fields& fields, const Task* task);
     /// At a record before which the current file table must be complete.
     void end_table();
     void finish();  ///< at TAIL

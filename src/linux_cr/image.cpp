@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/linux_cr/image.hpp"
-
-#include <fmt/format.h>
+#include "linux_cr/image.hpp"
 
 #include <deque>
+#include <utility>
 
 namespace ckpt_lease::linux_cr {
 namespace {
-
-void throw_if_damaged(const Problem& problem) {
-    if (problem.severity == Problem::Severity::structure) {
-        throw Error(Error::Kind::damaged, problem);
-    }
-}
 
 class Collector final : public ScanVisitor {
  public:
@@ -40,16 +33,21 @@ class Verifier final : public ScanVisitor {
 
     void on_header(const ImageFacts& facts) override {
         if (facts.time == 0) {
-            report(0, "HEADER", Problem::Severity::warning,
-                   "it does not say when the checkpoint was taken",
-                   "policy --elapsed cannot be used on this image");
+            problems_({.severity = Problem::Severity::warning,
+                       .file = file_,
+                       .offset = 0,
+                       .record = "HEADER",
+                       .message = "it does not say when the checkpoint was taken",
+                       .advice = Advice::no_elapsed_time});
         }
     }
 
     void on_lock(const Lock& lock, const LockFields& fields, std::span<const std::byte> /*record*/,
                  const LockCodec& codec) override {
         for (std::string& fault : codec.faults(fields)) {
-            report(lock, std::move(fault), remedy(lock, fields));
+            Problem problem = problem_of(file_, lock, std::move(fault));
+            advise(problem, lock, fields);
+            problems_(problem);
         }
         if (lock.kind == LockKind::lease) {
             check_agreement(lock);
@@ -63,15 +61,15 @@ class Verifier final : public ScanVisitor {
         bool any = false;
     };
 
-    static std::string remedy(const Lock& lock, const LockFields& fields) {
+    static void advise(Problem& problem, const Lock& lock, const LockFields& fields) {
         if (lock.kind != LockKind::lease) {
-            return "ckpt-lease mends leases only; take the checkpoint again";
+            problem.advice = Advice::take_again;
+        } else if (fields.fl_flags != kFlLease || !fields.padding_is_zero) {
+            problem.advice = Advice::take_again_for;
+            problem.detail = fields.fl_flags != kFlLease ? "fl_flags" : "padding";
+        } else {
+            problem.advice = Advice::edit_lease;
         }
-        if (fields.fl_flags != kFlLease) {
-            return "no command changes fl_flags; take the checkpoint again";
-        }
-        return fields.padding_is_zero ? "ckpt-lease edit can mend a lease"
-                                      : "no command changes padding; take the checkpoint again";
     }
 
     void check_agreement(const Lock& lock) {
@@ -83,22 +81,8 @@ class Verifier final : public ScanVisitor {
         if (!first.any) {
             first = {lock.lease, static_cast<std::uint32_t>(lock.index), true};
         } else if (first.state != lock.lease) {
-            report(lock,
-                   fmt::format("locks {} and {} are one lease, held through two descriptors, and "
-                               "do not have the same values",
-                               first.index, lock.index),
-                   "ckpt-lease policy --set, or edit --whole-lease, makes them agree");
+            problems_(disagreement(file_, lock, first.index));
         }
-    }
-
-    void report(const Lock& lock, std::string message, std::string hint) {
-        report(lock.offset, fmt::format("lock {}", lock.index), Problem::Severity::meaning,
-               std::move(message), std::move(hint));
-    }
-    void report(std::uint64_t offset, std::string record, Problem::Severity severity,
-                std::string message, std::string hint) {
-        problems_(
-            {severity, file_, offset, std::move(record), std::move(message), std::move(hint)});
     }
 
     std::string file_;
@@ -108,6 +92,12 @@ class Verifier final : public ScanVisitor {
 };
 
 }  // namespace
+
+void throw_if_damaged(const Problem& problem) {
+    if (problem.severity == Problem::Severity::structure) {
+        throw Error(Error::Kind::damaged, problem);
+    }
+}
 
 Image read_image(io::Source& source, const Layout& layout) {
     Image image;
@@ -121,6 +111,27 @@ Image read_image(io::Source& source, const Layout& layout) {
         image.damage = error.problem();
     }
     return image;
+}
+
+Snapshot as_snapshot(Image&& image, std::string name, const Layout& layout) {
+    Snapshot snapshot;
+    ImageFacts& facts = image.facts;
+    snapshot.origin = {.name = std::move(name),
+                       .format = Format::linux_cr,
+                       .layout = layout.name,
+                       .complete = facts.complete};
+    if (facts.has_header) {
+        snapshot.origin.encoding = {facts.order, std::move(facts.arch), facts.revision};
+        snapshot.origin.kernel = {std::move(facts.kernel_version), std::move(facts.uts_release),
+                                  std::move(facts.uts_version), std::move(facts.uts_machine)};
+        if (facts.time != 0) {
+            snapshot.origin.taken = facts.time;
+        }
+    }
+    snapshot.locks = std::move(image.locks);
+    snapshot.owners = std::move(image.owners);
+    snapshot.damage = std::move(image.damage);
+    return snapshot;
 }
 
 Image read_sound_image(io::Source& source, const Layout& layout) {

@@ -8,7 +8,7 @@
 
 #include "base/json_file.hpp"
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/linux_cr/record_types.hpp"
+#include "linux_cr/record_types.hpp"
 
 namespace ckpt_lease::linux_cr {
 namespace {
@@ -202,6 +202,15 @@ class LayoutReader {
     std::string file_;
 };
 
+template <typename Predicate>
+const BuiltInLayout* find_built_in(Predicate fits) {
+    const auto& all = built_in_layouts();
+    const auto found = std::find_if(all.begin(), all.end(), [&](const BuiltInLayout& built_in) {
+        return fits(built_in.layout);
+    });
+    return found == all.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 RecordLimits Layout::limits() const noexcept {
@@ -247,29 +256,16 @@ const std::vector<BuiltInLayout>& built_in_layouts() {
 }
 
 const BuiltInLayout* find_layout(std::string_view name) {
-    for (const BuiltInLayout& built_in : built_in_layouts()) {
-        if (built_in.layout.name == name) {
-            return &built_in;
-        }
-    }
-    return nullptr;
+    return find_built_in([&](const Layout& layout) { return layout.name == name; });
+}
+
+const BuiltInLayout* find_layout(std::uint32_t type, std::uint32_t length) {
+    return find_built_in(
+        [&](const Layout& layout) { return layout.type == type && layout.length == length; });
 }
 
 const Layout& default_layout() {
     return find_layout(kDefaultLayout)->layout;
-}
-
-std::string advise_layout(std::uint32_t type, std::uint32_t length) {
-    for (const BuiltInLayout& built_in : built_in_layouts()) {
-        if (built_in.layout.type == type && built_in.layout.length == length) {
-            return fmt::format("the layout {} would fit: --layout {}", built_in.layout.name,
-                               built_in.layout.name);
-        }
-    }
-    return fmt::format(
-        "no built-in layout fits; describe this kernel's in a file for --layout, starting from "
-        "what 'ckpt-lease layouts {}' prints",
-        kDefaultLayout);
 }
 
 }  // namespace ckpt_lease::linux_cr

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/linux_cr/lock_record.hpp"
+#include "linux_cr/lock_record.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+
+#include "ckpt-lease/base/problem.hpp"
 
 namespace ckpt_lease::linux_cr {
 namespace {
@@ -12,6 +14,9 @@ constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
 
 // More seconds than this are no time that anybody meant; the bound keeps the sums in range.
 constexpr std::uint64_t kMostMeantSeconds = 9'000'000'000;
+
+// fl_type_prev where the type is not known, in images that were made of live processes.
+constexpr std::uint64_t kNoType = 255;
 
 // Types wider than a byte that hold more than a byte's worth are unknown, and stay so.
 LockType to_type(std::uint64_t value) {
@@ -60,9 +65,7 @@ void check_break(const LockFields& fields, const Layout& layout, std::vector<std
     constexpr auto kMost =
         static_cast<std::uint64_t>(kMaxRemaining.count()) / kNanosecondsPerSecond;
     if (fields.fl_rem_lease == layout.not_known) {
-        faults.emplace_back(
-            "the remaining lease is not known: no restart takes it; ckpt-lease policy --set D says "
-            "what it is to be");
+        faults.emplace_back("the remaining lease is not known: no restart takes it");
     } else if (fields.fl_rem_lease != layout.no_deadline &&
                (fields.fl_rem_lease > kMost ||
                 (fields.fl_rem_lease == kMost && fields.fl_rem_lease_nsec > 0))) {
@@ -129,7 +132,9 @@ void LockCodec::interpret(const LockFields& fields, Lock& lock) const {
     if (lock.kind == LockKind::lease && (fields.fl_type & kFInProgress) != 0) {
         lock.lease.breaking = true;
         lock.lease.type = to_type(fields.fl_type & ~kFInProgress);
-        lock.lease.previous_type = to_type(fields.fl_type_prev);
+        if (fields.fl_type_prev < kNoType) {
+            lock.lease.previous_type = to_type(fields.fl_type_prev);
+        }
         lock.lease.notified = fields.fl_break_notified != 0;
         lock.lease.remaining = remaining(fields);
     }
@@ -183,13 +188,15 @@ std::vector<std::byte> LockCodec::encode(const LockFields& fields) const {
     return record;
 }
 
-// What the layout has no value for does not get here: RecordLimits tells.
 void LockCodec::set_remaining(LockFields& fields, const Remaining& remaining) const {
     fields.fl_rem_lease_nsec = 0;
-    if (!remaining.is_known()) {
-        fields.fl_rem_lease = layout_->not_known.value();
-    } else if (!remaining.has_deadline()) {
-        fields.fl_rem_lease = layout_->no_deadline.value();
+    if (!remaining.has_deadline()) {
+        const auto& value = remaining.is_known() ? layout_->no_deadline : layout_->not_known;
+        if (!value) {  // RecordLimits tells before
+            refuse(fmt::format("the layout {} has no value for a remaining lease of '{}'",
+                               layout_->name, to_string(remaining)));
+        }
+        fields.fl_rem_lease = *value;
     } else {
         const auto time = static_cast<std::uint64_t>(remaining.time().count());
         fields.fl_rem_lease = time / kNanosecondsPerSecond;
@@ -218,7 +225,8 @@ LockFields LockCodec::with_state(LockFields fields, const LeaseState& state,
         fields.fl_type = (fields.fl_type & kFInProgress) | static_cast<std::uint64_t>(state.type);
     }
     if (parts.previous_type) {
-        fields.fl_type_prev = static_cast<std::uint64_t>(state.previous_type);
+        fields.fl_type_prev =
+            state.previous_type ? static_cast<std::uint64_t>(*state.previous_type) : kNoType;
     }
     return fields;
 }

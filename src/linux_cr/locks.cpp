@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "linux_cr/structure_fault.hpp"
-
 namespace ckpt_lease::linux_cr {
 
 Locks::Locks(Walker& walker, const Files& files, const Layout& layout, ScanVisitor& visitor)
@@ -31,9 +29,21 @@ bool Locks::read(const Record& record) {
 }
 
 // By the names that the layout gives the records, whatever other kernels call these types.
-void Locks::report(std::string_view record, std::string message, std::string hint) const {
-    walker_.report_at(walker_.record().offset, std::string(record), kStructure, std::move(message),
-                      std::move(hint));
+void Locks::damaged(std::string_view record, std::string message) const {
+    walker_.report({.offset = walker_.record().offset,
+                    .record = std::string(record),
+                    .message = std::move(message)});
+}
+
+// Of FILE_LOCK records of `length` bytes, which is not what the layout says, or which do not end in
+// its marker.
+void Locks::refuse_layout(std::uint64_t offset, std::string message, std::uint32_t length) const {
+    const BuiltInLayout* const fitting = find_layout(layout_.type, length);
+    walker_.report({.offset = offset,
+                    .record = "FILE_LOCK",
+                    .message = std::move(message),
+                    .advice = fitting != nullptr ? Advice::use_layout : Advice::describe_layout,
+                    .detail = fitting != nullptr ? fitting->layout.name : std::string()});
 }
 
 bool Locks::has_length(std::uint32_t expected, std::string_view name) const {
@@ -41,10 +51,13 @@ bool Locks::has_length(std::uint32_t expected, std::string_view name) const {
     if (record.length == expected) {
         return true;
     }
-    report(name,
-           fmt::format("its length is {}, and {} of layout {} has {}", record.length, name,
-                       layout_.name, expected),
-           name == "FILE_LOCK" ? advise_layout(record.type, record.length) : std::string(kDamaged));
+    std::string message = fmt::format("its length is {}, and {} of layout {} has {}", record.length,
+                                      name, layout_.name, expected);
+    if (record.type == layout_.type) {
+        refuse_layout(record.offset, std::move(message), record.length);
+    } else {
+        damaged(name, std::move(message));
+    }
     return false;
 }
 
@@ -63,15 +76,13 @@ void Locks::read_file_locks() {
 
 bool Locks::takes_another() const {
     if (!list_) {
-        report("FILE_LOCK", "no FILE_LOCKS announces this lock", std::string(kDamaged));
+        damaged("FILE_LOCK", "no FILE_LOCKS announces this lock");
         return false;
     }
     if (counted_ != nullptr && list_->seen >= list_->announced) {
-        report("FILE_LOCK",
-               fmt::format("FILE_LOCKS at offset {} announces {} locks, and this is one "
-                           "more",
-                           list_->offset, list_->announced),
-               std::string(kDamaged));
+        damaged("FILE_LOCK",
+                fmt::format("FILE_LOCKS at offset {} announces {} locks, and this is one more",
+                            list_->offset, list_->announced));
         return false;
     }
     return true;
@@ -102,8 +113,7 @@ void Locks::read_file_lock() {
         return;
     }
     if (!files_.descriptor()) {
-        report("FILE_LOCK", "no FILE_DESC comes before it: nobody holds this lock",
-               std::string(kDamaged));
+        damaged("FILE_LOCK", "no FILE_DESC comes before it: nobody holds this lock");
         return;
     }
     lock.fd = files_.descriptor()->fd;
@@ -114,20 +124,14 @@ void Locks::read_file_lock() {
     visitor_.on_lock(lock, fields, bytes, codec_);
 }
 
-void Locks::read_owner() {
-    const auto bytes = walker_.bytes(field::kOwnerSignal.end());
-    if (bytes.empty()) {
-        return;
-    }
-    const ByteOrder order = walker_.order();
-    const auto number = [&](const Field& field) { return load_signed(bytes, field, order); };
+void Locks::read_owner(const Fields& fields) {
     LeaseOwner owner;
-    owner.kind =
-        static_cast<LeaseOwner::Kind>(std::min<std::int64_t>(number(field::kOwnerKind), 255));
-    owner.id = static_cast<std::int32_t>(number(field::kOwnerId));
-    owner.uid = static_cast<std::uint32_t>(number(field::kOwnerUid));
-    owner.euid = static_cast<std::uint32_t>(number(field::kOwnerEuid));
-    owner.signal = static_cast<std::int32_t>(number(field::kOwnerSignal));
+    owner.kind = static_cast<LeaseOwner::Kind>(
+        std::min<std::int64_t>(fields.get<std::int64_t>(field::kOwnerKind), 255));
+    owner.id = fields.get<std::int32_t>(field::kOwnerId);
+    owner.uid = fields.get<std::uint32_t>(field::kOwnerUid);
+    owner.euid = fields.get<std::uint32_t>(field::kOwnerEuid);
+    owner.signal = fields.get<std::int32_t>(field::kOwnerSignal);
     visitor_.on_owner(owner);
 }
 
@@ -135,14 +139,13 @@ void Locks::finish_list() {
     const List list = *list_;
     list_.reset();
     if (counted_ == nullptr) {
-        walker_.report_at(list.offset, "FILE_LOCK", kStructure,
-                          "the list of locks that begins here does not end in a marker",
-                          advise_layout(layout_.type, layout_.length));
+        refuse_layout(list.offset, "the list of locks that begins here does not end in a marker",
+                      layout_.length);
     } else if (list.seen != list.announced) {
-        walker_.report_at(list.offset, "FILE_LOCKS", kStructure,
-                          fmt::format("nr_locks is {}, and {} FILE_LOCK records follow",
-                                      list.announced, list.seen),
-                          std::string(kDamaged));
+        walker_.report({.offset = list.offset,
+                        .record = "FILE_LOCKS",
+                        .message = fmt::format("nr_locks is {}, and {} FILE_LOCK records follow",
+                                               list.announced, list.seen)});
     }
 }
 

@@ -6,10 +6,11 @@
 #include <string>
 #include <string_view>
 
-#include "ckpt-lease/linux_cr/image.hpp"
-#include "ckpt-lease/linux_cr/lock_record.hpp"
-#include "ckpt-lease/linux_cr/walker.hpp"
+#include "linux_cr/fields.hpp"
 #include "linux_cr/files.hpp"
+#include "linux_cr/image.hpp"
+#include "linux_cr/lock_record.hpp"
+#include "linux_cr/walker.hpp"
 
 namespace ckpt_lease::linux_cr {
 
@@ -24,7 +25,7 @@ class Locks {
     /// Reads the current record if its type is one of the layout's; false if it is not.
     bool read(const Record& record);
     /// At LEASE_OWNER: who is signalled when the lease before it is broken.
-    void read_owner();
+    void read_owner(const Fields& fields);
     /// At any other record that we know: a list of locks is over.
     void end_list() {
         if (list_) {
@@ -42,7 +43,8 @@ class Locks {
     void finish_list();
     void read_file_locks();
     void read_file_lock();
-    void report(std::string_view record, std::string message, std::string hint) const;
+    void damaged(std::string_view record, std::string message) const;
+    void refuse_layout(std::uint64_t offset, std::string message, std::uint32_t length) const;
     [[nodiscard]] bool has_length(std::uint32_t expected, std::string_view name) const;
     [[nodiscard]] bool takes_another() const;
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/linux_cr/new_image.hpp"
+#include "linux_cr/new_image.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <iterator>
@@ -10,14 +9,11 @@
 #include <span>
 
 #include "ckpt-lease/base/bytes.hpp"
-#include "ckpt-lease/linux_cr/lock_record.hpp"
-#include "ckpt-lease/linux_cr/record_types.hpp"
+#include "linux_cr/lock_record.hpp"
+#include "linux_cr/record_types.hpp"
 
 namespace ckpt_lease::linux_cr {
 namespace {
-
-constexpr ByteOrder kNative =
-    std::endian::native == std::endian::little ? ByteOrder::little : ByteOrder::big;
 
 // What a v23 kernel writes.
 constexpr std::uint16_t kRevision = 6;
@@ -44,7 +40,7 @@ constexpr Field kTime{"time", 56, 8, false};
 class Writer {
  public:
     explicit Writer(const NewImage& image, const Layout& layout)
-        : image_(image), codec_(layout, kNative) {}
+        : image_(image), codec_(layout, kNativeOrder) {}
 
     std::string write() {
         write_header();
@@ -70,7 +66,7 @@ class Writer {
         put(field::kLength, length);
     }
     template <std::integral Number>
-    void put(const Field& field, Number value, ByteOrder order = kNative) {
+    void put(const Field& field, Number value, ByteOrder order = kNativeOrder) {
         const auto bytes = encode(static_cast<std::uint64_t>(value), field.width, order);
         const auto text = as_text(std::span(bytes).first(field.width));
         bytes_.replace(record_ + field.offset, field.width, text);
@@ -82,7 +78,7 @@ class Writer {
         bytes_.replace(record_ + kRecordHeader, payload.size(), payload);
     }
     static void append_s32(std::string& payload, std::int32_t value) {
-        const auto bytes = encode(static_cast<std::uint32_t>(value), 4, kNative);
+        const auto bytes = encode(static_cast<std::uint32_t>(value), 4, kNativeOrder);
         payload += as_text(std::span(bytes).first(4));
     }
 

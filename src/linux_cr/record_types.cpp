@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/linux_cr/record_types.hpp"
+#include "linux_cr/record_types.hpp"
 
 #include <fmt/format.h>
 

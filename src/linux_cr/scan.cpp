@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 #include "ckpt-lease/base/text.hpp"
-#include "ckpt-lease/linux_cr/image.hpp"
+#include "linux_cr/fields.hpp"
 #include "linux_cr/files.hpp"
+#include "linux_cr/image.hpp"
 #include "linux_cr/locks.hpp"
-#include "linux_cr/structure_fault.hpp"
 #include "linux_cr/tasks.hpp"
 
 namespace ckpt_lease::linux_cr {
@@ -34,6 +36,9 @@ class Scanner {
         if (const auto* const counted = std::get_if<CountedList>(&layout.list_end)) {
             wanted_.add(counted->type);
         }
+        for (const Known& known : known_types()) {
+            wanted_.add(known.type);
+        }
     }
     Scanner(const Scanner&) = delete;
     Scanner& operator=(const Scanner&) = delete;
@@ -51,215 +56,148 @@ class Scanner {
     }
 
  private:
-    // What the record after this one must be, where it belongs to this one.
-    enum class Follower : std::uint8_t {
-        none,
-        uts_release,
-        uts_version,
-        uts_machine,
-        pids,
-        tree,
-        comm,
-        message
+    // What the record behind another must be, where it belongs to that one.
+    struct Follower {
+        std::uint32_t type;
+        std::string_view what;  // it holds
+        void (*read)(Scanner& scanner);
+        const Follower* next = nullptr;  // the one behind it
     };
 
+    // A record that says something about leases. Those of the layout are for Locks to know.
+    struct Known {
+        std::uint32_t type = 0;
+        void (*read)(Scanner& scanner, const Fields& fields) = nullptr;
+        const Follower* follower = nullptr;
+        bool ends_list = true;  // it cannot stand in a list of locks
+    };
+
+    // Those first that images have most of.
+    static std::span<const Known> known_types() {
+        static constexpr std::string_view kNames = "the names of the kernel";
+        static constexpr Follower kMachine{
+            kBuffer, kNames,
+            [](Scanner& s) { s.facts_.uts_machine = s.walker_.text(kLongestUtsName); }};
+        static constexpr Follower kVersion{
+            kBuffer, kNames,
+            [](Scanner& s) { s.facts_.uts_version = s.walker_.text(kLongestUtsName); }, &kMachine};
+        static constexpr Follower kRelease{
+            kBuffer, kNames,
+            [](Scanner& s) { s.facts_.uts_release = s.walker_.text(kLongestUtsName); }, &kVersion};
+        static constexpr Follower kPidsEntries{kBuffer, "the entries of PIDS",
+                                               [](Scanner& s) { s.tasks_.read_pids_buffer(); }};
+        static constexpr Follower kTreeEntries{kBuffer, "the entries of TREE",
+                                               [](Scanner& s) { s.tasks_.read_tree_buffer(); }};
+        static constexpr Follower kComm{kString, "the command name of TASK",
+                                        [](Scanner& s) { s.tasks_.read_comm(); }};
+        static constexpr Follower kMessage{kString, "the message of ERROR",
+                                           [](Scanner& s) { s.report_failed_checkpoint(); }};
+        using F = const Fields&;
+        static constexpr std::array kKnown{
+            Known{kFileDesc, [](Scanner& s, F fields) { s.files_.read_file_desc(fields); }},
+            Known{kObjref, [](Scanner& s, F fields) { s.files_.read_objref(fields); }},
+            Known{kFile, [](Scanner& s, F) { s.files_.read_file(); }},
+            Known{kFileName, [](Scanner& s, F) { s.files_.read_file_name(); }},
+            Known{kLeaseOwner, [](Scanner& s, F fields) { s.locks_.read_owner(fields); }, nullptr,
+                  false},
+            Known{kTask, [](Scanner& s, F) { s.read_task(); }, &kComm},
+            Known{kTaskObjs, [](Scanner& s, F fields) { s.read_task_objs(fields); }},
+            Known{kFileTable, [](Scanner& s, F fields) { s.files_.read_file_table(fields); }},
+            Known{kFs, [](Scanner& s, F) { s.files_.read_fs(); }},
+            Known{kHeader, [](Scanner& s, F) { s.read_header(); }, &kRelease},
+            Known{kPids, [](Scanner& s, F fields) { s.tasks_.read_pids(fields); }, &kPidsEntries},
+            Known{kTree, [](Scanner& s, F fields) { s.tasks_.read_tree(fields); }, &kTreeEntries},
+            Known{kCheckpointId,
+                  [](Scanner& s, F fields) {
+                      s.facts_.checkpoint_id = fields.get(field::kCheckpointIdValue);
+                  },
+                  nullptr, false},
+            Known{kTail, [](Scanner& s, F fields) { s.read_tail(fields.get(field::kMagic)); }},
+            // Whatever was going on breaks off here, and that is no news.
+            Known{kError, [](Scanner&, F) {}, &kMessage, false},
+        };
+        return kKnown;
+    }
+
     // A record that must follow is looked at whatever it is.
-    bool next() { return follower_ == Follower::none ? walker_.next(wanted_) : walker_.next(); }
+    bool next() { return follower_ == nullptr ? walker_.next(wanted_) : walker_.next(); }
 
     void read_record() {
         const Record& record = walker_.record();
-        if (follower_ != Follower::none && read_follower(record)) {
+        if (follower_ != nullptr && read_follower(record)) {
             return;
         }
         if (locks_.read(record)) {
             return;
         }
-        switch (record.type) {
-            case kHeader:
-            case kObjref:
-            case kPids:
-            case kTree:
-            case kTask:
-            case kTaskObjs:
-            case kFileTable:
-            case kFileDesc:
-            case kFileName:
-            case kFile:
-            case kFs:
-            case kTail:
-                locks_.end_list();
-                if (has_least_length(record)) {
-                    read_known(record);
-                }
-                break;
-            case kLeaseOwner:
-                if (has_least_length(record)) {
-                    locks_.read_owner();
-                }
-                break;
-            case kCheckpointId:
-                if (has_least_length(record)) {
-                    facts_.checkpoint_id = load(walker_.bytes(field::kCheckpointIdValue.end()),
-                                                field::kCheckpointIdValue, walker_.order());
-                }
-                break;
-            case kError:
-                // Whatever was going on breaks off here, and that is no news.
-                follower_ = Follower::message;
-                break;
-            default:
-                break;  // says nothing about leases, or nobody knows what it says
+        const auto all = known_types();
+        const auto known = std::find_if(all.begin(), all.end(),
+                                        [&](const Known& k) { return k.type == record.type; });
+        if (known == all.end()) {
+            return;  // says nothing about leases, or nobody knows what it says
         }
-    }
-
-    void read_known(const Record& record) {
-        switch (record.type) {
-            case kHeader:
-                read_header();
-                break;
-            case kObjref:
-                files_.read_objref();
-                break;
-            case kPids:
-                tasks_.read_pids();
-                follower_ = Follower::pids;
-                break;
-            case kTree:
-                tasks_.read_tree();
-                follower_ = Follower::tree;
-                break;
-            case kTask:
-                files_.end_table();
-                tasks_.read_task();
-                follower_ = Follower::comm;
-                break;
-            case kTaskObjs:
-                tasks_.read_objs();
-                files_.read_task_objs(tasks_.current());
-                break;
-            case kFileTable:
-                files_.read_file_table();
-                break;
-            case kFileDesc:
-                files_.read_file_desc();
-                break;
-            case kFileName:
-                files_.read_file_name();
-                break;
-            case kFile:
-                files_.read_file();
-                break;
-            case kFs:
-                files_.read_fs();
-                break;
-            default:
-                read_tail();
-                break;
+        if (known->ends_list) {
+            locks_.end_list();
         }
-    }
-
-    bool has_least_length(const Record& record) const {
         const std::uint32_t least = find_kind(record.type)->least_length;
-        if (record.length >= least) {
-            return true;
+        if (record.length < least) {
+            walker_.damaged(
+                fmt::format("its length is {}, and it takes at least {}", record.length, least));
+        } else if (const auto bytes = walker_.bytes(least); !bytes.empty()) {
+            follower_ = known->follower;
+            known->read(*this, Fields(bytes, walker_.order()));
         }
-        walker_.report(
-            kStructure,
-            fmt::format("its length is {}, and it takes at least {}", record.length, least),
-            std::string(kDamaged));
-        return false;
     }
 
     // False if the record is something else, which is a problem of the record before.
     bool read_follower(const Record& record) {
-        const Follower follower = follower_;
-        follower_ = Follower::none;
+        const Follower& follower = *std::exchange(follower_, nullptr);
         if (record.type == kError) {
             return false;
         }
-        const bool is_text = follower == Follower::comm || follower == Follower::message;
-        if (record.type != (is_text ? kString : kBuffer)) {
-            walker_.report(kStructure,
-                           fmt::format("a {} should stand here, with {}",
-                                       is_text ? "STRING" : "BUFFER", describe(follower)),
-                           std::string(kDamaged));
+        if (record.type != follower.type) {
+            walker_.damaged(fmt::format("a {} should stand here, with {}",
+                                        record_name(follower.type), follower.what));
             return false;
         }
-        switch (follower) {
-            case Follower::uts_release:
-                facts_.uts_release = read_text(kLongestUtsName);
-                follower_ = Follower::uts_version;
-                break;
-            case Follower::uts_version:
-                facts_.uts_version = read_text(kLongestUtsName);
-                follower_ = Follower::uts_machine;
-                break;
-            case Follower::uts_machine:
-                facts_.uts_machine = read_text(kLongestUtsName);
-                break;
-            case Follower::pids:
-                tasks_.read_pids_buffer();
-                break;
-            case Follower::tree:
-                tasks_.read_tree_buffer();
-                break;
-            case Follower::comm:
-                tasks_.read_comm();
-                break;
-            case Follower::message:
-                report_failed_checkpoint();
-                break;
-            case Follower::none:
-                break;
-        }
+        follower_ = follower.next;
+        follower.read(*this);
         return true;
     }
 
-    static std::string_view describe(Follower follower) {
-        switch (follower) {
-            case Follower::pids:
-                return "the entries of PIDS";
-            case Follower::tree:
-                return "the entries of TREE";
-            case Follower::comm:
-                return "the command name of TASK";
-            case Follower::message:
-                return "the message of ERROR";
-            default:
-                return "the names of the kernel";
-        }
+    void read_task() {
+        files_.end_table();
+        tasks_.read_task();
     }
 
-    // Up to the first NUL of the payload; a NUL in the first place is part of ERROR's format.
-    std::string read_text(std::size_t longest, bool skip_first_nul = false) {
-        const auto bytes = walker_.bytes(kRecordHeader + longest);
-        if (bytes.empty()) {
-            return {};
-        }
-        std::string_view text = as_text(bytes.subspan(kRecordHeader));
-        if (skip_first_nul && text.starts_with('\0')) {
-            text.remove_prefix(1);
-        }
-        return std::string(text.substr(0, text.find('\0')));
+    void read_task_objs(const Fields& fields) {
+        tasks_.read_objs();
+        files_.read_task_objs(fields, tasks_.current());
     }
 
     void read_header() {
+        const Follower* const names = std::exchange(follower_, nullptr);
         if (facts_.has_header) {
-            walker_.report(kStructure, "this is the second HEADER of the image",
-                           "two images in one file have to be taken apart");
+            walker_.report({.message = "this is the second HEADER of the image",
+                            .hint = "two images in one file have to be taken apart"});
             return;
         }
         const std::uint32_t length = walker_.record().length;
-        const auto bytes = walker_.bytes(std::min<std::size_t>(length, io::Source::kPeekLimit));
+        if (length > io::Source::kPeekLimit) {
+            // Its end, where the time stands, would be out of sight. Kernels write some 90 bytes.
+            walker_.damaged(fmt::format("its length is {}, and {} are the most", length,
+                                        io::Source::kPeekLimit));
+            return;
+        }
+        const auto bytes = walker_.bytes(length);
         if (bytes.empty()) {
             return;
         }
         const ByteOrder order = walker_.order();
         if (load(bytes, field::kMagic, order) != kHeaderMagic) {
-            walker_.report(kStructure,
-                           fmt::format("its magic is {:#018x}, not {:#018x}",
-                                       load(bytes, field::kMagic, order), kHeaderMagic),
-                           "this is no linux-cr image, or a damaged one");
+            walker_.report({.message = fmt::format("its magic is {:#018x}, not {:#018x}",
+                                                   load(bytes, field::kMagic, order), kHeaderMagic),
+                            .hint = "this is no linux-cr image, or a damaged one"});
             ended_ = true;
             return;
         }
@@ -274,39 +212,32 @@ class Scanner {
                         load(bytes, field::kMinor, order), load(bytes, field::kPatch, order));
         const Field time{"time", static_cast<std::uint16_t>(bytes.size() - kTimeFromEnd), 8, false};
         facts_.time = load(bytes, time, order);
-        follower_ = Follower::uts_release;
+        follower_ = names;
         visitor_.on_header(facts_);
     }
 
-    void read_tail() {
+    void read_tail(std::uint64_t magic) {
         files_.finish();
         tasks_.finish();
-        const auto bytes = walker_.bytes(field::kMagic.end());
-        if (bytes.empty()) {
-            return;
-        }
-        const std::uint64_t magic = load(bytes, field::kMagic, walker_.order());
         if (magic != kTailMagic) {
-            walker_.report(kStructure,
-                           fmt::format("its magic is {:#018x}, not {:#018x}", magic, kTailMagic),
-                           std::string(kDamaged));
+            walker_.damaged(fmt::format("its magic is {:#018x}, not {:#018x}", magic, kTailMagic));
         }
         ended_ = true;
         const std::uint64_t beyond = walker_.pass_rest();
         facts_.complete = magic == kTailMagic && !walker_.is_broken();
         if (beyond > 0) {
-            walker_.report(Problem::Severity::warning,
-                           fmt::format("{} bytes follow the end of the image", beyond),
-                           "they are kept as they are, and a restart does not read them");
+            walker_.report({.severity = Problem::Severity::warning,
+                            .message = fmt::format("{} bytes follow the end of the image", beyond),
+                            .hint = "they are kept as they are, and a restart does not read them"});
         }
     }
 
     void report_failed_checkpoint() {
         ended_ = true;
         walker_.report(
-            kStructure,
-            fmt::format("the checkpoint failed: {}", escape(read_text(kLongestMessage, true))),
-            "the image ends here and cannot be restarted; take the checkpoint again");
+            {.message = fmt::format("the checkpoint failed: {}",
+                                    escape(walker_.text(kLongestMessage, true))),
+             .hint = "the image ends here and cannot be restarted; take the checkpoint again"});
     }
 
     void end() {
@@ -314,19 +245,19 @@ class Scanner {
             return;
         }
         locks_.end_list();
-        walker_.report(kStructure, "the image ends after this record, without TAIL",
-                       "the checkpoint or its copy was cut off; copy it again, or take it again");
+        walker_.report(
+            {.message = "the image ends after this record, without TAIL",
+             .hint = "the checkpoint or its copy was cut off; copy it again, or take it again"});
     }
 
     ImageFacts& facts_;
-    WantedTypes wanted_{kHeader,   kObjref,   kPids, kTree, kTask, kTaskObjs, kFileTable,
-                        kFileDesc, kFileName, kFile, kFs,   kTail, kError};
+    WantedTypes wanted_{};
     Walker walker_;
     Tasks tasks_;
     Files files_;
     Locks locks_;
     ScanVisitor& visitor_;
-    Follower follower_ = Follower::none;
+    const Follower* follower_ = nullptr;  // that the next record must be
     bool ended_ = false;
 };
 

@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "linux_cr/structure_fault.hpp"
-
 namespace ckpt_lease::linux_cr {
 namespace {
 
@@ -22,29 +20,22 @@ bool Tasks::check_count(std::uint64_t count, std::string_view field) const {
     if (count <= kMostTasks) {
         return true;
     }
-    walker_.report(
-        kStructure,
-        fmt::format("{} is {}, and no system has more than {}", field, count, kMostTasks),
-        std::string(kDamaged));
+    walker_.damaged(
+        fmt::format("{} is {}, and no system has more than {}", field, count, kMostTasks));
     return false;
 }
 
 void Tasks::check_first(bool seen, std::string_view name) const {
     if (seen) {
-        walker_.report(kStructure, fmt::format("this is the second {} of the image", name),
-                       std::string(kDamaged));
+        walker_.damaged(fmt::format("this is the second {} of the image", name));
     }
 }
 
-void Tasks::read_pids() {
-    const auto bytes = walker_.bytes(field::kPidsOffset.end());
-    if (bytes.empty()) {
-        return;
-    }
+void Tasks::read_pids(const Fields& fields) {
     check_first(has_pids_, "PIDS");
     has_pids_ = true;
-    nr_pids_ = static_cast<std::uint32_t>(load(bytes, field::kNrPids, walker_.order()));
-    pids_offset_ = static_cast<std::uint32_t>(load(bytes, field::kPidsOffset, walker_.order()));
+    nr_pids_ = fields.get<std::uint32_t>(field::kNrPids);
+    pids_offset_ = fields.get<std::uint32_t>(field::kPidsOffset);
     check_count(nr_pids_, field::kNrPids.name);
 }
 
@@ -76,23 +67,17 @@ void Tasks::read_pids_buffer() {
         return;
     }
     if (too_many || expected != Expected::depth || container_pids_.size() != nr_pids_) {
-        walker_.report(kStructure,
-                       fmt::format("PIDS says {} entries, and its BUFFER holds {}{}", nr_pids_,
-                                   container_pids_.size(),
-                                   expected == Expected::depth ? "" : " and a part of one"),
-                       std::string(kDamaged));
+        walker_.damaged(fmt::format("PIDS says {} entries, and its BUFFER holds {}{}", nr_pids_,
+                                    container_pids_.size(),
+                                    expected == Expected::depth ? "" : " and a part of one"));
     }
 }
 
-void Tasks::read_tree() {
-    const auto bytes = walker_.bytes(field::kNrTasks.end());
-    if (bytes.empty()) {
-        return;
-    }
+void Tasks::read_tree(const Fields& fields) {
     check_first(has_tree_, "TREE");
     has_tree_ = true;
     tree_ = walker_.record();
-    nr_tasks_ = static_cast<std::uint32_t>(load(bytes, field::kNrTasks, walker_.order()));
+    nr_tasks_ = fields.get<std::uint32_t>(field::kNrTasks);
     check_count(nr_tasks_, field::kNrTasks.name);
 }
 
@@ -104,21 +89,17 @@ std::int32_t Tasks::pid_of(std::uint64_t entry, std::int32_t vpid) const {
     if (index >= 1 && static_cast<std::uint64_t>(index) <= container_pids_.size()) {
         return container_pids_[static_cast<std::size_t>(index - 1)];
     }
-    walker_.report(kStructure,
-                   fmt::format("vpid {} of task {} refers to none of the {} entries of PIDS", vpid,
-                               entry, container_pids_.size()),
-                   std::string(kDamaged));
+    walker_.damaged(fmt::format("vpid {} of task {} refers to none of the {} entries of PIDS", vpid,
+                                entry, container_pids_.size()));
     return 0;
 }
 
 void Tasks::read_tree_buffer() {
     const std::uint64_t payload = walker_.record().length - kRecordHeader;
     if (payload != nr_tasks_ * kWordsOfTreeEntry * 4) {
-        walker_.report(
-            kStructure,
+        walker_.damaged(
             fmt::format("TREE says {} tasks, which take {} bytes, and its BUFFER holds {}",
-                        nr_tasks_, nr_tasks_ * kWordsOfTreeEntry * 4, payload),
-            std::string(kDamaged));
+                        nr_tasks_, nr_tasks_ * kWordsOfTreeEntry * 4, payload));
     }
     std::uint64_t word_number = 0;
     walker_.read_words([&](std::uint32_t word) {
@@ -135,37 +116,29 @@ void Tasks::read_task() {
     if (begun_ <= pids_.size()) {
         current_.pid = pids_[static_cast<std::size_t>(begun_ - 1)];
     } else {
-        walker_.report(kStructure,
-                       fmt::format("this is task {}, and TREE lists {}", begun_, pids_.size()),
-                       std::string(kDamaged));
+        walker_.damaged(fmt::format("this is task {}, and TREE lists {}", begun_, pids_.size()));
     }
 }
 
 void Tasks::read_objs() {
     if (has_objs_) {
-        walker_.report(kStructure, "this is the second TASK_OBJS of the task",
-                       std::string(kDamaged));
+        walker_.damaged("this is the second TASK_OBJS of the task");
     }
     has_objs_ = true;
 }
 
 void Tasks::read_comm() {
-    const auto bytes = walker_.bytes(kRecordHeader + kLongestComm);
-    if (!bytes.empty()) {
-        const std::string_view text = as_text(bytes.subspan(kRecordHeader));
-        current_.comm = text.substr(0, text.find('\0'));
-    }
+    current_.comm = walker_.text(kLongestComm);
 }
 
 void Tasks::finish() {
     if (!has_tree_) {
-        walker_.report(kStructure, "there is no TREE before it: the image lists no tasks",
-                       std::string(kDamaged));
+        walker_.damaged("there is no TREE before it: the image lists no tasks");
     } else if (begun_ < nr_tasks_) {
-        walker_.report_at(
-            tree_.offset, "TREE", kStructure,
-            fmt::format("nr_tasks is {}, and {} TASK records follow", nr_tasks_, begun_),
-            std::string(kDamaged));
+        walker_.report({.offset = tree_.offset,
+                        .record = "TREE",
+                        .message = fmt::format("nr_tasks is {}, and {} TASK records follow",
+                                               nr_tasks_, begun_)});
     }
 }
 

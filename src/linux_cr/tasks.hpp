@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "ckpt-lease/lease/lock_list.hpp"
-#include "ckpt-lease/linux_cr/walker.hpp"
+#include "linux_cr/fields.hpp"
+#include "linux_cr/walker.hpp"
 
 namespace ckpt_lease::linux_cr {
 
@@ -16,9 +17,9 @@ class Tasks {
  public:
     explicit Tasks(Walker& walker) : walker_(walker) {}
 
-    void read_pids();         ///< at PIDS
-    void read_pids_buffer();  ///< at the BUFFER behind it
-    void read_tree();         ///< at TREE
+    void read_pids(const Fields& fields);  ///< at PIDS
+    void read_pids_buffer();               ///< at the BUFFER behind it
+    void read_tree(const Fields& fields);  ///< at TREE
     void read_tree_buffer();
     void read_task();
     void read_comm();  ///< at the STRING behind TASK

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/linux_cr/walker.hpp"
+#include "linux_cr/walker.hpp"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 namespace ckpt_lease::linux_cr {
 namespace {
 
-constexpr std::string_view kTakeAgain =
+constexpr const char* kTakeAgain =
     "copy the image again, or take the checkpoint again; nothing can be restarted from this one";
 
 constexpr std::uint64_t kToTheEnd = std::numeric_limits<std::uint64_t>::max();
@@ -19,19 +19,19 @@ constexpr std::uint64_t kToTheEnd = std::numeric_limits<std::uint64_t>::max();
 struct Lookalike {
     std::string_view start;
     std::string_view name;
-    std::string_view hint;
+    bool is_compressed = false;
 };
 constexpr std::array<Lookalike, 6> kLookalikes{{
-    {"\x1f\x8b", "gzip-compressed data", "zcat FILE | ckpt-lease show -"},
-    {"\x28\xb5\x2f\xfd", "zstd-compressed data", "zstdcat FILE | ckpt-lease show -"},
+    {"\x1f\x8b", "gzip-compressed data", true},
+    {"\x28\xb5\x2f\xfd", "zstd-compressed data", true},
     {"\xfd"
      "7zXZ",
-     "xz-compressed data", "xzcat FILE | ckpt-lease show -"},
-    {"BZh", "bzip2-compressed data", "bzcat FILE | ckpt-lease show -"},
+     "xz-compressed data", true},
+    {"BZh", "bzip2-compressed data", true},
     {"\x7f"
      "ELF",
-     "an ELF file", "give the image that the checkpoint wrote"},
-    {"{", "text, perhaps JSON", "give the image that the checkpoint wrote"},
+     "an ELF file"},
+    {"{", "text, perhaps JSON"},
 }};
 
 }  // namespace
@@ -39,21 +39,27 @@ constexpr std::array<Lookalike, 6> kLookalikes{{
 Walker::Walker(io::Source& source, ProblemSink problems)
     : source_(source), problems_(std::move(problems)) {}
 
-void Walker::report(Problem::Severity severity, std::string message, std::string hint) const {
-    report_at(record_.offset, record_name(record_.type), severity, std::move(message),
-              std::move(hint));
+void Walker::report(Problem problem) const {
+    problem.file = source_.name();
+    if (!problem.offset) {
+        problem.offset = record_.offset;
+        problem.record = record_name(record_.type);
+    }
+    if (problem.severity == Problem::Severity::structure && problem.hint.empty() &&
+        problem.advice == Advice::none) {
+        problem.hint = "the image is damaged; copy it again";
+    }
+    problems_(problem);
 }
 
-void Walker::report_at(std::uint64_t offset, std::string record, Problem::Severity severity,
-                       std::string message, std::string hint) const {
-    Problem problem;
-    problem.severity = severity;
-    problem.file = source_.name();
-    problem.offset = offset;
-    problem.record = std::move(record);
-    problem.message = std::move(message);
-    problem.hint = std::move(hint);
-    problems_(problem);
+std::string_view Walker::text(std::size_t longest, bool first) {
+    const auto record = bytes(kRecordHeader + longest);
+    if (record.empty()) {
+        return {};
+    }
+    std::string_view text = as_text(record.subspan(kRecordHeader));
+    text.remove_prefix(first && text.starts_with('\0') ? 1 : 0);
+    return text.substr(0, text.find('\0'));
 }
 
 bool Walker::break_off() {
@@ -62,16 +68,18 @@ bool Walker::break_off() {
 }
 
 void Walker::report_no_image(std::span<const std::byte> start) {
-    std::string what = start.empty() ? "the file is empty" : "this is no linux-cr image";
-    std::string_view hint = "an image begins with a HEADER record: its type, 1, in 4 bytes";
+    Problem problem{.offset = 0,
+                    .message = start.empty() ? "the file is empty" : "this is no linux-cr image",
+                    .hint = "an image begins with a HEADER record: its type, 1, in 4 bytes"};
     for (const Lookalike& lookalike : kLookalikes) {
         if (as_text(start).starts_with(lookalike.start)) {
-            what = fmt::format("this is no linux-cr image but {}", lookalike.name);
-            hint = lookalike.hint;
+            problem.message += fmt::format(" but {}", lookalike.name);
+            problem.hint = lookalike.is_compressed ? "decompress it first"
+                                                   : "give the image that the checkpoint wrote";
         }
     }
     break_off();
-    report_at(0, {}, Problem::Severity::structure, what, std::string(hint));
+    report(std::move(problem));
 }
 
 // The type of the first record is 1 in the byte order of the machine that wrote the image.
@@ -105,10 +113,10 @@ bool Walker::next() {
         if (!header.empty()) {
             const std::size_t size = header.size();
             break_off();
-            report_at(
-                offset, {}, Problem::Severity::structure,
-                fmt::format("the image ends after {} of the 8 bytes that begin a record", size),
-                std::string(kTakeAgain));
+            report({.offset = offset,
+                    .message = fmt::format(
+                        "the image ends after {} of the 8 bytes that begin a record", size),
+                    .hint = kTakeAgain});
         }
         return false;  // the record before stays the current one
     }
@@ -116,9 +124,9 @@ bool Walker::next() {
     passed_ = 0;
     if (record_.length < kRecordHeader) {
         break_off();
-        report(Problem::Severity::structure,
-               fmt::format("its length is {}, and the shortest record has 8 bytes", record_.length),
-               "the image is damaged here or shortly before; copy it again");
+        report({.message = fmt::format("its length is {}, and the shortest record has 8 bytes",
+                                       record_.length),
+                .hint = "the image is damaged here or shortly before; copy it again"});
         return false;
     }
     ++count_;
@@ -195,10 +203,10 @@ bool Walker::pass(std::uint64_t count) {
 void Walker::report_cut_off() {
     source_.skip(kToTheEnd);
     break_off();
-    report(Problem::Severity::structure,
-           fmt::format("the record is {} bytes long, and the image ends after {} of them",
-                       record_.length, source_.offset() - record_.offset),
-           std::string(kTakeAgain));
+    report(
+        {.message = fmt::format("the record is {} bytes long, and the image ends after {} of them",
+                                record_.length, source_.offset() - record_.offset),
+         .hint = kTakeAgain});
 }
 
 std::uint64_t Walker::pass_rest() {

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <bit>
 #include <cerrno>
 #include <cstdint>
 #include <span>
@@ -14,7 +13,7 @@
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/linux_cr/layout.hpp"
-#include "ckpt-lease/linux_cr/lock_record.hpp"
+#include "linux_cr/lock_record.hpp"
 #include "live/fd.hpp"
 #include "live/lease_calls.hpp"
 
@@ -31,9 +30,6 @@ struct FileLocksCkpt {
     std::uint32_t flags = 0;
     std::uint64_t begin_ns = 0;  // CLOCK_MONOTONIC at the start of the restart; 0: now
 };
-
-constexpr ByteOrder kNativeOrder =
-    std::endian::native == std::endian::little ? ByteOrder::little : ByteOrder::big;
 
 // The layout of the records that these commands write and read: FILE_LOCKS says how many follow.
 const linux_cr::Layout& kernel_layout() {

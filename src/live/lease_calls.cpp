@@ -8,8 +8,8 @@
 
 #include <cerrno>
 
-#include "ckpt-lease/live/processes.hpp"
 #include "live/proc_text.hpp"
+#include "live/processes.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -106,9 +106,12 @@ int set_lease(int fd, int number, LockType type) {
     });
 }
 
-int remove_lease(int fd) {
+int remove_lease(int fd, bool* was_there) {
     const int error = error_of(fcntl(fd, F_SETLEASE, F_UNLCK));
-    return error == EAGAIN ? 0 : error;  // there was none
+    if (was_there != nullptr) {
+        *was_there = error != EAGAIN;
+    }
+    return error == EAGAIN ? 0 : error;
 }
 
 bool look_at_deadline(int fd) {

@@ -7,9 +7,8 @@
 #include <chrono>
 #include <thread>
 
-#include "ckpt-lease/base/inode.hpp"
+#include "base/inode.hpp"
 #include "ckpt-lease/lease/lock.hpp"
-#include "ckpt-lease/lease/owner.hpp"
 #include "live/fd.hpp"
 
 namespace ckpt_lease::live {
@@ -40,7 +39,8 @@ struct LeaseNow {
 /// Whatever this process has open there is closed. EAGAIN, which an opener that is about to go away
 /// may cause, is tried again for a few milliseconds.
 [[nodiscard]] int set_lease(int fd, int number, LockType type);
-[[nodiscard]] int remove_lease(int fd);
+/// It may have been none, which `was_there` tells.
+[[nodiscard]] int remove_lease(int fd, bool* was_there = nullptr);
 
 /// Has the kernel end a break whose deadline is over; true if one goes on.
 [[nodiscard]] bool look_at_deadline(int fd);

@@ -7,7 +7,7 @@
 #include <span>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 
 namespace ckpt_lease::live {
 

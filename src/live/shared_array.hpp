@@ -11,7 +11,7 @@
 #include <span>
 #include <type_traits>
 
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 
 namespace ckpt_lease::live {
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "render/json_writer.hpp"
 
-#include <algorithm>
-#include <cstring>
 #include <string>
 
 #include "ckpt-lease/base/text.hpp"
 
-namespace ckpt_lease {
+namespace ckpt_lease::render {
 namespace {
 
 // What stands for itself in a string, most of the time. Without branches, so that compilers look at
@@ -48,8 +46,13 @@ JsonWriter& JsonWriter::value(bool value) {
 }
 
 JsonWriter& JsonWriter::value(std::string_view utf8) {
+    if (utf8.size() <= kLongestKey && is_plain(utf8)) {
+        return word(utf8);
+    }
     before_value();
-    write_string(utf8);
+    out_.write("\"");
+    out_.write(escape_for_json(utf8));
+    out_.write("\"");
     return *this;
 }
 
@@ -57,25 +60,6 @@ JsonWriter& JsonWriter::null() {
     before_value();
     out_.write("null");
     return *this;
-}
-
-JsonWriter& JsonWriter::repeat(std::string_view text) {
-    before_value();
-    out_.write(text);
-    after_key_ = text.ends_with(':');
-    return *this;
-}
-
-bool JsonWriter::elements(std::string_view text) {
-    text.remove_prefix(1);  // the bracket
-    if (text.empty()) {
-        return false;
-    }
-    if (!std::exchange(levels_.back().empty, false)) {
-        out_.write(",");
-    }
-    out_.write(text);
-    return true;
 }
 
 JsonWriter& JsonWriter::seconds(Nanoseconds span) {
@@ -86,6 +70,9 @@ JsonWriter& JsonWriter::seconds(Nanoseconds span) {
 }
 
 JsonWriter& JsonWriter::bytes_member(std::string_view name, std::string_view bytes) {
+    if (bytes.size() <= kLongestKey && is_plain(bytes)) {
+        return key(name).word(bytes);
+    }
     if (is_utf8(bytes)) {
         return member(name, bytes);
     }
@@ -93,18 +80,8 @@ JsonWriter& JsonWriter::bytes_member(std::string_view name, std::string_view byt
     return member(std::string(name) + "_bytes", std::string_view(to_hex(bytes)));
 }
 
-void JsonWriter::write_string(std::string_view utf8) {
-    if (utf8.size() <= Out::kMostRoom - 2 && is_plain(utf8)) {
-        char* const to = out_.room(utf8.size() + 2);
-        to[0] = '"';
-        std::memcpy(to + 1, utf8.data(), utf8.size());
-        to[utf8.size() + 1] = '"';
-        out_.take(utf8.size() + 2);
-        return;
-    }
-    out_.write("\"");
-    out_.write(escape_for_json(utf8));
-    out_.write("\"");
+JsonWriter& JsonWriter::begin_document(std::string_view command) {
+    return begin_object().member("schema", "ckpt-lease/" + std::string(command) + "/1");
 }
 
-}  // namespace ckpt_lease
+}  // namespace ckpt_lease::render

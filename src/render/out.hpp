@@ -7,16 +7,14 @@
 #include <cstring>
 #include <iterator>
 #include <memory>
-#include <optional>
-#include <string>
 #include <string_view>
 #include <utility>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 
-namespace ckpt_lease {
+namespace ckpt_lease::render {
 
 /// Text on its way to a file, written in large pieces. What is printed is out for certain only
 /// after flush(), which throws Error(io) if it cannot be.
@@ -27,8 +25,6 @@ class Out {
     enum class Kind : unsigned char { results, messages };
 
     Out(io::File file, Kind kind) : file_(std::move(file)), kind_(kind) {}
-    /// Appends to `text` instead, which must outlive it.
-    explicit Out(std::string& text) : text_(&text) {}
 
     template <typename... Args>
     void print(fmt::format_string<Args...> format, Args&&... args) {
@@ -72,24 +68,22 @@ class Out {
         }
     }
     void pass_on(std::string_view text) {
-        if (text_ != nullptr) {
-            text_->append(text);
-            return;
-        }
         try {
-            file_->write(as_bytes(text));
-        } catch (const Error&) {
+            file_.write(as_bytes(text));
+        } catch (const Error& error) {
             if (kind_ == Kind::results) {
-                throw;
+                // Whoever reads this is no image, which could be written elsewhere.
+                Problem problem = error.problem();
+                problem.advice = Advice::none;
+                throw Error(error.kind(), std::move(problem));
             }
         }
     }
 
-    std::optional<io::File> file_;
-    std::string* text_ = nullptr;
-    Kind kind_ = Kind::results;
+    io::File file_;
+    Kind kind_;
     std::unique_ptr<char[]> buffer_{new char[kSize]};
     std::size_t used_ = 0;
 };
 
-}  // namespace ckpt_lease
+}  // namespace ckpt_lease::render

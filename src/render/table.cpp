@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "render/table.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "ckpt-lease/base/text.hpp"
 
-namespace ckpt_lease {
+namespace ckpt_lease::render {
 namespace {
 
 constexpr std::string_view kGap = "  ";
@@ -22,6 +25,19 @@ std::string_view take_line(std::string_view text, std::size_t width) {
     return good_end == std::string_view::npos ? fitting : fitting.substr(0, good_end + 1);
 }
 
+// `text` with each of `characters` as \xNN.
+std::string escaped(std::string_view text, std::string_view characters) {
+    std::string result;
+    for (const char each : text) {
+        if (characters.find(each) == std::string_view::npos) {
+            result += each;
+        } else {
+            result += fmt::format("\\x{:02x}", static_cast<unsigned char>(each));
+        }
+    }
+    return result;
+}
+
 std::string_view style_code(Table::Style style) {
     switch (style) {
         case Table::Style::important:
@@ -36,8 +52,8 @@ std::string_view style_code(Table::Style style) {
 
 }  // namespace
 
-Table::Table(Out& out, Page page, std::vector<Column> columns, std::string_view indent)
-    : out_(out), page_(page), columns_(std::move(columns)), indent_(indent) {}
+Table::Table(Out& out, Page page, std::vector<Column> columns, Form form)
+    : out_(out), page_(page), columns_(std::move(columns)), form_(form) {}
 
 void Table::add(std::vector<std::string> cells, Style style) {
     held_.push_back({std::move(cells), style});
@@ -60,7 +76,9 @@ void Table::flush() {
         for (const Column& column : columns_) {
             headings.cells.emplace_back(column.heading);
         }
-        print(headings);
+        if (form_.headings && !as_blocks_ && form_.lines != Lines::pairs) {
+            print(headings);
+        }
     }
     for (const Row& row : held_) {
         print(row);
@@ -71,11 +89,11 @@ void Table::flush() {
 // Columns are as wide as what they hold. If that is too much for the page, they move closer
 // together, and those that may wrap share what is left.
 void Table::set_widths() {
-    std::size_t fixed = indent_.size();
-    std::size_t natural = indent_.size();
+    std::size_t fixed = form_.indent.size();
+    std::size_t natural = form_.indent.size();
     std::vector<std::size_t> wrapped;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-        std::size_t width = columns_[i].heading.size();
+        std::size_t width = form_.headings ? columns_[i].heading.size() : 0;
         for (const Row& row : held_) {
             width = std::max(width, display_width(row.cells[i]));
         }
@@ -99,14 +117,74 @@ void Table::set_widths() {
         std::size_t& width = widths_[wrapped[i]];
         width = std::min(width, share);
         left -= std::min(left, width);
+        fixed += width;
+    }
+    as_blocks_ = fixed > page_.width;
+}
+
+void Table::print_line(const Row& row, std::string line) {
+    const std::string_view style = page_.colour ? style_code(row.style) : std::string_view();
+    line.erase(line.find_last_not_of(' ') + 1);
+    out_.print("{}{}{}\n", style, line, style.empty() ? "" : "\x1b[0m");
+}
+
+void Table::print_block(const Row& row) {
+    std::size_t most = 0;
+    for (const Column& column : columns_) {
+        most = std::max(most, column.heading.size());
+    }
+    const std::size_t before = form_.indent.size() + most + kGap.size();
+    const std::size_t width =
+        page_.width > before + kLeastWrapped ? page_.width - before : kLeastWrapped;
+    out_.write(std::exchange(any_block_, true) ? "\n" : "");
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        std::string_view rest = row.cells[i];
+        std::string_view heading = columns_[i].heading;
+        do {
+            const std::string_view cell =
+                columns_[i].kind == Kind::wrapped ? take_line(rest, width) : rest;
+            rest.remove_prefix(cell.size());
+            print_line(row, fmt::format("{}{:<{}}{}{}", form_.indent, heading, most, kGap, cell));
+            heading = {};
+        } while (!rest.empty());
     }
 }
 
+// A cell is printable text already: what is left are the characters that mean something here.
+void Table::print_raw(const Row& row) {
+    std::string line;
+    for (const std::string& cell : row.cells) {
+        line += line.empty() ? "" : " ";
+        line += cell.empty() ? "-" : escaped(cell, " ");
+    }
+    out_.print("{}\n", line);
+}
+
+void Table::print_pairs(const Row& row) {
+    std::string line;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        line += fmt::format("{}{}=\"{}\"", i == 0 ? "" : " ", columns_[i].heading,
+                            escaped(row.cells[i], "\"$`"));
+    }
+    out_.print("{}\n", line);
+}
+
 void Table::print(const Row& row) {
+    if (form_.lines == Lines::raw) {
+        print_raw(row);
+    } else if (form_.lines == Lines::pairs) {
+        print_pairs(row);
+    } else if (as_blocks_) {
+        print_block(row);
+    } else {
+        print_aligned(row);
+    }
+}
+
+void Table::print_aligned(const Row& row) {
     std::vector<std::string_view> rest(row.cells.begin(), row.cells.end());
-    const std::string_view style = page_.colour ? style_code(row.style) : std::string_view();
     do {
-        std::string line(indent_);
+        std::string line(form_.indent);
         for (std::size_t i = 0; i < columns_.size(); ++i) {
             const bool wraps = columns_[i].kind == Kind::wrapped;
             const std::string_view cell = wraps ? take_line(rest[i], widths_[i]) : rest[i];
@@ -118,9 +196,8 @@ void Table::print(const Row& row) {
             line += cell;
             line += columns_[i].kind == Kind::right ? std::string() : padding;
         }
-        line.erase(line.find_last_not_of(' ') + 1);
-        out_.print("{}{}{}\n", style, line, style.empty() ? "" : "\x1b[0m");
+        print_line(row, std::move(line));
     } while (std::any_of(rest.begin(), rest.end(), [](auto cell) { return !cell.empty(); }));
 }
 
-}  // namespace ckpt_lease
+}  // namespace ckpt_lease::render

@@ -117,7 +117,8 @@ int set_owner(const struct stat& from, io::File& to) {
                  .message = fmt::format("{} of the file that is there cannot be kept: it was not "
                                         "replaced",
                                         what),
-                 .hint = "write elsewhere with -o, or run as a user who may"});
+                 .hint = "run as a user who may",
+                 .advice = Advice::write_elsewhere});
 }
 
 void remove_access_list(io::File& file) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 
 namespace ckpt_lease {
 

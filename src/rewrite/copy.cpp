@@ -68,12 +68,11 @@ class Copier {
         while (at < end) {
             const std::uint64_t copied = copy_some(at, std::min(end - at, kStep));
             if (copied == 0) {
-                Problem problem;
-                problem.file = in_.name();
-                problem.offset = at;
-                problem.message = "the image became shorter while it was copied";
-                problem.hint = "somebody else writes to this file; wait until it is whole";
-                throw Error(Error::Kind::damaged, std::move(problem));
+                throw Error(Error::Kind::damaged,
+                            {.file = in_.name(),
+                             .offset = at,
+                             .message = "the image became shorter while it was copied",
+                             .hint = "somebody else writes to this file; wait until it is whole"});
             }
             at += copied;
             if (progress_) {

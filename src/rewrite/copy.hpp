@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-#include "ckpt-lease/io/file.hpp"
-#include "ckpt-lease/io/source.hpp"
+#include "io/file.hpp"
+#include "io/source.hpp"
 
 namespace ckpt_lease {
 

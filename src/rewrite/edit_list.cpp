@@ -70,12 +70,11 @@ void apply_edit(const Edit& edit, std::span<std::byte> window, std::uint64_t off
     for (std::uint64_t at = from; at < to; ++at) {
         if (window[static_cast<std::size_t>(at - offset)] !=
             edit.old_bytes[static_cast<std::size_t>(at - edit.offset)]) {
-            Problem problem;
-            problem.file = file;
-            problem.offset = at;
-            problem.message = "the bytes here have changed since they were read";
-            problem.hint = "somebody else writes to this file; nothing was changed in it";
-            throw Error(Error::Kind::damaged, std::move(problem));
+            throw Error(Error::Kind::damaged,
+                        {.file = file,
+                         .offset = at,
+                         .message = "the bytes here have changed since they were read",
+                         .hint = "somebody else writes to this file; nothing was changed in it"});
         }
     }
     overwrite(window, offset, edit.offset, edit.new_bytes);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/rewrite/image_file.hpp"
+#include "rewrite/image_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/io/trust.hpp"
+#include "io/trust.hpp"
 
 namespace ckpt_lease {
 namespace {
@@ -21,8 +21,12 @@ constexpr std::size_t kLongestName = 200;
 constexpr int kTries = 100;
 
 [[noreturn]] void fail_at(Error::Kind kind, const std::string& file, std::string message,
-                          std::string hint) {
-    throw Error(kind, {.file = file, .message = std::move(message), .hint = std::move(hint)});
+                          std::string hint, Advice advice = Advice::none, std::string detail = {}) {
+    throw Error(kind, {.file = file,
+                       .message = std::move(message),
+                       .hint = std::move(hint),
+                       .advice = advice,
+                       .detail = std::move(detail)});
 }
 
 [[noreturn]] void refuse_folder(const std::string& path) {
@@ -47,20 +51,17 @@ io::File open_image(const io::Place& place, const ImageFile::Options& options) {
     return file;
 }
 
-// Returns -EAGAIN or -EACCES if others have it still. With a `patience` it is used up.
+// Returns -EAGAIN if others have it still. With a `patience` it is used up.
 int take_lock(const io::File& file, short type, bool wait, const io::Patience& patience) {
-    constexpr std::chrono::milliseconds kPause{10};
     io::System& system = file.system();
-    while (true) {
-        const int result = io::uninterrupted(
-            [&] { return system.lock(file.fd(), type, wait && patience == nullptr); });
-        if ((result != -EAGAIN && result != -EACCES) || !wait || patience == nullptr ||
-            patience->count() <= 0) {
-            return result;
-        }
-        system.pause(kPause);
-        *patience -= kPause;
+    const auto take = [&](bool waits) {
+        const int result = io::uninterrupted([&] { return system.lock(file.fd(), type, waits); });
+        return result == -EACCES ? -EAGAIN : result;  // fcntl(2) has both for it
+    };
+    if (!wait || patience == nullptr) {
+        return take(wait);
     }
+    return io::with_patience(system, *patience, [&] { return take(false); });
 }
 
 void lock(const io::File& file, const ImageFile::Options& options, const io::Patience& patience) {
@@ -68,12 +69,11 @@ void lock(const io::File& file, const ImageFile::Options& options, const io::Pat
     const int result = take_lock(file, writes ? F_WRLCK : F_RDLCK, options.wait, patience);
     switch (-result) {
         case EAGAIN:
-        case EACCES:
             fail_at(Error::Kind::io, file.name(),
                     writes ? "another process is using the image"
                            : "another process is rewriting the image",
-                    patience != nullptr ? "it was waited for, and did not end in time"
-                                        : "--wait waits until it is done");
+                    patience != nullptr ? "it was waited for, and did not end in time" : "",
+                    patience != nullptr ? Advice::none : Advice::wait);
         case 0:
         case ENOLCK:  // a file system without locks, or a kernel without those of open files
         case ENOSYS:
@@ -111,7 +111,7 @@ io::File open_locked(io::Place& place, const ImageFile::Options& options) {
 
 // The journal is believed where it was made by somebody who could have written to the image
 // himself. Others may be able to make files in the folder (/tmp), or to move those of root.
-void check_origin(const io::File& journal, const io::File& image) {
+void check_maker(const io::File& journal, const io::File& image) {
     const struct stat found = journal.status();
     const struct stat wanted = image.status();
     const bool is_ours = io::is_trusted(found.st_uid) || found.st_uid == wanted.st_uid;
@@ -183,6 +183,10 @@ std::string journal_name(const std::string& name) {
                        XXH3_64bits(name.data(), name.size()), kJournalSuffix);
 }
 
+bool is_journal_name(const std::string& name) {
+    return name.ends_with(kJournalSuffix);
+}
+
 std::string journal_path(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     const std::size_t begin = slash == std::string::npos ? 0 : slash + 1;
@@ -228,15 +232,14 @@ void ImageFile::find_journal(const Options& options) {
     if (!found) {
         return;
     }
-    check_origin(*found, file_);
+    check_maker(*found, file_);
     // No journal was left by us beside such an image.
     check_names();
     auto journal = std::make_shared<Journal>(read_journal(*found));
     if (journal->purpose != Journal::Purpose::rollback) {
-        fail_at(
-            Error::Kind::damaged, found->name(), "this is an undo file, in the place of a journal",
-            "nothing was changed; give it another name, and 'ckpt-lease undo' puts back what it "
-            "keeps");
+        fail_at(Error::Kind::damaged, found->name(),
+                "this is an undo file, in the place of a journal", "nothing was changed",
+                Advice::rename_undo_file);
     }
     check_identity(file_, *journal, found->name(), !options.copied);
     check_places(file_, journal->edits, found->name());
@@ -253,21 +256,21 @@ void ImageFile::find_journal(const Options& options) {
 void ImageFile::check_names() const {
     if (path_.empty()) {
         fail_at(Error::Kind::io, file_.name(),
-                "the file has no name any more, and no journal could stand beside it",
-                "write elsewhere with -o OUT");
+                "the file has no name any more, and no journal could stand beside it", {},
+                Advice::write_elsewhere);
     }
     if (file_.status().st_nlink > 1) {
         fail_at(Error::Kind::io, file_.name(),
                 "the file has several names (hard links): others, perhaps a backup, would change "
                 "too, and not see the journal of an interrupted change",
-                "write elsewhere with -o OUT");
+                {}, Advice::write_elsewhere);
     }
     if (!io::is_surely_of(*place_->folder, file_)) {
         fail_at(Error::Kind::io, file_.name(),
                 fmt::format("the file belongs to user {}, and others can make names in its folder: "
                             "it may be a hard link to another file of his",
                             file_.status().st_uid),
-                "write elsewhere with -o OUT, or set fs.protected_hardlinks to 1");
+                {}, Advice::write_elsewhere, "set fs.protected_hardlinks to 1");
     }
 }
 

@@ -6,18 +6,20 @@
 #include <optional>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
 #include "rewrite/attributes.hpp"
 #include "rewrite/holds.hpp"
+#include "rewrite/writers.hpp"
 
 namespace ckpt_lease {
 namespace {
 
 constexpr std::uint64_t kToldAfter = 4096;  // edits
 
-[[noreturn]] void refuse_file(const std::string& file, std::string message, std::string hint) {
-    throw Error(Error::Kind::io,
-                {.file = file, .message = std::move(message), .hint = std::move(hint)});
+[[noreturn]] void refuse_file(const std::string& file, std::string message, std::string hint,
+                              Advice advice = Advice::none) {
+    throw Error(
+        Error::Kind::io,
+        {.file = file, .message = std::move(message), .hint = std::move(hint), .advice = advice});
 }
 
 void check_rewritable(const ImageFile& image_file) {
@@ -27,11 +29,11 @@ void check_rewritable(const ImageFile& image_file) {
         refuse_file(image.name(),
                     "a block device is not rewritten in place: the journal beside it would not "
                     "outlive a power failure",
-                    "write a file with -o OUT, and copy it back");
+                    {}, Advice::write_and_copy);
     }
     if (!S_ISREG(status.st_mode)) {
-        refuse_file(image.name(), "only regular files can be rewritten in place",
-                    "write elsewhere with -o OUT");
+        refuse_file(image.name(), "only regular files can be rewritten in place", {},
+                    Advice::write_elsewhere);
     }
     image_file.check_names();
 }
@@ -41,16 +43,7 @@ void check_unchanged(const io::File& image, const EditList& edits, const io::Pro
     for (std::size_t i = 0; i < edits.size(); ++i) {
         const Edit edit = edits.at(i);
         std::array<std::byte, EditList::kMostBytes> bytes{};
-        const auto window = std::span(bytes).first(edit.old_bytes.size());
-        if (image.read_at(window, edit.offset) < window.size()) {
-            throw Error(Error::Kind::damaged,
-                        {.file = image.name(),
-                         .offset = edit.offset,
-                         .message = "the image ends before this edit, and was longer when it was "
-                                    "read",
-                         .hint = "somebody else writes to this file; nothing was changed in it"});
-        }
-        apply_edit(edit, window, edit.offset, image.name());
+        edited(image, edit, image.name(), bytes);
         if (progress && i % kToldAfter == 0) {
             progress(edit.offset);
         }
@@ -107,31 +100,35 @@ io::Place make_undo_file(const ImageFile& image, const EditList& edits, const st
         refuse_file(path, "this is where the journal of the change stands while it is made",
                     "give the undo file another name");
     }
-    make_journal(image, edits, Journal::Purpose::undo, place, path);
+    try {
+        make_journal(image, edits, Journal::Purpose::undo, place, path);
+    } catch (const Error& error) {
+        // There is no undo file of an image that is written elsewhere.
+        Problem problem = error.problem();
+        if (problem.advice != Advice::write_elsewhere) {
+            throw;
+        }
+        problem.advice = Advice::none;
+        problem.hint += problem.hint.empty() ? "" : ", or ";
+        problem.hint += "keep the undo file in another folder";
+        throw Error(error.kind(), std::move(problem));
+    }
     return place;
-}
-
-std::string with_hint(const Problem& problem, const std::string& more) {
-    return problem.hint.empty() ? more : problem.hint + "; " + more;
 }
 
 // Something failed while the journal stands: the image is to be as it was.
 [[noreturn]] void give_up(io::File& image, const EditList& edits, const io::Place& journal,
                           const std::string& path, const Error& error) {
-    Problem problem = error.problem();
     try {
         take_back(image, edits);
         image.sync_data();
         journal.folder->remove_durably(journal.name, path);
     } catch (const Error& second) {
-        problem.hint = with_hint(
-            problem, fmt::format("the change could not be taken back either: {}; do so with "
-                                 "'ckpt-lease recover' before the image is used",
-                                 second.what()));
-        throw Error(error.kind(), std::move(problem));
+        throw with_outcome(
+            error, fmt::format("the change could not be taken back either: {}", second.what()),
+            Advice::recover_first);
     }
-    problem.hint = with_hint(problem, "the image is as it was");
-    throw Error(error.kind(), std::move(problem));
+    throw with_outcome(error, "the image is as it was");
 }
 
 void carry_out(ImageFile& image, const EditList& edits) {
@@ -153,11 +150,9 @@ void carry_out(ImageFile& image, const EditList& edits) {
     try {
         journal.folder->sync();
     } catch (const Error& error) {
-        Problem problem = error.problem();
-        problem.hint = with_hint(problem,
-                                 "the image was changed as asked, but after a power failure "
-                                 "it may be as it was");
-        throw Error(error.kind(), std::move(problem));
+        throw with_outcome(error,
+                           "the image was changed as asked, but after a power failure it may be as "
+                           "it was");
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/rewrite/journal.hpp"
+#include "rewrite/journal.hpp"
 
 #include <fmt/format.h>
 #include <xxhash.h>
@@ -300,17 +300,13 @@ void check_identity(const io::File& image, const Journal& journal, const std::st
         return;
     }
     const bool is_undo = journal.purpose == Journal::Purpose::undo;
-    throw Error(
-        Error::Kind::damaged,
-        {.file = journal_name,
-         .message = fmt::format("this {} does not belong to {}: {}",
-                                is_undo ? "undo file" : "journal of an interrupted change",
-                                image.name(), difference),
-         .hint = is_undo
-                     ? "nothing was changed; --image IMAGE names a copy that it may be used on"
-                     : "nothing was changed; if both were copied or the file system was mounted "
-                       "anew, use 'ckpt-lease recover --copied', and if the image was replaced, "
-                       "remove the journal"});
+    throw Error(Error::Kind::damaged,
+                {.file = journal_name,
+                 .message = fmt::format("this {} does not belong to {}: {}",
+                                        is_undo ? "undo file" : "journal of an interrupted change",
+                                        image.name(), difference),
+                 .hint = "nothing was changed",
+                 .advice = is_undo ? Advice::undo_another : Advice::recover_copied});
 }
 
 }  // namespace ckpt_lease

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/rewrite/new_file.hpp"
+#include "rewrite/new_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -109,12 +109,9 @@ void NewFile::commit() {
     try {
         place_.folder->sync();
     } catch (const Error& error) {
-        Problem problem = error.problem();
-        problem.hint =
-            fmt::format("{}{} was {} as asked, but after a power failure it may be as it was",
-                        problem.hint.empty() ? "" : problem.hint + "; ", shown_,
-                        replaces ? "replaced" : "made");
-        throw Error(error.kind(), std::move(problem));
+        throw with_outcome(
+            error, fmt::format("{} was {} as asked, but after a power failure it may be as it was",
+                               shown_, replaces ? "replaced" : "made"));
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/rewrite/pass_through.hpp"
+#include "rewrite/pass_through.hpp"
 
 #include <cerrno>
 #include <utility>
@@ -7,6 +7,9 @@
 namespace ckpt_lease {
 
 void PassThrough::add(const EditList& edits) {
+    if (out_ == nullptr) {
+        return;
+    }
     for (std::size_t i = 0; i < edits.size(); ++i) {
         const Edit edit = edits.at(i);
         pending_.add(edit.offset, edit.old_bytes, edit.new_bytes);
@@ -14,6 +17,9 @@ void PassThrough::add(const EditList& edits) {
 }
 
 void PassThrough::leaving(std::span<std::byte> passed, std::uint64_t offset) {
+    if (out_ == nullptr) {
+        return;
+    }
     const std::uint64_t end = offset + passed.size();
     for (; next_ < pending_.size() && pending_.at(next_).offset < end; ++next_) {
         const Edit edit = pending_.at(next_);
@@ -26,7 +32,7 @@ void PassThrough::leaving(std::span<std::byte> passed, std::uint64_t offset) {
         pending_.clear();
         next_ = 0;
     }
-    out_.write(passed);
+    out_->write(passed);
 }
 
 void PassThrough::finish() {
@@ -39,7 +45,7 @@ std::uint64_t PassThrough::skip_beyond_window(std::uint64_t count) {
     std::uint64_t skipped = 0;
     const bool edits_are_at_hand =
         pending_.first_beyond(window_offset_ + window_.size()) == pending_.size();
-    if (edits_are_at_hand && count >= at_hand + kWorthIt) {
+    if (out_ != nullptr && edits_are_at_hand && count >= at_hand + kWorthIt) {
         cursor_ = window_.size();
         release_passed();
         skipped = at_hand + splice_on(count - at_hand);
@@ -57,12 +63,12 @@ std::uint64_t PassThrough::splice_on(std::uint64_t count) {
         // Those that take turns here sleep less often then. What speaks against it (one is no pipe,
         // the user has too many) does not matter.
         static_cast<void>(in_.system().set_pipe_size(in_.fd(), kPipeSize));
-        static_cast<void>(in_.system().set_pipe_size(out_.fd(), kPipeSize));
+        static_cast<void>(in_.system().set_pipe_size(out_->fd(), kPipeSize));
     }
     std::uint64_t moved = 0;
     while (can_splice_ && moved < count) {
         const ssize_t result =
-            in_.system().splice(in_.fd(), io::System::kHere, out_.fd(),
+            in_.system().splice(in_.fd(), io::System::kHere, out_->fd(),
                                 static_cast<std::size_t>(std::min(count - moved, kStep)));
         if (result == 0) {
             break;

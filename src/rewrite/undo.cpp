@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/rewrite/undo.hpp"
+#include "rewrite/undo.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,15 +9,15 @@
 #include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/io/trust.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
+#include "io/trust.hpp"
 #include "rewrite/holds.hpp"
+#include "rewrite/writers.hpp"
 
 namespace ckpt_lease {
 namespace {
 
 // Whoever can write to an undo file decides what is written, and into which file.
-void check_origin(const io::File& undo_file) {
+void check_undo_file(const io::File& undo_file) {
     const struct stat found = undo_file.status();
     const std::string& name = undo_file.name();
     const auto refuse_it = [&](std::string message, std::string hint) {
@@ -43,11 +43,21 @@ void check_origin(const io::File& undo_file) {
     }
 }
 
-[[noreturn]] void fail_changed(const ImageFile& image, const std::string& undo_file) {
-    throw Error(Error::Kind::damaged,
-                {.file = image.file().name(),
-                 .message = "the image was changed again where " + undo_file + " would change it",
-                 .hint = "nothing was changed; take later changes back first"});
+// Whether the old bytes are there already; if not, the new ones are.
+Undone state_of(const ImageFile& image, const Journal& journal, const std::string& undo_file,
+                bool copied) {
+    check_identity(image.file(), journal, undo_file, !copied);
+    if (holds(image.file(), journal.edits, true)) {
+        return Undone::already;
+    }
+    if (!holds(image.file(), journal.edits, false)) {
+        throw Error(
+            Error::Kind::damaged,
+            {.file = image.file().name(),
+             .message = "the image was changed again where " + undo_file + " would change it",
+             .hint = "nothing was changed; take later changes back first"});
+    }
+    return Undone::now;
 }
 
 }  // namespace
@@ -71,18 +81,18 @@ Journal read_undo_file(io::System& system, const std::string& path) {
     if (place.status && !S_ISREG(place.status->st_mode)) {
         throw Error(Error::Kind::io, {.file = path,
                                       .message = "this is no undo file: it is no regular file",
-                                      .hint = "give what --undo-file kept"});
+                                      .advice = Advice::give_undo_file});
     }
     place.check_links();
     const io::File file = place.open(O_RDONLY);
-    check_origin(file);
+    check_undo_file(file);
     Journal journal = read_journal(file);
     if (journal.purpose != Journal::Purpose::undo) {
         throw Error(Error::Kind::refused,
                     {.file = path,
                      .message = "this is the journal of an interrupted change to " + journal.image +
                                 ", and no undo file",
-                     .hint = "'ckpt-lease recover' on that image uses and removes it"});
+                     .advice = Advice::recover});
     }
     if (!journal.image.starts_with('/')) {
         throw Error(Error::Kind::damaged,
@@ -93,32 +103,23 @@ Journal read_undo_file(io::System& system, const std::string& path) {
     return journal;
 }
 
-ImageFile open_to_undo(io::System& system, const std::string& path, const Journal& journal,
-                       const std::string& undo_file, const UndoOptions& options) {
-    const io::Place place = io::find_place(system, path, "open for writing");
-    {
-        const ImageFile image(place, {.wait = options.wait, .only_regular = true});
-        check_identity(image.file(), journal, undo_file, !options.copied);
-        if (!holds(image.file(), journal.edits, true) &&
-            !holds(image.file(), journal.edits, false)) {
-            fail_changed(image, undo_file);
-        }
-    }
+ImageFile open_to_undo(const io::Place& place, const Journal& journal, const std::string& undo_file,
+                       const UndoOptions& options) {
+    // Nothing is opened for writing that is not known to be meant; whoever writes looks again, as
+    // others may have come between.
+    static_cast<void>(state_of(ImageFile(place, {.wait = options.wait, .only_regular = true}),
+                               journal, undo_file, options.copied));
     return {place,
             {.access = ImageFile::Access::write, .wait = options.wait, .only_regular = true}};
 }
 
 Undone undo(ImageFile& image, const Journal& journal, const std::string& undo_file, bool copied,
             const io::Progress& progress) {
-    check_identity(image.file(), journal, undo_file, !copied);
-    if (holds(image.file(), journal.edits, true)) {
-        return Undone::already;
+    const Undone state = state_of(image, journal, undo_file, copied);
+    if (state == Undone::now) {
+        write_in_place(image, inverse(journal.edits), {}, progress);
     }
-    if (!holds(image.file(), journal.edits, false)) {
-        fail_changed(image, undo_file);
-    }
-    write_in_place(image, inverse(journal.edits), {}, progress);
-    return Undone::now;
+    return state;
 }
 
 }  // namespace ckpt_lease

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/rewrite/writers.hpp"
+#include "rewrite/writers.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,9 +10,10 @@
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/io/trust.hpp"
+#include "io/trust.hpp"
 #include "rewrite/attributes.hpp"
 #include "rewrite/copy.hpp"
+#include "rewrite/holds.hpp"
 
 namespace ckpt_lease {
 namespace {
@@ -28,25 +29,28 @@ namespace {
 void write_edits(const EditList& edits, io::File& file, const std::string& name) {
     for (std::size_t i = 0; i < edits.size(); ++i) {
         const Edit edit = edits.at(i);
-        std::array<std::byte, 8> bytes{};
-        const std::span<std::byte> window(bytes.data(), edit.old_bytes.size());
-        if (file.read_at(window, edit.offset) < window.size()) {
-            fail_cut_off(name, edit.offset);
-        }
-        apply_edit(edit, window, edit.offset, name);
-        file.write_at(window, edit.offset);
+        std::array<std::byte, EditList::kMostBytes> bytes{};
+        file.write_at(edited(file, edit, name, bytes), edit.offset);
     }
 }
 
 // The journal would be taken for that of the file that is to appear.
 void refuse_journal(const io::Place& place, const std::string& path) {
     if (place.folder->status_of(journal_name(place.name))) {
-        throw Error(
-            Error::Kind::io,
-            {.file = place.shown,
-             .message =
-                 "there is a journal of an interrupted change to this file: " + journal_path(path),
-             .hint = "take the change back with 'ckpt-lease recover', or remove the journal"});
+        throw Error(Error::Kind::io,
+                    {.file = place.shown,
+                     .message = "there is a journal of an interrupted change to this file: " +
+                                journal_path(path),
+                     .advice = Advice::recover_or_remove_journal});
+    }
+}
+
+// It would be taken for the journal of a change to another file.
+void refuse_journal_name(const io::Place& place) {
+    if (is_journal_name(place.name)) {
+        throw Error(Error::Kind::io, {.file = place.shown,
+                                      .message = "journals of interrupted changes are called so",
+                                      .hint = "give the file another name"});
     }
 }
 
@@ -58,7 +62,8 @@ void refuse_foreign(const io::Place& place) {
                      .message = fmt::format("this belongs to user {}, in a folder where everybody "
                                             "can make files: it is neither replaced nor written to",
                                             place.status->st_uid),
-                     .hint = "remove it, or write elsewhere with -o"});
+                     .hint = "remove it",
+                     .advice = Advice::write_elsewhere});
     }
 }
 
@@ -81,17 +86,38 @@ Fill filled_with(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-Output find_output(io::System& system, const std::string& out) {
-    Output output;
-    if (const int result = io::find_place(system, out, output.place); result < 0) {
+std::span<const std::byte> edited(const io::File& image, const Edit& edit, const std::string& file,
+                                  std::array<std::byte, EditList::kMostBytes>& bytes) {
+    const auto window = std::span(bytes).first(edit.old_bytes.size());
+    if (image.read_at(window, edit.offset) < window.size()) {
+        fail_cut_off(file, edit.offset);
+    }
+    apply_edit(edit, window, edit.offset, file);
+    return window;
+}
+
+io::Place find_output_place(io::System& system, const std::string& out) {
+    io::Place place;
+    if (const int result = io::find_place(system, out, place); result < 0) {
         io::fail(out, result == -ENOENT ? "create a file beside it" : "find", result);
     }
+    return place;
+}
+
+Output find_output(io::System& system, const std::string& out) {
+    return output_at(find_output_place(system, out));
+}
+
+Output output_at(io::Place found) {
+    Output output;
+    output.place = std::move(found);
     const io::Place& place = output.place;
     place.check_links();
     refuse_foreign(place);
+    refuse_journal_name(place);
     output.takes_file = !place.is_door && (!place.status || S_ISREG(place.status->st_mode));
     if (output.takes_file) {
-        output.path = place.status ? place.real_path() : out;
+        output.path = place.status ? place.real_path() : place.shown;
         refuse_journal(place, output.path);
     }
     if (output.takes_file && place.status) {
@@ -101,10 +127,8 @@ Output find_output(io::System& system, const std::string& out) {
     return output;
 }
 
-void write_copy(const ImageFile& image, const EditList& edits, const std::string& out,
+void write_copy(const ImageFile& image, const EditList& edits, const Output& output,
                 const io::Progress& progress) {
-    io::System& system = image.file().system();
-    const Output output = find_output(system, out);
     if (!output.takes_file) {
         io::File file = output.place.open(O_WRONLY);
         write_stream(image.file(), edits, file, progress);
@@ -148,7 +172,7 @@ void replace_file(const ImageFile& old, const Fill& fill) {
     if (old.path().empty()) {
         throw Error(Error::Kind::io, {.file = old.file().name(),
                                       .message = "the file has no name any more",
-                                      .hint = "write elsewhere with -o OUT"});
+                                      .advice = Advice::write_elsewhere});
     }
     NewFile file(old.place());
     if (fill(file.file())) {

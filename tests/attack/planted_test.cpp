@@ -138,7 +138,7 @@ TEST_F(Planted, FifosAreNeitherWaitedForNorRead) {
     EXPECT_EQ(undo.status, 3);
     EXPECT_EQ(undo.err,
               "ckpt-lease: alice/pipe: this is no undo file: it is no regular file (give what "
-              "--undo-file kept)\n");
+              "policy --undo-file or edit --undo-file kept)\n");
     const Outcome recover = run({"recover", "alice/pipe"});
     EXPECT_EQ(recover.status, 3);
     EXPECT_EQ(recover.err,

@@ -18,7 +18,7 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "ckpt-lease/io/system.hpp"
+#include "io/system.hpp"
 
 namespace attack {
 namespace {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "ckpt-lease/rewrite/journal.hpp"
 #include "program.hpp"
+#include "rewrite/journal.hpp"
 #include "snapshot.hpp"
 
 /// Root at work in the folder of somebody else, who does what he can while root is.

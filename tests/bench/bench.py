@@ -29,6 +29,7 @@ def parse(arguments):
     parser.add_argument("--markdown", action="store_true", help="put the figures into BENCHMARKS.md")
     parser.add_argument("--program", required=True, help="the ckpt-lease to measure instead of this one")
     parser.add_argument("--ckptinfo", metavar="PROGRAM", help="user-cr's ckptinfo, to compare with")
+    parser.add_argument("--criu", metavar="PROGRAM", help="CRIU, to dump and restore with and without the hook")
     parser.add_argument("--folder", required=True, help="for the images (kept) and results (not kept)")
     parser.add_argument("--tools", required=True, help=argparse.SUPPRESS)  # where floor and measure are
     options = parser.parse_args(arguments)
@@ -48,9 +49,10 @@ def main():
         measuring.Machine(os.path.join(options.tools, "measure"), options.folder),
         images.Images(options.folder, options.quick),
         program=options.program,
-        floor=os.path.join(options.tools, "floor"),
+        tools=options.tools,
         quick=options.quick,
-        ckptinfo=options.ckptinfo)
+        ckptinfo=options.ckptinfo,
+        criu=options.criu)
     if options.quick:
         print("quick: a tenth of the small records and leases, a quarter of the bytes that are copied")
     print(report.line(report.HEAD), flush=True)

@@ -5,6 +5,8 @@ An image is written once and kept: `Images` looks whether it is there."""
 
 import os
 import struct
+import subprocess
+import tarfile
 
 BUFFER, STRING, OBJREF, TREE, TASK, TASK_OBJS, THREAD = 4, 5, 6, 102, 103, 105, 107
 FILE_TABLE, FILE_DESC, FILE_NAME, FILE, FILE_LOCKS, FILE_LOCK = 301, 302, 303, 304, 309, 310
@@ -16,6 +18,7 @@ PAGE = 4096
 PAGES_OF_A_BATCH = 2048
 TO_THE_END = (1 << 63) - 1
 GIB = 1 << 30
+CHECKPOINT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "images", "criu-4.2")
 
 
 def record(type_, payload=b""):
@@ -156,6 +159,30 @@ def write_memory(out, size, leases, pages=PAGES_OF_A_BATCH, dense=0):
     out.write(tail())
 
 
+class Pages:
+    """`size` bytes to be read, half of them random."""
+
+    def __init__(self, size):
+        self._left = size
+
+    def read(self, count):
+        count = min(count, self._left)
+        self._left -= count
+        return os.urandom(count // 2) + bytes(count - count // 2)
+
+
+def write_archive(out, size, compress):
+    """A checkpoint of CRIU with a lease that is being broken and `size` bytes of memory, packed and then
+    compressed by the program `compress`."""
+    with subprocess.Popen(compress, stdin=subprocess.PIPE, stdout=out) as program:
+        with tarfile.open(fileobj=program.stdin, mode="w|") as archive:
+            archive.add(CHECKPOINT, "checkpoint")
+            pages = tarfile.TarInfo("checkpoint/pages-1.img")
+            pages.size = size
+            archive.addfile(pages, Pages(size))
+        program.stdin.close()
+
+
 class Images:
     """The images in `folder`. `quick` makes those smaller whose size does not say what is measured."""
 
@@ -169,6 +196,8 @@ class Images:
             "memory-64G": lambda out: write_memory(out, 64 * GIB, 1000),
             "memory-64G-long": lambda out: write_memory(out, 64 * GIB, 1000, 4 * PAGES_OF_A_BATCH),
             "memory-4G": lambda out: write_memory(out, 4 * GIB // (4 if quick else 1), 1000),
+            "archive-zstd": lambda out: write_archive(out, GIB // (4 if quick else 1), ["zstd", "-cq"]),
+            "archive-gzip": lambda out: write_archive(out, GIB // (4 if quick else 1), ["gzip", "-c"]),
             "memory-dense": lambda out: write_memory(out, GIB // (4 if quick else 1), 1000, dense=2),
         }
         self._prefix = "quick-" if quick else ""

@@ -13,11 +13,12 @@ PLACES = {
     "one process": 1,
     "100 processes": 100,
     "one file": 10,
+    "one file, held": 1,
 }
 
 
 class Holders:
-    """`count` read leases in `place`, of which every tenth is being broken; on one file, all are."""
+    """`count` read leases in `place`, of which every tenth is being broken; on one file, all are, or none."""
 
     def __init__(self, folder, place, count):
         self._folder = os.path.join(folder, "held")
@@ -60,7 +61,7 @@ def main(place, count, folder):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGIO, signal.SIG_IGN)
-    one_file = place == "one file"
+    one_file = place.startswith("one file")
     processes = PLACES[place]
     each = count // processes
     ready, done = os.pipe()
@@ -75,7 +76,7 @@ def main(place, count, folder):
     hold(folder, 0, each, one_file)
     for _ in range(1, processes):
         os.read(ready, 1)
-    if one_file:
+    if place == "one file":
         break_lease(os.path.join(folder, "f"))
     print(os.getpid(), flush=True)
     while True:

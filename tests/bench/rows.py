@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import criu_cycles
 import leases
 import measuring
 
@@ -39,11 +40,13 @@ class Row:
 class Bench:
     """Measures rows: each method that ROWS names yields one or several."""
 
-    def __init__(self, machine, images, program, floor, quick, ckptinfo=None):
+    def __init__(self, machine, images, program, tools, quick, ckptinfo=None, criu=None):
         self._machine = machine
         self._images = images
         self._program = program
-        self._floor = floor
+        self._floor = os.path.join(tools, "floor")
+        self._holder = os.path.join(tools, "holder")
+        self._criu = criu
         self._repetitions = 3 if quick else 7
         self._ckptinfo = ckptinfo
 
@@ -135,6 +138,17 @@ class Bench:
                 lambda _, image=image, out=out: self._copy(image, out), ratio=1.1)
             measuring.remove(out)
 
+    def archives(self):
+        """policy of CRIU's archives, into a new file"""
+        for program in "zstd", "gzip":
+            archive, _ = self._images.path(f"archive-{program}")
+            out = self._file("out.tar")
+            yield self._row(
+                f"policy -o, archive of 1 GiB, {program}", f"{program} -dc | {program} -c and sync",
+                lambda _, archive=archive, out=out, program=program: self._compress(program, archive, out),
+                lambda _, archive=archive, out=out: self._rewrite(archive, out), ratio=1.1, repetitions=3)
+            measuring.remove(out)
+
     def start(self):
         """ckpt-lease --version"""
         yield self._row(
@@ -153,20 +167,54 @@ class Bench:
                 # Their files would be those of the others, too.
                 with leases.Holders(os.path.join(self._machine.folder, "many"), place, many) as work:
                     more = self._capture_longer(work, "many.img")
+                    # Of many leases on one file, the kernel goes over all to tell of one, or to set one:
+                    # what its calls alone take is the floor, and what is allowed. Of those that are held
+                    # as they are to be, each is looked at, and none is set.
+                    on_one = place.startswith("one file")
+                    is_set = place != "one file, held"
                     yield self._row(
                         f"capture, {many:,} leases, {place}", f"the same of {few:,}",
                         lambda _, holders=floor: self._capture(holders, "out.img"),
-                        lambda _, holders=work: self._capture(holders, "out.img"), ratio=12)
+                        lambda _, holders=work: self._capture(holders, "out.img"),
+                        ratio=None if on_one else 12)
                     yield self._row(
                         f"apply, {many:,} leases, {place}", f"the same of {few:,}",
                         lambda _, image=fewer: self._run(["apply", image]),
-                        lambda _, image=more: self._run(["apply", image]), ratio=12)
-                    yield self._row(
-                        f"apply, {many:,} leases, {place}", "/bin/true",
-                        lambda _: self._machine.run(["/bin/true"]),
-                        lambda _, image=more: self._run(["apply", image]), seconds_over=2)
-        for name in ("few.img", "many.img", "out.img"):
+                        lambda _, image=more: self._run(["apply", image]), ratio=12 if is_set else None)
+                    if on_one:
+                        yield self._row(
+                            f"capture, {many:,} leases, {place}", "C loop that reads fdinfo of each",
+                            lambda _: self._bare("look", many),
+                            lambda _, holders=work: self._capture(holders, "out.img"), ratio=2)
+                        yield self._row(
+                            f"apply, {many:,} leases, {place}",
+                            "C loop that sets each anew" if is_set else "C loop that reads fdinfo of each",
+                            lambda _, call="set" if is_set else "look": self._bare(call, many),
+                            lambda _, image=more: self._run(["apply", image]), ratio=4 if is_set else 2)
+                    if is_set:
+                        yield self._row(
+                            f"apply, {many:,} leases, {place}", "/bin/true",
+                            lambda _: self._machine.run(["/bin/true"]),
+                            lambda _, image=more: self._run(["apply", image]), seconds_over=2)
+        for call in ("look", "set"):
+            yield self._row(
+                f"C loop: {call}, {many:,} leases, one file", f"the same of {few:,}",
+                lambda _, call=call: self._bare(call, few), lambda _, call=call: self._bare(call, many))
+        for name in ("few.img", "many.img", "out.img", "bare"):
             measuring.remove(self._file(name))
+
+    def criu(self):
+        """criu dump and restore with the hook (only with --criu, as root)"""
+        if self._criu is None:
+            return
+        hook = os.path.join(os.path.dirname(os.path.realpath(self._program)), "ckpt-lease-criu-hook")
+        for count, most in ((1, 0.008), (100, 0.015), (1000, 0.060)):
+            cycles = criu_cycles.Cycles(self._machine, self._criu, hook, self._holder, count)
+            held = f"{count:,} lease" + "s" * (count > 1)
+            for what, runs in zip(("dump", "restore"), cycles.measure(3 * self._repetitions)):
+                alone, idle, hooked = runs
+                yield Row(f"criu {what} with the hook, {held}", f"criu {what}", alone, hooked, seconds_over=most)
+                yield Row(f"criu {what} with the hook, {held}", f"criu {what}, /bin/true as its script", idle, hooked)
 
     def others(self):
         """user-cr's ckptinfo on the same images (only with --ckptinfo)"""
@@ -207,6 +255,10 @@ class Bench:
     def _file(self, name):
         return os.path.join(self._machine.folder, name)
 
+    def _bare(self, call, count):
+        """What the kernel takes for `count` leases on one file, without any program around."""
+        return measuring.Sample(self._own_time([self._floor, call, self._file("bare"), str(count)]))
+
     def _walk(self, image):
         return self._machine.run([self._floor, "walk", image])
 
@@ -241,10 +293,20 @@ class Bench:
         flush = ' && sync "$2"' * flushed
         return self._machine.run(["sh", "-c", f'cp --reflink=auto "$1" "$2"{flush}', "sh", image, out])
 
+    def _compress(self, program, archive, out):
+        measuring.remove(out)
+        script = '"$1" -dc <"$2" | "$1" -c >"$3" && sync "$3"'
+        return self._machine.run(["sh", "-c", script, "sh", program, archive, out])
+
+    def _rewrite(self, archive, out):
+        measuring.remove(out)
+        return self._run(["policy", "--favor-breaker", "-o", out, archive])
+
     def _copy(self, image, out):
         measuring.remove(out)
         return self._run(["policy", "--favor-holder", "-o", out, image])
 
 
 ROWS = (
-    "show_small", "show_memory", "in_place", "growth", "json", "table", "pipe", "copy", "start", "live", "others")
+    "show_small", "show_memory", "in_place", "growth", "json", "table", "pipe", "copy", "archives", "start", "live",
+    "criu", "others")

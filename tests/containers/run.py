@@ -204,8 +204,8 @@ def main():
         os.symlink(os.path.abspath(options.criu), os.path.join(folder, "criu"))
         os.environ["PATH"] = folder + ":" + os.environ["PATH"]
         hook = os.path.join(folder, "ckpt-lease-criu-hook")
-        shutil.copy(os.path.join(ROOT, "scripts/ckpt-lease-criu-hook"), hook)
-        os.symlink(os.path.abspath(options.ckpt_lease), os.path.join(folder, "ckpt-lease"))
+        # It looks for the other beside itself, where its links lead.
+        os.symlink(os.path.join(os.path.dirname(os.path.abspath(options.ckpt_lease)), "ckpt-lease-criu-hook"), hook)
         configs = [os.path.join(folder, "without.conf"), os.path.join(folder, "with.conf")]
         for config, action in zip(configs, ("", f"action-script {hook}\n")):
             with open(config, "w", encoding="ascii") as file:

@@ -12,8 +12,10 @@
 #include <set>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/rewrite/image_file.hpp"
 #include "disk_model.hpp"
+#include "rewrite/image_file.hpp"
+#include "support/criu_images.hpp"
+#include "support/tar.hpp"
 #include "works.hpp"
 
 namespace crash {
@@ -26,6 +28,17 @@ std::string example(const std::string& name) {
     std::ifstream in(std::string(SOURCE_ROOT) + "/tests/images/" + name, std::ios::binary);
     EXPECT_TRUE(in.is_open()) << name;
     return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// A checkpoint as podman and the kubelet pack it, with `image` captured beside CRIU's.
+std::string archive_with(const std::string& image) {
+    test_support::TarMembers members;
+    for (const auto& [name, bytes] : test_support::criu::small_checkpoint()) {
+        members.emplace_back("checkpoint/" + name, bytes);
+    }
+    members.emplace_back("checkpoint/ckpt-lease.img", image);
+    members.emplace_back("config.dump", "{}");
+    return test_support::tar(members);
 }
 
 // What 'recover' does, without building all options anew: it is done some 100,000 times.
@@ -45,7 +58,8 @@ std::string seen(const Disk& disk) {
 class Crash : public testing::TestWithParam<Work> {
  protected:
     void SetUp() override {
-        start_.put(kImage, example("no_deadline.img"));
+        const std::string image = example("no_deadline.img");
+        start_.put(kImage, GetParam().in_archive ? archive_with(image) : image);
         if (GetParam().has_old_out) {
             start_.put(kOut, "what was there before");
         }
@@ -65,9 +79,9 @@ class Crash : public testing::TestWithParam<Work> {
         calls_ = system.calls();
         new_ = seen(system.disk());
         new_out_ = find(system.disk(), kOut);
-        ASSERT_TRUE(old_ != new_ || old_out_ != new_out_ || GetParam().name == "recover");
+        ASSERT_TRUE(old_ != new_ || old_out_ != new_out_ || GetParam().name.ends_with("recover"));
         ASSERT_FALSE(find(system.disk(), kJournal) &&
-                     GetParam().name != "policy_out_of_interrupted");
+                     !GetParam().name.ends_with("policy_out_of_interrupted"));
     }
 
     // Stops `arguments` when a part of its edits is written.

@@ -5,10 +5,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
-#include "ckpt-lease/io/system.hpp"
+#include "io/system.hpp"
 
 namespace crash {
 
@@ -151,6 +152,7 @@ class ModelSystem final : public ckpt_lease::io::System {
         return is_cut_ ? std::min<std::size_t>(count, 1) : count;
     }
 
+    std::mutex mutex_;  // archives are compressed by a thread, which writes them
     Disk disk_;
     std::map<int, Open> open_;
     std::map<int, std::string> output_;

@@ -81,6 +81,7 @@ struct Work {
     const char* name;
     Arguments arguments;
     std::vector<Arguments> before;
+    bool in_archive = false;  // the image is captured leases in a .tar
 };
 
 void PrintTo(const Work& work, std::ostream* out) {
@@ -98,6 +99,7 @@ const Work kWorks[] = {
      {"undo", "--image", "a.img", "a.undo"},
      {{"policy", "--scale", "0.5", "--undo-file", "a.undo", "a.img"}}},
     {"policy_out", {"policy", "--add", "10", "-o", "out.img", "a.img"}, {}},
+    {"policy_archive", {"policy", "--set", "3", "a.img"}, {}, true},
 };
 
 // A folder beside the test program, which goes away at the end.
@@ -121,13 +123,31 @@ class TempFolder {
     fs::path path_;
 };
 
+const fs::path kImages = fs::path(SOURCE_ROOT) / "tests/images";
+
+void copy_checkpoint(const fs::path& to) {
+    fs::create_directory(to);
+    for (const auto& entry : fs::directory_iterator(kImages / "criu-4.2")) {
+        if (entry.path().extension() == ".img") {
+            fs::copy_file(entry.path(), to / entry.path().filename());
+        }
+    }
+}
+
 class Kill : public testing::TestWithParam<Work> {
  protected:
     Kill() : before_(fs::current_path()) { fs::current_path(folder_.path()); }
     ~Kill() override { fs::current_path(before_); }
 
     void SetUp() override {
-        fs::copy_file(fs::path(SOURCE_ROOT) / "tests/images/no_deadline.img", "a.img");
+        if (GetParam().in_archive) {
+            copy_checkpoint("img");
+            fs::copy_file(kImages / "no_deadline.img", "img/ckpt-lease.img");
+            ASSERT_EQ(std::system("tar -cf a.img img"), 0);
+            fs::remove_all("img");
+        } else {
+            fs::copy_file(kImages / "no_deadline.img", "a.img");
+        }
         fs::permissions("a.img", fs::perms::owner_write, fs::perm_options::add);
         for (const Arguments& arguments : GetParam().before) {
             ASSERT_EQ(run(arguments), 0);
@@ -184,7 +204,7 @@ TEST_P(Kill, AtEverySystemCall) {
     EXPECT_TRUE(journals > 5 || new_out_) << "it was killed while it wrote";
 }
 
-// Files that are replaced whole: archives, and images of CRIU.
+// Files that are replaced whole: archives without captured leases, and images of CRIU.
 struct Replacement {
     const char* name;
     Arguments arguments;
@@ -204,13 +224,7 @@ class KillReplacement : public testing::TestWithParam<Replacement> {
  protected:
     KillReplacement() : before_(fs::current_path()) {
         fs::current_path(folder_.path());
-        fs::create_directory("img");
-        for (const auto& entry :
-             fs::directory_iterator(fs::path(SOURCE_ROOT) / "tests/images/criu-4.2")) {
-            if (entry.path().extension() == ".img") {
-                fs::copy_file(entry.path(), "img" / entry.path().filename());
-            }
-        }
+        copy_checkpoint("img");
         EXPECT_EQ(std::system("tar -cf job.tar -C img ."), 0);
         old_ = read_file(GetParam().file);
         EXPECT_EQ(run(GetParam().arguments), 0);

@@ -32,6 +32,7 @@ bool is_folder(const std::string& path) {
 
 template <typename Call>
 auto ModelSystem::run(const char* name, Call call) -> decltype(call()) {
+    const std::lock_guard lock(mutex_);
     // Destructors make these calls, and must not throw. Whatever is called next does.
     const bool may_throw = name != std::string_view("close") && name != std::string_view("unlink");
     if (!stopped_) {
@@ -73,6 +74,12 @@ std::string ModelSystem::path_of(int fd) {
 int ModelSystem::open(int /*folder*/, const std::string& path, int flags, mode_t /*mode*/) {
     constexpr std::string_view kDoors = "/proc/self/fd/";
     return run("open", [&] {
+        if ((flags & O_TMPFILE) == O_TMPFILE) {
+            const Disk::Inode inode = disk_.next_++;
+            disk_.shown_.contents[inode];
+            open_[next_fd_] = {.inode = inode};
+            return next_fd_++;
+        }
         if (is_folder(path)) {
             open_[next_fd_] = {};
             return next_fd_++;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "works.hpp"
 
+#include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/rewrite/image_file.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
 #include "cli/app.hpp"
+#include "rewrite/image_file.hpp"
+#include "rewrite/writers.hpp"
 
 namespace crash {
 namespace {
@@ -46,7 +48,7 @@ std::vector<Work> make_works() {
          {"undo", kUndo},
          {with(set, {"--undo-file", kUndo}), {"policy", "--set", "9", "--index", "3", kImage}},
          true},
-        // Images of CRIU and archives are replaced so.
+        // Images of CRIU and archives that are compressed are replaced so.
         {"replace",
          {},
          {},
@@ -71,6 +73,29 @@ std::vector<Work> make_works() {
     };
 }
 
+// What is changed in place, or copied, of an archive as of an image: those of `works` that do so.
+std::vector<Work> in_archive(const std::vector<Work>& works) {
+    constexpr std::array<std::string_view, 10> kNames{"policy",
+                                                      "policy_undo_file",
+                                                      "policy_out",
+                                                      "policy_pipe_out",
+                                                      "edit",
+                                                      "undo",
+                                                      "recover",
+                                                      "policy_recovers",
+                                                      "policy_out_of_interrupted",
+                                                      "undo_after_interruption"};
+    std::vector<Work> archives;
+    for (Work work : works) {
+        if (std::find(kNames.begin(), kNames.end(), work.name) != kNames.end()) {
+            work.name = "archive_" + work.name;
+            work.in_archive = true;
+            archives.push_back(std::move(work));
+        }
+    }
+    return archives;
+}
+
 }  // namespace
 
 void PrintTo(const Work& work, std::ostream* out) {
@@ -78,7 +103,12 @@ void PrintTo(const Work& work, std::ostream* out) {
 }
 
 const std::vector<Work>& works() {
-    static const std::vector<Work> all = make_works();
+    static const std::vector<Work> all = [] {
+        std::vector<Work> works = make_works();
+        const std::vector<Work> archives = in_archive(works);
+        works.insert(works.end(), archives.begin(), archives.end());
+        return works;
+    }();
     return all;
 }
 

@@ -24,6 +24,7 @@ struct Work {
     bool has_old_out = false;
     bool is_pipe = false;                    ///< the image comes through a pipe
     std::function<void(ModelSystem&)> call;  ///< of the library, instead of a command
+    bool in_archive = false;                 ///< the image is a member of an archive, a .tar
 };
 
 void PrintTo(const Work& work, std::ostream* out);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/criu/checkpoint.hpp"
+#include "criu/checkpoint.hpp"
 
 #include <functional>
 
-#include "ckpt-lease/io/system.hpp"
+#include "criu/file_locks.hpp"
+#include "io/system.hpp"
 #include "support.hpp"
 
 namespace ckpt_lease::criu {
@@ -16,11 +17,16 @@ Checkpoint read(const Images& images) {
     return read_checkpoint(files);
 }
 
+void read_sound(const Images& images) {
+    MemoryFiles files(images);
+    static_cast<void>(read_sound_checkpoint(files));
+}
+
 // What is said of the small checkpoint when `change` was made to it.
 std::string damage_with(const std::function<void(Images&)>& change) {
     Images images = small_checkpoint();
     change(images);
-    return damage([&] { static_cast<void>(read(images)); });
+    return damage([&] { read_sound(images); });
 }
 
 std::string missing(const std::string& image) {
@@ -38,12 +44,11 @@ Texts holders_of(const Checkpoint& checkpoint, std::size_t index) {
 
 TEST(Checkpoint, ALeaseThatIsBeingBroken) {
     const Checkpoint checkpoint = read(small_checkpoint());
-    EXPECT_EQ(checkpoint.facts.name, "c");
-    EXPECT_EQ(checkpoint.facts.version, 2U);
-    EXPECT_EQ(checkpoint.facts.root_pid, 7);
-    EXPECT_EQ(checkpoint.facts.tasks, 1U);
-    EXPECT_TRUE(checkpoint.facts.has_file_locks);
-    EXPECT_FALSE(checkpoint.facts.has_captured);
+    EXPECT_EQ(checkpoint.name, "c");
+    EXPECT_EQ(checkpoint.tasks.root_pid, 7);
+    EXPECT_EQ(checkpoint.tasks.count, 1U);
+    EXPECT_TRUE(checkpoint.tasks.has_file_locks);
+    EXPECT_FALSE(checkpoint.tasks.has_captured);
     ASSERT_EQ(checkpoint.locks.size(), 1U);
     const Lock lock = checkpoint.locks.at(0);
     EXPECT_EQ(lock.offset, 8U);
@@ -51,10 +56,37 @@ TEST(Checkpoint, ALeaseThatIsBeingBroken) {
     EXPECT_EQ(lock.kind, LockKind::lease);
     EXPECT_TRUE(is_breaking(lock));
     EXPECT_EQ(lock.lease.type, LockType::unlck);
-    EXPECT_EQ(lock.lease.previous_type, kUnknownType);
+    EXPECT_EQ(lock.lease.previous_type, std::nullopt);
     EXPECT_TRUE(lock.lease.notified);
     EXPECT_EQ(checkpoint.locks.path(lock), "/srv/a");
     EXPECT_EQ(holders_of(checkpoint, 0), Texts{"7 holder"});
+}
+
+// CRIU's images do not have the type before; but only a write lease can be downgraded.
+TEST(Checkpoint, ALeaseThatBecomesAReadLeaseWasAWriteLease) {
+    Images images = small_checkpoint();
+    images["filelocks.img"] = kLocksHead + lock_entry(kFlLease, kLeaseBreaking + 0, 7, 3);
+    const Lock lock = read(images).locks.at(0);
+    EXPECT_TRUE(is_breaking(lock));
+    EXPECT_EQ(lock.lease.type, LockType::rdlck);
+    EXPECT_EQ(lock.lease.previous_type, LockType::wrlck);
+}
+
+// CRIU restores a write lease that is held; field 50001 has what it found.
+TEST(Checkpoint, ABreakThatIsLeftToUsIsOne) {
+    Images images = small_checkpoint();
+    images["filelocks.img"] =
+        kLocksHead + bytes_of("10 00 00 00 08 08 10 01 18 07 20 03 28 00 30 00 88 b5 18 06");
+    const Lock lock = read(images).locks.at(0);
+    EXPECT_TRUE(is_breaking(lock));
+    EXPECT_EQ(lock.lease.type, LockType::unlck);
+    EXPECT_EQ(lock.lease.previous_type, LockType::wrlck);
+    EXPECT_FALSE(lock.lease.remaining.is_known());
+    images["filelocks.img"] =
+        kLocksHead + bytes_of("10 00 00 00 08 08 10 03 18 07 20 03 28 00 30 00 88 b5 18 06");
+    EXPECT_EQ(damage([&] { read_sound(images); }),
+              std::string("c/filelocks.img: offset 8: entry 0: 3 is no type of a lock") +
+                  kIncompleteHint);
 }
 
 TEST(Checkpoint, KnowsWhomADescriptorSignals) {
@@ -63,21 +95,21 @@ TEST(Checkpoint, KnowsWhomADescriptorSignals) {
     const LockDetails& details = checkpoint.details[0];
     EXPECT_EQ(details.owner, (LeaseOwner{LeaseOwner::Kind::process, 7, 1000, 1001, 37}));
     EXPECT_EQ(details.open_flags, 2U);
-    EXPECT_EQ(details.entry_type, 6U);
-    EXPECT_TRUE(details.file_is_written);
+    EXPECT_EQ(details.entry.type, 6U);
+    EXPECT_TRUE(details.is_writable());
 }
 
-TEST(Checkpoint, AFileIsWrittenThroughAnyDescriptorOfTheCheckpoint) {
-    const auto is_written = [](const std::string& files) {
+// The same path can be another file in another mount namespace.
+TEST(Checkpoint, OnlyTheHoldersOwnDescriptorTellsWhetherItsFileIsOpenForWriting) {
+    const auto is_writable = [](const std::string& files) {
         Images images = small_checkpoint();
         images["files.img"] = kFilesHead + files;
-        return read(images).details.at(0).file_is_written;
+        return read(images).details.at(0).is_writable();
     };
-    EXPECT_FALSE(is_written(file_entry(5, "/srv/a", 0)));
-    EXPECT_TRUE(is_written(file_entry(5, "/srv/a", 1)));
-    EXPECT_TRUE(is_written(file_entry(5, "/srv/a", 0) + file_entry(6, "/srv/a", 1)));
-    EXPECT_TRUE(is_written(file_entry(6, "/srv/a", 2) + file_entry(5, "/srv/a", 0)));
-    EXPECT_FALSE(is_written(file_entry(6, "/srv/b", 2) + file_entry(5, "/srv/a", 0)));
+    EXPECT_FALSE(is_writable(file_entry(5, "/srv/a", 0)));
+    EXPECT_TRUE(is_writable(file_entry(5, "/srv/a", 1)));
+    EXPECT_TRUE(is_writable(file_entry(5, "/srv/a", 2)));
+    EXPECT_FALSE(is_writable(file_entry(5, "/srv/a", 0) + file_entry(6, "/srv/a", 1)));
 }
 
 TEST(Checkpoint, LocksOfEachKind) {
@@ -101,6 +133,26 @@ TEST(Checkpoint, LocksOfEachKind) {
     EXPECT_EQ(ofd.range.end, kToEndOfFile);
 }
 
+TEST(CheckpointSnapshot, SaysWhatCriuSays) {
+    Images images = small_checkpoint();
+    images["filelocks.img"] = kLocksHead + lock_entry(1, 1, 7, 3, 100, 8) + lock_entry(8, 0, 7, 3);
+    Checkpoint checkpoint = read(images);
+    const LeaseOwner owner = checkpoint.details.at(1).owner.value();
+    const Snapshot snapshot = as_snapshot(std::move(checkpoint));
+    EXPECT_EQ(snapshot.origin.name, "c");
+    EXPECT_EQ(snapshot.origin.format, Format::criu);
+    ASSERT_TRUE(snapshot.origin.criu);
+    EXPECT_EQ(snapshot.origin.criu->count, 1U);
+    EXPECT_EQ(snapshot.origin.criu->root_pid, 7);
+    EXPECT_TRUE(snapshot.origin.criu->has_file_locks);
+    EXPECT_FALSE(snapshot.origin.criu->has_captured);
+    EXPECT_EQ(snapshot.locks.size(), 2U);
+    EXPECT_EQ(snapshot.owners, (LeaseOwners{{1, owner}})) << "of leases only";
+    // What CRIU's images have no word for is absent.
+    EXPECT_FALSE(snapshot.origin.encoding || snapshot.origin.layout || snapshot.origin.complete ||
+                 snapshot.origin.kernel || snapshot.origin.taken || snapshot.damage);
+}
+
 TEST(Checkpoint, TasksThatShareTheirFiles) {
     Images images = small_checkpoint();
     images["pstree.img"] = kPstreeHead + process(7, 0) + process(8, 7) + process(9, 7);
@@ -111,7 +163,7 @@ TEST(Checkpoint, TasksThatShareTheirFiles) {
     images["fdinfo-3.img"] = kFdinfoHead + fd_entry(5, 10);
     images["filelocks.img"] += lock_entry(8, 6, 9, 10);
     const Checkpoint checkpoint = read(images);
-    EXPECT_EQ(checkpoint.facts.tasks, 3U);
+    EXPECT_EQ(checkpoint.tasks.count, 3U);
     EXPECT_EQ(holders_of(checkpoint, 0), (Texts{"7 holder", "8 shares"}));
     EXPECT_EQ(holders_of(checkpoint, 1), Texts{"9 apart"});
     EXPECT_EQ(checkpoint.locks.at(0).file, checkpoint.locks.at(1).file) << "one struct file";
@@ -143,8 +195,8 @@ TEST(Checkpoint, WithoutLocks) {
     images.erase("fdinfo-2.img");
     images["ckpt-lease.img"] = "";
     const Checkpoint checkpoint = read(images);
-    EXPECT_FALSE(checkpoint.facts.has_file_locks);
-    EXPECT_TRUE(checkpoint.facts.has_captured);
+    EXPECT_FALSE(checkpoint.tasks.has_file_locks);
+    EXPECT_TRUE(checkpoint.tasks.has_captured);
     EXPECT_EQ(checkpoint.locks.size(), 0U);
 }
 
@@ -152,9 +204,9 @@ TEST(Checkpoint, ADeadTaskHasNoFiles) {
     Images images = small_checkpoint();
     images["pstree.img"] += process(8, 7);
     images["core-8.img"] = core("dead");
-    EXPECT_EQ(read(images).facts.tasks, 2U);
+    EXPECT_EQ(read(images).tasks.count, 2U);
     images["filelocks.img"] += lock_entry(8, 0, 8, 3);
-    EXPECT_EQ(damage([&] { static_cast<void>(read(images)); }),
+    EXPECT_EQ(damage([&] { read_sound(images); }),
               std::string("c/filelocks.img: offset 24: entry 1: process 8 has no descriptors") +
                   kIncompleteHint);
 }
@@ -256,10 +308,10 @@ TEST(Checkpoint, ARangeThatIsNone) {
 
 // What tests/images/criu-4.2/README.md says of it.
 TEST(Checkpoint, OfCriu) {
-    const auto files = open_checkpoint(io::posix_system(), std::string(TEST_IMAGES) + "/criu-4.2");
+    const auto files = checkpoint_at(std::string(TEST_IMAGES) + "/criu-4.2");
     const Checkpoint checkpoint = read_checkpoint(*files);
-    EXPECT_EQ(checkpoint.facts.root_pid, 12529);
-    EXPECT_EQ(checkpoint.facts.tasks, 3U);
+    EXPECT_EQ(checkpoint.tasks.root_pid, 12529);
+    EXPECT_EQ(checkpoint.tasks.count, 3U);
     ASSERT_EQ(checkpoint.locks.size(), 4U);
     Texts texts;
     checkpoint.locks.for_each([&](const Lock& lock) {
@@ -267,9 +319,9 @@ TEST(Checkpoint, OfCriu) {
         texts.push_back(std::to_string(lock.fd) + " " + std::string(to_string(lock.kind)) +
                         (is_breaking(lock) ? " to " : " ") + to_string(lock.lease.type) + " " +
                         std::string(checkpoint.locks.path(lock)) + " " +
-                        std::to_string(details.owner.id) + " " +
-                        std::to_string(details.owner.signal) +
-                        (details.file_is_written ? " written" : ""));
+                        std::to_string(details.owner.value().id) + " " +
+                        std::to_string(details.owner.value().signal) +
+                        (details.is_writable() ? " written" : ""));
         EXPECT_EQ(holders_of(checkpoint, lock.index), Texts{"12529 job"});
     });
     EXPECT_EQ(texts, (Texts{"3 lease to F_UNLCK /srv/job/write-break 12529 37 written",

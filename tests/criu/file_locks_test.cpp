@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/criu/file_locks.hpp"
+#include "criu/file_locks.hpp"
 
 #include "support.hpp"
 
@@ -106,6 +106,72 @@ TEST(EditFileLocks, AChangedEntryKeepsFieldsThatAreNotKnown) {
               kLocksHead + after);
 }
 
+// The type that CRIU wrote stands in field 50001 of ours: 88 b5 18.
+const std::string kHeldLease =
+    bytes_of("10 00 00 00 08 08 10 01 18 07 20 03 28 00 30 00 88 b5 18 06");
+
+FileLockEdit hold_as_write_lease(const FileLockEntry& /*lock*/) {
+    return {Action::hold, 1};
+}
+
+TEST(EditFileLocks, ABreakThatIsLeftToUsStaysInTheEntry) {
+    EXPECT_EQ(edited(kLocksHead + kLease, hold_as_write_lease), kLocksHead + kHeldLease);
+    const FileLockEntry lock = locks_of(kLocksHead + kHeldLease).front();
+    EXPECT_TRUE(lock.is_breaking());
+    EXPECT_EQ(lock.type, 6U) << "as CRIU found it";
+    EXPECT_EQ(lock.held_as, 1U);
+    EXPECT_EQ(locks_of(kLocksHead + kLease).front().held_as, std::nullopt);
+}
+
+TEST(EditFileLocks, ABreakIsLeftToUsOnce) {
+    EXPECT_EQ(edited(kLocksHead + kHeldLease, hold_as_write_lease), kLocksHead + kHeldLease);
+}
+
+TEST(EditFileLocks, ATypeThatIsSetIsNotLeftToUs) {
+    EXPECT_EQ(edited(kLocksHead + kHeldLease, as_criu_found), kLocksHead + kLease);
+    EXPECT_EQ(edited(kLocksHead + kLease, as_criu_found), kLocksHead + kLease);
+    EXPECT_EQ(edited(kLocksHead + kHeldLease,
+                     [](const FileLockEntry&) {
+                         return FileLockEdit{Action::set_type, 1};
+                     }),
+              kLocksHead + bytes_of("0c 00 00 00 08 08 10 01 18 07 20 03 28 00 30 00"));
+}
+
+// The pid that CRIU wrote stands in field 50002 of ours: 90 b5 18. No task has the pid 0.
+const std::string kParkedLease =
+    bytes_of("10 00 00 00 08 08 10 06 18 00 20 03 28 00 30 00 90 b5 18 07");
+
+FileLockEdit park(const FileLockEntry& /*lock*/) {
+    return {.action = Action::park};
+}
+
+TEST(EditFileLocks, AParkedEntryHasTheTaskThatItWasOf) {
+    EXPECT_EQ(edited(kLocksHead + kLease, park), kLocksHead + kParkedLease);
+    EXPECT_EQ(edited(kLocksHead + kParkedLease, park), kLocksHead + kParkedLease);
+    const FileLockEntry lock = locks_of(kLocksHead + kParkedLease).front();
+    EXPECT_TRUE(lock.is_parked);
+    EXPECT_EQ(lock.pid, 7);
+    EXPECT_EQ(edited(kLocksHead + kParkedLease, as_criu_found), kLocksHead + kLease);
+    EXPECT_EQ(edited(kLocksHead + kParkedLease, hold_as_write_lease), kLocksHead + kHeldLease);
+    EXPECT_EQ(edited(kLocksHead + kHeldLease, park), kLocksHead + kParkedLease);
+}
+
+// What our field says of anything else is nobody's word.
+TEST(FileLocks, OnlyALeaseThatIsBeingBrokenIsLeftToUs) {
+    const std::string posix =
+        bytes_of("10 00 00 00 08 01 10 01 18 07 20 05 28 64 30 08 88 b5 18 06");
+    EXPECT_EQ(locks_of(kLocksHead + posix).front(),
+              (FileLockEntry{0, 8, 1, 1, 7, 5, 100, 8, std::nullopt}));
+    const std::string held =
+        bytes_of("10 00 00 00 08 08 10 01 18 07 20 03 28 00 30 00 88 b5 18 00");
+    EXPECT_EQ(locks_of(kLocksHead + held).front(),
+              (FileLockEntry{0, 8, 8, 1, 7, 3, 0, 0, std::nullopt}));
+    const std::string of_a_task =
+        bytes_of("10 00 00 00 08 08 10 06 18 05 20 03 28 00 30 00 90 b5 18 07");
+    EXPECT_FALSE(locks_of(kLocksHead + of_a_task).front().is_parked);
+    EXPECT_EQ(locks_of(kLocksHead + of_a_task).front().pid, 5);
+}
+
 TEST(EditFileLocks, RemovesAnEntry) {
     const auto without_leases = [](const FileLockEntry& lock) {
         return lock.is_lease() ? FileLockEdit{Action::remove, 0} : FileLockEdit{};
@@ -169,11 +235,10 @@ TEST(BreakHasHappened, WhatIsNotBeingBrokenIsKept) {
 
 TEST(Unbroken, ALeaseHasTheTypeThatItHad) {
     for (const LockType target : {LockType::rdlck, LockType::unlck}) {
-        EXPECT_EQ(unbroken(breaking_to(target), LockType::wrlck),
-                  (FileLockEdit{Action::set_type, 1}));
+        EXPECT_EQ(unbroken(breaking_to(target), LockType::wrlck), (FileLockEdit{Action::hold, 1}));
     }
     EXPECT_EQ(unbroken(breaking_to(LockType::unlck), LockType::rdlck),
-              (FileLockEdit{Action::set_type, 0}));
+              (FileLockEdit{Action::hold, 0}));
 }
 
 TEST(Unbroken, WhatIsNotBeingBrokenIsKept) {
@@ -183,8 +248,8 @@ TEST(Unbroken, WhatIsNotBeingBrokenIsKept) {
 }
 
 TEST(Unbroken, ALeaseIsForReadingOrWriting) {
-    for (const auto& [type, name] :
-         {std::pair(LockType::unlck, "F_UNLCK"), std::pair(kUnknownType, "unknown(255)")}) {
+    for (const auto& [type, name] : {std::pair(LockType::unlck, "F_UNLCK"),
+                                     std::pair(static_cast<LockType>(255), "unknown(255)")}) {
         try {
             static_cast<void>(unbroken(breaking_to(LockType::unlck), type));
             ADD_FAILURE() << "nothing was thrown";

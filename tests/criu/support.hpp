@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/criu/checkpoint.hpp"
+#include "criu/checkpoint.hpp"
 #include "support/criu_images.hpp"
+#include "support/told.hpp"
 
 namespace ckpt_lease::criu {
 
@@ -23,7 +24,7 @@ std::string damage(Call call) {
         call();
     } catch (const Error& error) {
         EXPECT_EQ(error.kind(), Error::Kind::damaged) << error.what();
-        return error.what();
+        return test_support::told(error.problem());
     }
     return "nothing was thrown";
 }

@@ -5,8 +5,9 @@
 
 #include <cstdlib>
 
-#include "ckpt-lease/rewrite/image_file.hpp"
+#include "rewrite/image_file.hpp"
 #include "support.hpp"
+#include "support/criu_images.hpp"
 
 namespace e2e {
 namespace {
@@ -87,8 +88,7 @@ TEST_F(BareCheckpoint, TheReportSaysWhatBecameOfTheBreaks) {
     EXPECT_EQ(kept["leases"][0]["after"], kept["leases"][0]["before"]);
     EXPECT_EQ(kept["unchanged"], 1);
     EXPECT_EQ(run({"policy", "--favor-holder", "--lease-break-time", "45", "-n", "img"}).err,
-              "img: --favor-holder, lease-break-time 45s (as given),\n"
-              "  dry run: nothing is written\n"
+              "img: --favor-holder, lease-break-time 45s (as given), dry run: nothing is written\n"
               "  IDX     BEFORE      AFTER  SIG  FD  PATH\n"
               "    0  not known  not known  yes   3  /srv/job/write-break\n"
               "    1  not known  not known  yes   4  /srv/job/downgrade\n"
@@ -98,13 +98,7 @@ TEST_F(BareCheckpoint, TheReportSaysWhatBecameOfTheBreaks) {
 
 // CRIU's own reader, of what was written in the place of its writer's bytes.
 TEST_F(BareCheckpoint, CritDecodesWhatWasRewritten) {
-    if (std::system("command -v crit >crit") != 0) {
-        const char* const ci = std::getenv("CI");
-        if (ci != nullptr && std::string(ci) == "true") {
-            FAIL() << "in CI this has to run: it needs crit, of the package criu";
-        }
-        GTEST_SKIP() << "NOT TESTED, what crit makes of it: it needs crit, of the package criu";
-    }
+    NEEDS_CRIT();
     EXPECT_EQ(run({"policy", "--favor-breaker", "img"}).status, 0);
     ASSERT_EQ(std::system("crit decode -i img/filelocks.img -o locks.json"), 0);
     EXPECT_EQ(Json::parse(read_file("locks.json")), Json::parse(R"({
@@ -146,12 +140,59 @@ TEST_F(BareCheckpoint, APipeInsteadOfAnImageIsNotWaitedFor) {
     fs::create_directory("alone");
     ASSERT_EQ(mkfifo("alone/ckpt-lease.img", 0600), 0);
     EXPECT_EQ(run({"show", "alone"}).err,
-              "ckpt-lease: alone: this is a folder (give the image files in it)\n");
+              "ckpt-lease: alone: there is no checkpoint and no ckpt-lease.img in this folder (an "
+              "image with another name must be given itself)\n");
+}
+
+// Whoever gives an image of it is told to give the folder.
+TEST_F(BareCheckpoint, WithoutAnInventoryThatIsAFileItIsSaidWhatIsWrong) {
+    fs::remove("img/inventory.img");
+    ASSERT_EQ(mkfifo("img/inventory.img", 0600), 0);
+    fs::create_directories("below/checkpoint/inventory.img");
+    for (const auto& [folder, inventory] :
+         {std::pair("img", "img/inventory.img"), {"below", "below/checkpoint/inventory.img"}}) {
+        for (const std::vector<std::string>& words :
+             {std::vector<std::string>{"show", folder}, {"policy", "--favor-breaker", folder}}) {
+            const Result result = run(words);
+            EXPECT_EQ(result.status, 1) << folder;
+            EXPECT_EQ(result.err,
+                      "ckpt-lease: " + std::string(inventory) + ": this is no regular file\n");
+        }
+    }
 }
 
 TEST_F(BareCheckpoint, NothingCanBeEdited) {
     EXPECT_EQ(run({"edit", "--index", "0", "--remaining", "5", "img"}).status, 2);
-    EXPECT_EQ(run({"verify", "img"}).status, 2);
+}
+
+TEST_F(BareCheckpoint, WithoutFilelocksImageItIsSaidThatThereIsNone) {
+    fs::remove("img/filelocks.img");
+    const Result result = run({"show", "img"});
+    EXPECT_EQ(result.status, 0);
+    EXPECT_NE(result.out.find("without filelocks.img (CRIU writes none where it finds no lock)"),
+              std::string::npos)
+        << result.out;
+}
+
+TEST_F(BareCheckpoint, WhatIsAlmostACheckpointIsSaidToBe) {
+    EXPECT_EQ(run({"show", "img/core-12529.img"}).err,
+              "ckpt-lease: img/core-12529.img: this is a single image of CRIU's, and a checkpoint "
+              "has many (give the folder that it is in)\n");
+    fs::create_directories("container/checkpoints");
+    fs::copy("img", "container/checkpoints/first");
+    EXPECT_EQ(run({"show", "container"}).err,
+              "ckpt-lease: container: this is no checkpoint of CRIU, but there is one in "
+              "checkpoints/first (give that folder)\n");
+    fs::remove("img/inventory.img");
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"show", "img"},
+                                                  {"verify", "img"},
+                                                  {"policy", "--favor-breaker", "img"}}) {
+        const Result result = run(words);
+        EXPECT_EQ(result.status, 1);
+        EXPECT_EQ(result.err,
+                  "ckpt-lease: img: this dump was not finished: there is no inventory.img, which "
+                  "CRIU writes last (the log of that run of CRIU says why)\n");
+    }
 }
 
 // The same in an archive as podman makes it, with the leases of holder_breaker.img for captured.
@@ -266,8 +307,8 @@ TEST_F(ArchivedCheckpoint, ThereIsNoUndoFile) {
     const Result result = run({"policy", "--set", "5", "--undo-file", "u", "job.tar.gz"});
     EXPECT_EQ(result.status, 2);
     EXPECT_EQ(result.err,
-              "ckpt-lease: job.tar.gz: there is no undo file for an archive (keep it as it is, and "
-              "write another with -o)\n");
+              "ckpt-lease: job.tar.gz: there is no undo file for this archive, which is written "
+              "anew (leave --undo-file out)\n");
     EXPECT_TRUE(is_as_packed());
 }
 
@@ -275,11 +316,11 @@ TEST_F(ArchivedCheckpoint, WithSeveralNamesIsRefused) {
     pack(true);
     fs::create_hard_link("job.tar.gz", "same.tar.gz");
     const Result result = run({"policy", "--set", "5", "job.tar.gz"});
-    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.status, 3);
     EXPECT_EQ(result.err,
-              "ckpt-lease: job.tar.gz: the archive has several names (hard links) (write another "
-              "one with -o)\n");
-    EXPECT_EQ(run({"policy", "--set", "5", "-o", "same.tar.gz", "job.tar.gz"}).status, 2);
+              "ckpt-lease: job.tar.gz: the file has several names (hard links): the others would "
+              "lead to what was there before (write elsewhere with -o OUT)\n");
+    EXPECT_EQ(run({"policy", "--set", "5", "-o", "same.tar.gz", "job.tar.gz"}).status, 3);
     EXPECT_TRUE(is_as_packed());
 }
 
@@ -294,6 +335,18 @@ TEST_F(ArchivedCheckpoint, InUseIsAnError) {
         "ckpt-lease: job.tar.gz: another process is using the image (--wait waits until it is "
         "done)\n");
     EXPECT_TRUE(is_as_packed());
+}
+
+TEST_F(ArchivedCheckpoint, IsVerifiedWithWhatWasCaptured) {
+    pack(false);
+    EXPECT_EQ(run({"verify", "job.tar.gz"}).out, "job.tar.gz: sound, 4 records\n");
+    pack(true);
+    const Result result = run({"verify", "job.tar.gz"});
+    EXPECT_EQ(result.status, 1);
+    EXPECT_NE(result.out.find("job.tar.gz:checkpoint/ckpt-lease.img: offset "), std::string::npos);
+    EXPECT_NE(result.out.find("and filelocks.img has none there"), std::string::npos)
+        << "the leases are those of another image";
+    parse_valid("verify", run({"verify", "--json", "job.tar.gz"}).out);
 }
 
 TEST_F(ArchivedCheckpoint, ADamagedImageInItIsNamed) {

@@ -6,8 +6,8 @@
 #include <fstream>
 
 #include "ckpt-lease/base/bytes.hpp"
-#include "ckpt-lease/io/file.hpp"
-#include "ckpt-lease/rewrite/image_file.hpp"
+#include "io/file.hpp"
+#include "rewrite/image_file.hpp"
 #include "support.hpp"
 
 namespace e2e {
@@ -166,6 +166,47 @@ TEST_F(Recovery, AnOutputWithAJournalIsRefused) {
     EXPECT_EQ(read_file(image_), after_);
 }
 
+// A checkpoint in a folder is named by that folder, as everywhere else.
+TEST_F(Recovery, TakesTheFolderOfACheckpoint) {
+    interrupt();
+    std::filesystem::copy(std::filesystem::path(SOURCE_ROOT) / "tests/images/criu-4.2", "img");
+    EXPECT_EQ(run({"recover", "img"}).out, "img: nothing to recover\n");
+    std::filesystem::create_directory("alone");
+    for (const std::string folder : {"img", "alone"}) {
+        const std::string image = folder + "/ckpt-lease.img";
+        std::filesystem::copy(image_, image);
+        std::filesystem::copy(kJournal, image + ".ckpt-lease-journal");
+        const Result result = run({"recover", "--copied", folder});
+        EXPECT_EQ(result.status, 0) << result.err;
+        EXPECT_EQ(result.out, folder + ": an interrupted change was taken back (1 edits)\n");
+        EXPECT_EQ(read_file(image), before_);
+        EXPECT_FALSE(std::filesystem::exists(image + ".ckpt-lease-journal"));
+    }
+    std::filesystem::create_directory("empty");
+    const Result result = run({"recover", "empty"});
+    EXPECT_EQ(result.status, 3);
+    EXPECT_NE(result.err.find("empty: there is no checkpoint"), std::string::npos) << result.err;
+}
+
+TEST_F(Recovery, UndoTakesTheFolderOfACheckpoint) {
+    before_ = read_file(copy("no_deadline"));
+    std::filesystem::create_directory("img");
+    write_file("img/ckpt-lease.img", before_);
+    chmod("img/ckpt-lease.img", 0600);
+    ASSERT_EQ(run({"policy", "--add", "10", "--undo-file", "u", "img"}).status, 0);
+    ASSERT_NE(read_file("img/ckpt-lease.img"), before_);
+    std::filesystem::rename("img", "moved");
+    const Result result = run({"undo", "--image", "moved", "u"});
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_EQ(read_file("moved/ckpt-lease.img"), before_);
+    std::filesystem::copy(std::filesystem::path(SOURCE_ROOT) / "tests/images/criu-4.2", "bare");
+    const Result none = run({"undo", "--image", "bare", "u"});
+    EXPECT_EQ(none.status, 2);
+    EXPECT_EQ(none.err,
+              "ckpt-lease: bare: no leases were captured with this checkpoint (give a copy of the "
+              "image that was changed)\n");
+}
+
 TEST_F(Recovery, UndoTakesAChangeBack) {
     image_ = copy("no_deadline");
     chmod(image_.c_str(), 0600);
@@ -229,11 +270,17 @@ TEST_F(Recovery, UndoFilesAreForOneImageInPlace) {
          "ckpt-lease: --undo-file takes one image, and several are given (call ckpt-lease once for "
          "each)\n"},
         {{"-n", a},
-         "ckpt-lease: --undo-file is for an image that is rewritten in place (leave it out)\n"},
+         "ckpt-lease: no_deadline.img: an undo file is for an image that is rewritten in place "
+         "(leave "
+         "--undo-file out)\n"},
         {{"-o", "out", a},
-         "ckpt-lease: --undo-file is for an image that is rewritten in place (leave it out)\n"},
+         "ckpt-lease: no_deadline.img: an undo file is for an image that is rewritten in place "
+         "(leave "
+         "--undo-file out)\n"},
         {{"-"},
-         "ckpt-lease: --undo-file is for an image that is rewritten in place (leave it out)\n"},
+         "ckpt-lease: standard input: an undo file is for an image that is rewritten in place "
+         "(leave "
+         "--undo-file out)\n"},
     };
     for (const auto& c : cases) {
         std::vector<std::string> arguments{"policy", "--add", "1", "--undo-file", "u"};

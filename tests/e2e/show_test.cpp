@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <cstdlib>
+
 #include "support.hpp"
 
 namespace e2e {
@@ -61,26 +63,71 @@ TEST_F(Show, SaysWhatTheImageIs) {
     EXPECT_EQ(image.at("layout"), "lease-1");
 }
 
-TEST_F(Show, PrintsATableThatFits80Columns) {
+// Who looks for a path with grep(1), or for a field with awk(1), finds it whole.
+TEST_F(Show, WhatGoesIntoAFileIsNotWrapped) {
     const Result result = run({"show", copy("holder_breaker")});
     EXPECT_EQ(result.status, 0);
     EXPECT_EQ(result.err, "");
     EXPECT_EQ(result.out,
+              "holder_breaker.img: linux-cr revision 6, x86_64, little endian, Linux 2.6.35-ckpt, "
+              "taken 2010-08-16 19:43:20 UTC, complete\n"
+              "IDX  STATE     REMAINING  TYPE     BECOMES  SIG  FD  HOLDER    PATH\n"
+              "  0  breaking      5.25s  F_WRLCK  F_UNLCK  yes   3  1 holder  /srv/data/ledger.db\n"
+              "  1  held              -  F_RDLCK  -        -     5  1 holder  /srv/data/config\n");
+    setenv("COLUMNS", "40", 1);
+    EXPECT_EQ(run({"show", "holder_breaker.img"}).out, result.out);
+    unsetenv("COLUMNS");
+}
+
+TEST_F(Show, PrintsATableThatFitsTheTerminal) {
+    copy("holder_breaker");
+    const auto shown = [](const char* columns) {
+        const std::string command = std::string("COLUMNS=") + columns +
+                                    " NO_COLOR=1 script -qefc '" CKPT_LEASE_PROGRAM
+                                    " show holder_breaker.img' /dev/null >out </dev/null";
+        EXPECT_EQ(std::system(command.c_str()), 0);
+        std::string text = read_file("out");
+        std::erase(text, '\r');
+        return text;
+    };
+    EXPECT_EQ(shown("80"),
               "holder_breaker.img: linux-cr revision 6, x86_64, little endian,\n"
               "  Linux 2.6.35-ckpt, taken 2010-08-16 19:43:20 UTC, complete\n"
               "IDX STATE    REMAINING TYPE    BECOMES SIG FD HOLDER   PATH\n"
               "  0 breaking     5.25s F_WRLCK F_UNLCK yes  3 1 holder /srv/data/ledger.db\n"
               "  1 held             - F_RDLCK -       -    5 1 holder /srv/data/config\n");
+    EXPECT_EQ(shown("40"),
+              "holder_breaker.img: linux-cr revision 6,\n"
+              "  x86_64, little endian,\n"
+              "  Linux 2.6.35-ckpt,\n"
+              "  taken 2010-08-16 19:43:20 UTC,\n"
+              "  complete\n"
+              "IDX        0\n"
+              "STATE      breaking\n"
+              "REMAINING  5.25s\n"
+              "TYPE       F_WRLCK\n"
+              "BECOMES    F_UNLCK\n"
+              "SIG        yes\n"
+              "FD         3\n"
+              "HOLDER     1 holder\n"
+              "PATH       /srv/data/ledger.db\n"
+              "\n"
+              "IDX        1\n"
+              "STATE      held\n"
+              "REMAINING  -\n"
+              "TYPE       F_RDLCK\n"
+              "BECOMES    -\n"
+              "SIG        -\n"
+              "FD         5\n"
+              "HOLDER     1 holder\n"
+              "PATH       /srv/data/config\n");
 }
 
 TEST_F(Show, PutsTheRecordsOfOneLeaseIntoOneLineAndEscapesNames) {
-    setenv("COLUMNS", "120", 1);
     const Result result = run({"show", copy("shared_tables")});
-    unsetenv("COLUMNS");
     EXPECT_EQ(result.out,
               "shared_tables.img: linux-cr revision 6, x86_64, little endian, Linux 2.6.35-ckpt, "
-              "taken 2010-08-16 19:43:20 UTC,\n"
-              "  complete\n"
+              "taken 2010-08-16 19:43:20 UTC, complete\n"
               "IDX  STATE     REMAINING  TYPE     BECOMES  SIG   FD  HOLDER                        "
               "PATH\n"
               "0,4  breaking        30s  F_WRLCK  F_RDLCK  no   7,7  10 smbd, 11 smbd-io, 12 smbd  "
@@ -91,9 +138,10 @@ TEST_F(Show, PutsTheRecordsOfOneLeaseIntoOneLineAndEscapesNames) {
 
 TEST_F(Show, ListsOtherLocksWithAll) {
     const Result result = run({"show", "--all", copy("holder_breaker")});
-    EXPECT_NE(result.out.find("  2 posix            - F_WRLCK -       -    4 0-99  2 breaker "
-                              "/var/log/b\n"),
-              std::string::npos)
+    EXPECT_NE(
+        result.out.find("  2  posix             -  F_WRLCK  -        -     4  0-99   2 breaker  "
+                        "/var/log/b\n"),
+        std::string::npos)
         << result.out;
     const Json image =
         parse_valid("show", run({"show", "--json", "--all", "holder_breaker.img"}).out)
@@ -210,6 +258,30 @@ TEST_F(Show, RequireMatchMakesItAFailureThatNothingMatches) {
     EXPECT_EQ(result.status, 4);
     EXPECT_EQ(result.err, "ckpt-lease: holder_breaker.img: nothing matches\n");
     EXPECT_EQ(run({"show", "--require-match", "--fd", "3", "holder_breaker.img"}).status, 0);
+}
+
+TEST_F(Show, TablesForScripts) {
+    copy("holder_breaker");
+    EXPECT_EQ(
+        run({"show", "-r", "--columns", "remaining,path", "--sort", "path", "holder_breaker.img"})
+            .out,
+        "REMAINING PATH\n- /srv/data/config\n5.25s /srv/data/ledger.db\n");
+    EXPECT_EQ(
+        run({"show", "-nP", "--columns", "idx,fd", "--target", "F_UNLCK", "holder_breaker.img"})
+            .out,
+        "IDX=\"0\" FD=\"3\"\n");
+    const Result unknown = run({"show", "--sort", "size", "holder_breaker.img"});
+    EXPECT_EQ(unknown.status, 2);
+    EXPECT_EQ(unknown.out, "");
+    EXPECT_EQ(unknown.err.find("ckpt-lease: there is no column 'size' (there are IDX, STATE, "),
+              0U);
+    for (const char* const option :
+         {"--raw", "--pairs", "--noheadings", "--sort=idx", "--columns=idx"}) {
+        const Result result = run({"show", "--json", option, "holder_breaker.img"});
+        EXPECT_EQ(result.status, 2) << option;
+        EXPECT_EQ(result.out, "");
+    }
+    EXPECT_EQ(run({"show", "-r", "-P", "holder_breaker.img"}).status, 2);
 }
 
 }  // namespace

@@ -288,4 +288,8 @@ void put(std::string& bytes, std::size_t offset, std::size_t width, std::uint64_
     }
 }
 
+bool has_crit() {
+    return std::system("command -v crit >/dev/null") == 0;
+}
+
 }  // namespace e2e

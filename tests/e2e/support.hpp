@@ -76,4 +76,16 @@ inline constexpr std::size_t kType = 36;
 inline constexpr std::size_t kTypePrev = 37;
 inline constexpr std::size_t kNotified = 38;
 
+[[nodiscard]] bool has_crit();
+
 }  // namespace e2e
+
+// What crit(1) makes of an image: where it is not installed, and need not be.
+#define NEEDS_CRIT()                                                                             \
+    if (!e2e::has_crit()) {                                                                      \
+        const char* const ci = std::getenv("CI");                                                \
+        if (ci != nullptr && std::string(ci) == "true") {                                        \
+            FAIL() << "in CI this has to run: it needs crit, of the package criu";               \
+        }                                                                                        \
+        GTEST_SKIP() << "NOT TESTED, what crit makes of it: it needs crit, of the package criu"; \
+    }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <set>
+#include <sstream>
+
 #include "support.hpp"
 
 namespace e2e {
@@ -7,9 +10,9 @@ namespace {
 class Usage : public Test {};
 
 const std::vector<std::string>& commands() {
-    static const std::vector<std::string> names{"show",    "policy", "edit",      "verify",
-                                                "records", "diff",   "recover",   "undo",
-                                                "capture", "apply",  "criu-hook", "layouts"};
+    static const std::vector<std::string> names{
+        "show", "policy",  "edit",  "verify",    "records", "diff",  "recover",
+        "undo", "capture", "apply", "criu-hook", "layouts", "schema"};
     return names;
 }
 
@@ -75,7 +78,7 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
          "once "
          "for each)\n"},
         {{"policy", "--add", "x", "x.img"},
-         "ckpt-lease: 'x' is not a length of time (write it like 90, 90s, 1.5, 1m30s, 1h or "
+         "ckpt-lease: 'x' is not a length of time (write it like 90, 90s, 1.5, 1m30s, 5min, 1h or "
          "250ms)\n"},
         {{"policy", "--scale=-1", "x.img"},
          "ckpt-lease: '-1' is not a factor (write a decimal number that is not negative, like 2, "
@@ -100,8 +103,7 @@ TEST_F(Usage, WhatIsNoImageIsNamed) {
     } const cases[] = {
         {"", "the file is empty (an image begins with a HEADER record: its type, 1, in 4 bytes)"},
         {"\x1f\x8b\x08",
-         "this is no linux-cr image but gzip-compressed data (zcat FILE | ckpt-lease "
-         "show -)"},
+         "this is no linux-cr image but gzip-compressed data (decompress it first)"},
         {"hello, world",
          "this is no linux-cr image (an image begins with a HEADER record: its "
          "type, 1, in 4 bytes)"},
@@ -117,6 +119,26 @@ TEST_F(Usage, WhatIsNoImageIsNamed) {
     }
 }
 
+TEST_F(Usage, SchemasArePrinted) {
+    std::istringstream names(run({"schema"}).out);
+    std::set<std::string> seen;
+    for (std::string name; std::getline(names, name);) {
+        const Result result = run({"schema", name});
+        EXPECT_EQ(result.status, 0) << name;
+        EXPECT_EQ(result.out, read_file(std::string(SOURCE_ROOT) + "/schemas/" + name + ".json"));
+        seen.insert(name);
+    }
+    EXPECT_EQ(seen,
+              (std::set<std::string>{"apply", "diff", "edit", "layout", "layouts", "policy",
+                                     "records", "recover", "rules", "show", "undo", "verify"}));
+    const Result result = run({"schema", "shw"});
+    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.out, "");
+    EXPECT_EQ(result.err,
+              "ckpt-lease: there is no schema 'shw' (there are apply, diff, edit, layout, layouts, "
+              "policy, records, recover, rules, show, undo, verify)\n");
+}
+
 TEST_F(Usage, OutputThatCannotBeWrittenIsAFailure) {
     copy("holder_breaker");
     const std::vector<std::string> calls[] = {
@@ -129,9 +151,11 @@ TEST_F(Usage, OutputThatCannotBeWrittenIsAFailure) {
     for (const auto& call : calls) {
         const Result result = run_to("/dev/full", call);
         EXPECT_EQ(result.status, 3) << call.front();
+        const bool has_output = call.front() == "policy";
         EXPECT_EQ(result.err,
-                  "ckpt-lease: standard output: cannot write: No space left on device (free some "
-                  "space, or write elsewhere with -o)\n");
+                  std::string("ckpt-lease: standard output: cannot write: No space left on device "
+                              "(free some space") +
+                      (has_output ? ", or write elsewhere with -o)\n" : ")\n"));
     }
 }
 
@@ -150,7 +174,10 @@ TEST_F(Usage, OptionsTakeOneValueAndLeaveTheImageAlone) {
 TEST_F(Usage, AFolderIsNoImage) {
     const Result result = run({"show", "."});
     EXPECT_EQ(result.status, 3);
-    EXPECT_EQ(result.err, "ckpt-lease: .: this is a folder (give the image files in it)\n");
+    EXPECT_EQ(
+        result.err,
+        "ckpt-lease: .: there is no checkpoint and no ckpt-lease.img in this folder (an image "
+        "with another name must be given itself)\n");
 }
 
 TEST_F(Usage, VerboseSaysWhatIsDone) {

@@ -7,9 +7,10 @@
 #include <map>
 #include <vector>
 
-#include "ckpt-lease/criu/checkpoint.hpp"
-#include "ckpt-lease/criu/edit_archive.hpp"
-#include "ckpt-lease/criu/file_locks.hpp"
+#include "criu/captured_leases.hpp"
+#include "criu/checkpoint.hpp"
+#include "criu/edit_archive.hpp"
+#include "criu/file_locks.hpp"
 #include "fuzz/memory_system.hpp"
 #include "fuzz/support.hpp"
 #include "support/criu_images.hpp"
@@ -25,6 +26,7 @@ using test_support::criu::small_checkpoint;
 constexpr const char* kImages[] = {"filelocks.img", "files.img", "fdinfo-2.img", "pstree.img",
                                    "core-7.img",    "ids-7.img", "inventory.img"};
 constexpr std::uint8_t kArchive = std::size(kImages);
+constexpr std::uint64_t kBlock = 512;
 
 // An Error that images and archives can be blamed for, or none.
 template <typename Call>
@@ -49,12 +51,42 @@ void check_model(const Checkpoint& checkpoint) {
         require(static_cast<std::size_t>(lock.file) < ownership.file_count() &&
                     static_cast<std::size_t>(lock.table) < ownership.table_count(),
                 "its file and its table are known");
-        require(!checkpoint.locks.tasks(lock).empty(), "somebody holds a lock");
+        require(checkpoint.damage || !checkpoint.locks.tasks(lock).empty(),
+                "somebody holds a lock");
         require(lock.offset > before, "locks stand one behind the other");
         before = lock.offset;
         require(lock.kind == LockKind::lease || lock.range.start <= lock.range.end,
                 "a range has a byte");
     });
+}
+
+// What can be read is, and what is wrong is said. To verify is to read, and to look at the
+// processes without locks too: what that is content with, all ways of reading are content with.
+void check_reading(CheckpointFiles& files) {
+    bool is_damaged = false;
+    const Checkpoint verified = verify_checkpoint(files, [&](const Problem& problem) {
+        require(!problem.file.empty() && !problem.message.empty(),
+                "a problem says where, and what");
+        is_damaged |= problem.severity == Problem::Severity::structure;
+    });
+    require(is_damaged == verified.damage.has_value(), "damage is a problem");
+    is_sound([&] {
+        const Checkpoint read = read_checkpoint(files);
+        check_model(read);
+        require(read.locks.size() == verified.locks.size() && read.left_out == verified.left_out,
+                "to verify is to read");
+        require(!read.damage || is_damaged, "damage is found by whoever verifies");
+    });
+    require(is_damaged || is_sound([&] { static_cast<void>(read_sound_checkpoint(files)); }),
+            "what is sound can be changed");
+    const std::uint64_t id = checkpoint_id(files);
+    require(id != 0, "an id is one");
+    require(is_sound([&] { check_captured_with(files, id, verified.locks); }), "a dump is itself");
+    is_sound([&] { check_captured_with(files, id + 1, verified.locks); });
+    compare_captured(
+        files, verified, std::string(kName), verified.locks, [](const Problem& problem) {
+            require(problem.severity != Problem::Severity::structure, "what differs is no damage");
+        });
 }
 
 std::vector<FileLockEntry> locks_of(const std::string& bytes) {
@@ -64,29 +96,59 @@ std::vector<FileLockEntry> locks_of(const std::string& bytes) {
     return locks;
 }
 
-// What is done with an entry: two bits of `choice` for each.
+// What is done with an entry: a digit of `choice` for each.
 FileLockEdit edit_of(const FileLockEntry& lock, std::uint8_t choice) {
-    switch (choice >> (lock.index % 4 * 2) & 3U) {
+    constexpr std::uint64_t kKinds = 6;
+    std::uint64_t digit = choice;
+    for (std::uint64_t i = 0; i < lock.index % 3; ++i) {
+        digit /= kKinds;
+    }
+    switch (digit % kKinds) {
         case 0:
             return {};
         case 1:
             return {FileLockEdit::Action::remove, 0};
         case 2:
             return break_has_happened(lock, (choice & 1U) != 0);
+        case 3:
+            return unbroken(lock, (choice & 1U) != 0 ? LockType::rdlck : LockType::wrlck);
+        case 4:
+            return lock.is_lease() && lock.pid != 0 ? FileLockEdit{FileLockEdit::Action::park, 0}
+                                                    : as_criu_found(lock);
         default:
             return {FileLockEdit::Action::set_type, choice};
     }
 }
 
+// What an entry that is kept, changed or not, is to be read as.
+FileLockEntry edited_entry(FileLockEntry lock, const FileLockEdit& edit) {
+    if (edit.action == FileLockEdit::Action::keep) {
+        return lock;
+    }
+    lock.held_as.reset();
+    lock.is_parked = false;
+    switch (edit.action) {
+        case FileLockEdit::Action::set_type:
+            lock.type = edit.type;
+            break;
+        case FileLockEdit::Action::hold:
+            lock.held_as = edit.type;
+            break;
+        case FileLockEdit::Action::park:
+            lock.is_parked = true;
+            break;
+        default:
+            break;
+    }
+    return lock;
+}
+
 void check_edits(const std::string& bytes, std::uint8_t choice) {
     std::vector<FileLockEntry> expected;
-    for (FileLockEntry lock : locks_of(bytes)) {
+    for (const FileLockEntry& lock : locks_of(bytes)) {
         const FileLockEdit edit = edit_of(lock, choice);
-        if (edit.action == FileLockEdit::Action::set_type) {
-            lock.type = edit.type;
-        }
         if (edit.action != FileLockEdit::Action::remove) {
-            expected.push_back(lock);
+            expected.push_back(edited_entry(lock, edit));
         }
     }
     const std::string edited =
@@ -97,7 +159,7 @@ void check_edits(const std::string& bytes, std::uint8_t choice) {
     for (std::size_t i = 0; i < found.size(); ++i) {
         found[i].index = expected[i].index;
         found[i].offset = expected[i].offset;
-        require(found[i] == expected[i], "a lock is what it was, but for its type");
+        require(found[i] == expected[i], "a lock is what it was, but for what was to be changed");
     }
     require_equal(edit_file_locks(std::string(kName), bytes,
                                   [](const FileLockEntry&) { return FileLockEdit{}; }),
@@ -108,7 +170,7 @@ void try_image(const std::string& name, const std::string& bytes, std::uint8_t c
     std::map<std::string, std::string> images = small_checkpoint();
     images[name] = bytes;
     MemoryFiles files(images);
-    is_sound([&] { check_model(read_checkpoint(files)); });
+    check_reading(files);
     if (name == kFileLocksImage && is_sound([&] { static_cast<void>(locks_of(bytes)); })) {
         check_edits(bytes, choice);
     }
@@ -118,11 +180,34 @@ io::File file_of(MemorySystem& system, int fd) {
     return io::File::borrow(system, std::string(kName), fd);
 }
 
+// Not one member after the other, but as a stream comes.
+void check_stream(CheckpointFiles& files, Bytes bytes) {
+    io::MemorySource source(std::string(kName), bytes);
+    const auto streamed = open_archive(source);
+    for (const std::string_view name : kImages) {
+        require(streamed->read(name) == files.read(name), "a stream has the same images");
+        require(streamed->extent_of(name) == files.extent_of(name), "at the same places");
+    }
+}
+
 std::unique_ptr<CheckpointFiles> open(MemorySystem& system) {
     const io::File in = file_of(system, MemorySystem::kInput);
     std::unique_ptr<CheckpointFiles> files;
-    is_sound([&] { files = open_archive(in); });
+    is_sound([&] { files = test_support::criu::archive_in(in); });
     return files;
+}
+
+void check_extents(CheckpointFiles& files, Bytes archive) {
+    for (const std::string_view name : kImages) {
+        if (const std::optional<Extent> extent = files.extent_of(name)) {
+            require(
+                extent->offset <= archive.size() && extent->size <= archive.size() - extent->offset,
+                "an image stands within its archive");
+            require(files.read(name) ==
+                        ckpt_lease::as_text(archive.subspan(extent->offset, extent->size)),
+                    "an image is what stands where it is said to be");
+        }
+    }
 }
 
 // Only what was to be changed is not the same.
@@ -130,21 +215,52 @@ void check_archive(CheckpointFiles& before, Bytes edited, const ArchiveChanges& 
     MemorySystem system(edited, 4096, false);
     const auto after = open(system);
     require(after != nullptr, "an archive stays one");
-    for (const char* const name : kImages) {
-        if (name == kFileLocksImage && changes.file_locks) {
-            require(after->read(name) == changes.file_locks, "filelocks.img is the new one");
+    for (const std::string_view name : kImages) {
+        const auto change = changes.find(std::string(name));
+        if (change != changes.end()) {
+            require(after->read(name) == change->second, "a changed image is the new one");
         } else {
             require(after->read(name) == before.read(name), "the other images are the same");
         }
     }
-    require(after->read(kCapturedImage) ==
-                (changes.captured ? changes.captured : before.read(kCapturedImage)),
-            "ckpt-lease.img is the new one");
+    check_extents(*after, edited);
+}
+
+std::uint64_t end_of(const Extent& extent) {
+    return extent.offset + (extent.size + kBlock - 1) / kBlock * kBlock;
+}
+
+// Of an archive that is not compressed: what stands before the first change, and behind the last.
+void check_the_rest(const CheckpointFiles& before, Bytes archive, Bytes edited,
+                    const ArchiveChanges& changes) {
+    std::uint64_t first = archive.size();
+    std::uint64_t end = 0;
+    for (const auto& [name, bytes] : changes) {
+        const std::optional<Extent> extent = before.extent_of(name);
+        if (!extent || end_of(*extent) > archive.size()) {
+            return;
+        }
+        // It may have got other headers.
+        first = std::min(first, extent->offset);
+        end = std::max(end, end_of(*extent));
+    }
+    std::uint64_t begin = 0;
+    for (const std::string_view name : kImages) {
+        const std::optional<Extent> extent = before.extent_of(name);
+        if (extent && !changes.contains(std::string(name)) && end_of(*extent) <= first) {
+            begin = std::max(begin, end_of(*extent));
+        }
+    }
+    const std::string_view old_bytes = ckpt_lease::as_text(archive);
+    const std::string_view new_bytes = ckpt_lease::as_text(edited);
+    require_equal(new_bytes.substr(0, begin), old_bytes.substr(0, begin),
+                  "what stands before is the same");
+    require(new_bytes.ends_with(old_bytes.substr(std::min<std::uint64_t>(end, old_bytes.size()))),
+            "what stands behind is the same");
 }
 
 // Headers whose checksum is wrong end an archive at once, and nothing behind them is tried.
 std::vector<std::byte> repaired(Bytes bytes) {
-    constexpr std::size_t kBlock = 512;
     constexpr std::size_t kChecksum = 148;
     constexpr std::size_t kMagic = 257;
     std::vector<std::byte> archive(bytes.begin(), bytes.end());
@@ -172,18 +288,25 @@ void try_archive(Bytes bytes, std::uint8_t choice) {
     if (files == nullptr) {
         return;
     }
-    is_sound([&] { check_model(read_checkpoint(*files)); });
+    check_extents(*files, bytes);
+    check_stream(*files, bytes);
+    check_reading(*files);
     ArchiveChanges changes;
     if ((choice & 1U) != 0) {
-        changes.file_locks = std::string(choice, 'l');
+        changes.emplace(kFileLocksImage, std::string(choice, 'l'));
     }
-    if ((choice & 2U) != 0) {
-        changes.captured = std::string(std::size_t{choice} * 4, 'c');
+    if ((choice & 2U) != 0 && files->has(kCapturedImage)) {
+        changes.emplace(kCapturedImage, std::string(std::size_t{choice} * 4, 'c'));
+    }
+    if ((choice & 4U) != 0) {
+        changes.emplace("files.img",
+                        std::string(files->read("files.img").value_or("").size(), 'f'));
     }
     const io::File in = file_of(system, MemorySystem::kInput);
     io::File out = file_of(system, MemorySystem::kOutput);
-    if (is_sound([&] { edit_archive(in, changes, out); })) {
+    if (is_sound([&] { edit_archive(in, *files, changes, out); })) {
         check_archive(*files, system.output(), changes);
+        check_the_rest(*files, bytes, system.output(), changes);
     }
 }
 

@@ -3,7 +3,7 @@
 // (journal_input.hpp), and the journal. What it makes of the image is what a second, plain reading
 // of ckpt-lease-journal(5) says: all old bytes are put back and the journal goes, or nothing is
 // touched.
-#include "ckpt-lease/rewrite/journal.hpp"
+#include "rewrite/journal.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -13,11 +13,11 @@
 #include <optional>
 #include <vector>
 
-#include "ckpt-lease/rewrite/image_file.hpp"
-#include "ckpt-lease/rewrite/undo.hpp"
 #include "crash/disk_model.hpp"
 #include "fuzz/journal_input.hpp"
 #include "fuzz/support.hpp"
+#include "rewrite/image_file.hpp"
+#include "rewrite/undo.hpp"
 
 namespace fuzz {
 namespace {
@@ -355,8 +355,8 @@ void check_undo(const Case& test, const PlainJournal& plain) {
     const auto error = error_of([&] {
         const Journal journal = read_undo_file(system, kUndoName);
         require(test.whose == input::Whose::ours, "an undo file of others is not believed");
-        ImageFile image =
-            open_to_undo(system, kImagePath, journal, kUndoName, {.copied = test.copied});
+        ImageFile image = open_to_undo(io::find_place(system, kImagePath, "open"), journal,
+                                       kUndoName, {.copied = test.copied});
         result = undo(image, journal, kUndoName, test.copied, {});
         require(!image.was_interrupted(), "an undo file is no journal");
     });

@@ -4,8 +4,8 @@
 
 #include <optional>
 
-#include "ckpt-lease/linux_cr/image.hpp"
 #include "fuzz/lock_checks.hpp"
+#include "linux_cr/image.hpp"
 
 namespace fuzz {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "ckpt-lease/linux_cr/lock_record.hpp"
+#include "linux_cr/lock_record.hpp"
 
 namespace fuzz {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "ckpt-lease/io/system.hpp"
 #include "fuzz/support.hpp"
+#include "io/system.hpp"
 
 namespace fuzz {
 

@@ -4,16 +4,17 @@
 #include "ckpt-lease/lease/policy.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <variant>
 
-#include "ckpt-lease/lease/diff.hpp"
-#include "ckpt-lease/lease/planner.hpp"
-#include "ckpt-lease/linux_cr/image.hpp"
-#include "ckpt-lease/rewrite/pass_through.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
 #include "fuzz/lock_checks.hpp"
 #include "fuzz/memory_system.hpp"
+#include "lease/diff.hpp"
+#include "linux_cr/image.hpp"
+#include "rewrite/pass_through.hpp"
+#include "rewrite/writers.hpp"
+#include "subject/plan_image.hpp"
 
 namespace fuzz {
 namespace {
@@ -26,10 +27,7 @@ constexpr std::size_t kPrefix = 16;
 
 /// What is asked for.
 struct Request {
-    const Layout* layout = nullptr;
-    RuleSet rules;
-    Nanoseconds lease_break_time{};
-    Nanoseconds elapsed{};
+    PolicyRequest policy;
     std::size_t piece = 1;
     bool is_idempotent = false;  // asking twice is asking once
 };
@@ -49,11 +47,10 @@ Request read_request(Numbers& numbers) {
     const std::uint64_t choice = numbers.take(1);
     const PolicyKind& kind = policy_kinds()[choice % policy_kinds().size()];
     Rule rule;
-    rule.treatment.policy = kind.make(kind.argument.empty() ? "" : argument(kind, numbers));
-    rule.treatment.uses_elapsed = kind.uses_elapsed;
+    rule.treatment = Treatment::of(kind, kind.argument.empty() ? "" : argument(kind, numbers));
     request.is_idempotent = kind.name == "set" || kind.name == "keep" ||
                             kind.name == "favor-holder" || kind.name == "favor-breaker";
-    request.layout = &layouts()[choice / 8 % layouts().size()];
+    request.policy.layout = layouts()[choice / 8 % layouts().size()];
     const std::uint64_t modifiers = numbers.take(1);
     const std::uint64_t bounds = numbers.take(1);
     if ((modifiers & 1) != 0) {
@@ -75,25 +72,15 @@ Request read_request(Numbers& numbers) {
     if ((modifiers & 64) != 0) {
         rule.match.targets.push_back(LockType::rdlck);
     }
-    request.rules.rules.push_back(std::move(rule));
+    RuleSet& rules = request.policy.rules;
+    rules.rules.push_back(std::move(rule));
     if ((modifiers & 128) != 0) {
-        request.rules.otherwise.emplace();
-        request.rules.otherwise->policy = find_policy("set")->make("2.5");
+        rules.otherwise = Treatment::of(*find_policy("set"), "2.5");
     }
-    request.lease_break_time = seconds(numbers.take(1));
-    request.elapsed = Nanoseconds(numbers.take(4));
+    request.policy.lease_break_time = seconds(numbers.take(1));
+    request.policy.now = Moment(seconds(numbers.take(4)));
     request.piece = 1 + numbers.take(1);
     return request;
-}
-
-PolicyContext context_of(const Request& request, std::uint64_t checkpoint_time) {
-    PolicyContext context;
-    context.lease_break_time = request.lease_break_time;
-    context.limits = request.layout->limits();
-    if (checkpoint_time != 0) {
-        context.elapsed = request.elapsed;
-    }
-    return context;
 }
 
 /// What came of one way to do it.
@@ -113,40 +100,19 @@ std::optional<Error> error_of(Action action) {
     }
 }
 
-void append_edits(EditList& edits, Bytes record, const Lock& lock, const LeaseState& after,
-                  const LockCodec& codec) {
-    codec.append_edits(edits, lock.offset, record,
-                       codec.with_state(codec.decode(record), lock.lease, after));
+Plan make_plan(Bytes bytes, const PolicyRequest& request, io::Source& source) {
+    return plan_image(
+        as_snapshot(read_sound_image(source, request.layout), std::string(kName), request.layout),
+        [bytes](std::span<std::byte> into, std::uint64_t offset) {
+            const Bytes from = bytes.subspan(std::min<std::uint64_t>(offset, bytes.size()));
+            const std::size_t count = std::min(from.size(), into.size());
+            std::copy_n(from.begin(), count, into.begin());
+            return count;
+        },
+        request);
 }
 
-/// What is decided about an image that can be read by place.
-struct Plan {
-    Image image;
-    EditList edits;
-    std::vector<Decision> decisions;  // by index of the lock
-    Counts counts;
-};
-
-Plan make_plan(Bytes bytes, const Request& request, io::Source& source) {
-    Plan plan;
-    plan.image = read_sound_image(source, *request.layout);
-    const LockList& locks = plan.image.locks;
-    Planner planner(std::string(kName), request.rules, context_of(request, plan.image.facts.time),
-                    locks.ownership());
-    const LockCodec codec(*request.layout, plan.image.facts.order);
-    for (std::size_t i = 0; i < locks.size(); ++i) {
-        const Lock lock = locks.at(i);
-        plan.decisions.push_back(planner.consider(lock));
-        if (plan.decisions.back().outcome == Outcome::changed) {
-            append_edits(plan.edits, bytes.subspan(lock.offset, request.layout->length), lock,
-                         plan.decisions.back().after, codec);
-        }
-    }
-    plan.counts = planner.counts();
-    return plan;
-}
-
-Plan make_plan(Bytes bytes, const Request& request) {
+Plan make_plan(Bytes bytes, const PolicyRequest& request) {
     io::MemorySource source(std::string(kName), bytes);
     return make_plan(bytes, request, source);
 }
@@ -158,7 +124,7 @@ Result write_by_place(Bytes bytes, const Request& request, std::optional<Plan>& 
     io::File out = io::File::adopt(system, "out", MemorySystem::kOutput);
     result.error = error_of([&] {
         io::FileSource source(in);
-        plan = make_plan(bytes, request, source);
+        plan = make_plan(bytes, request.policy, source);
         write_stream(in, plan->edits, out, {});
         result.counts = plan->counts;
     });
@@ -166,31 +132,29 @@ Result write_by_place(Bytes bytes, const Request& request, std::optional<Plan>& 
     return result;
 }
 
-class StreamEditor final : public ScanVisitor {
+class Listener final : public StreamListener {
  public:
-    StreamEditor(const Request& request, PassThrough& writer, const Ownership& ownership)
-        : request_(request), writer_(writer), ownership_(ownership) {}
+    explicit Listener(Counts& counts) : counts_(counts) {}
 
-    void on_header(const ImageFacts& facts) override {
-        planner_.emplace(std::string(kName), request_.rules, context_of(request_, facts.time),
-                         ownership_);
+    void begin() override { begun_ = true; }
+    void lease(const Lock& before, const LeaseState& after, const Ownership& ownership) override {
+        require(begun_, "leases are those of an image");
+        require(is_breaking(before) && after.breaking,
+                "only leases that are being broken are meant");
+        require(static_cast<std::size_t>(before.file) < ownership.file_count(),
+                "its file is known");
     }
-    void on_lock(const Lock& lock, const LockFields& /*fields*/, Bytes record,
-                 const LockCodec& codec) override {
-        const Decision decision = planner_->consider(lock);
-        if (decision.outcome == Outcome::changed) {
-            EditList edits;
-            append_edits(edits, record, lock, decision.after, codec);
-            writer_.add(edits);
-        }
+    void warning(const Problem& problem) override {
+        require(problem.severity == Problem::Severity::warning, "a warning is one");
     }
-    [[nodiscard]] const Counts& counts() const { return planner_->counts(); }
+    bool end(const Counts& counts) override {
+        counts_ = counts;
+        return true;
+    }
 
  private:
-    const Request& request_;
-    PassThrough& writer_;
-    const Ownership& ownership_;
-    std::optional<Planner> planner_;
+    Counts& counts_;
+    bool begun_ = false;
 };
 
 Result write_streamed(Bytes bytes, const Request& request) {
@@ -200,16 +164,9 @@ Result write_streamed(Bytes bytes, const Request& request) {
     io::File out = io::File::adopt(system, "out", MemorySystem::kOutput);
     result.error = error_of([&] {
         PassThrough pass(in, out);
-        Ownership ownership;
-        ImageFacts facts;
-        StreamEditor editor(request, pass, ownership);
-        scan(pass, *request.layout, facts, ownership, editor, [](const Problem& problem) {
-            if (problem.severity == Problem::Severity::structure) {
-                throw Error(Error::Kind::damaged, problem);
-            }
-        });
+        Listener listener(result.counts);
+        rewrite_stream(pass, request.policy, listener);
         pass.finish();
-        result.counts = editor.counts();
     });
     result.bytes = system.output();
     return result;
@@ -222,6 +179,12 @@ void check_equal_counts(const Counts& a, const Counts& b) {
             "both ways count the same");
 }
 
+// Not what its records are, but what they say and what was asked.
+bool is_about_meaning(const Error& error) {
+    return error.kind() == Error::Kind::refused ||
+           error.problem().severity == Problem::Severity::meaning;
+}
+
 // Nothing is decided before all of a file is read; of a stream, what is wrong comes in its order.
 void check_ways_agree(const Result& by_place, const Result& streamed) {
     if (!by_place.error) {
@@ -231,8 +194,7 @@ void check_ways_agree(const Result& by_place, const Result& streamed) {
         return;
     }
     require(streamed.error.has_value(), "what fails by place fails in a stream");
-    if (by_place.error->kind() == Error::Kind::refused ||
-        streamed.error->kind() == Error::Kind::damaged) {
+    if (is_about_meaning(*by_place.error) || !is_about_meaning(*streamed.error)) {
         require_equal(streamed.error->what(), by_place.error->what(), "both ways say the same");
     }
 }
@@ -267,36 +229,40 @@ std::size_t faults_of(const Lock& lock, Bytes image, const LockCodec& codec) {
     return codec.faults(codec.decode(image.subspan(lock.offset, codec.layout().length))).size();
 }
 
-void check_read_again(Bytes before, Bytes after, const Request& request, const Plan& plan) {
+void check_read_again(Bytes before, Bytes after, const PolicyRequest& request, const Plan& plan) {
     io::MemorySource source(std::string(kName), after);
-    const Image again = read_sound_image(source, *request.layout);
-    require(again.locks.size() == plan.image.locks.size(), "no lock comes or goes");
-    const LockCodec codec(*request.layout, again.facts.order);
+    const Image again = read_sound_image(source, request.layout);
+    require(again.locks.size() == plan.locks.size(), "no lock comes or goes");
+    const LockCodec codec(request.layout, again.facts.order);
+    std::map<std::size_t, LeaseState> decided;
+    for (const PlannedLease& lease : plan.leases) {
+        decided.emplace(lease.index, lease.after);
+    }
+    require(decided.size() == plan.leases.size(), "each lease is decided about once");
     std::size_t changed = 0;
     for (std::size_t i = 0; i < again.locks.size(); ++i) {
-        const Lock was = plan.image.locks.at(i);
+        const Lock was = plan.locks.at(i);
         const Lock is = again.locks.at(i);
-        const Decision& decision = plan.decisions[i];
-        const bool is_changed = decision.outcome == Outcome::changed;
+        const auto found = decided.find(i);
+        const LeaseState& wanted = found == decided.end() ? was.lease : found->second;
         require(is.offset == was.offset && is.kind == was.kind && is.fd == was.fd &&
-                    again.locks.path(is) == plan.image.locks.path(was),
+                    again.locks.path(is) == plan.locks.path(was),
                 "a lock stays the lock it was");
-        require(is.lease == (is_changed ? decision.after : was.lease),
-                "a lease is what was decided");
+        require(is.lease == wanted, "a lease is what was decided");
         require(faults_of(is, after, codec) <= faults_of(was, before, codec),
                 "what is written is nothing that a restart refuses");
-        changed += is_changed ? 1 : 0;
+        changed += wanted == was.lease ? 0 : 1;
     }
     require(changed == plan.counts.changed, "what changes is counted");
     std::size_t differences = 0;
-    compare_leases(plan.image.locks, again.locks, [&](const LeaseDifference& difference) {
+    compare_leases(plan.locks, again.locks, [&](const LeaseDifference& difference) {
         require(difference.first == difference.second, "a lease is compared with itself");
         ++differences;
     });
     require(differences == changed, "diff finds what was changed");
 }
 
-void check_second_time(Bytes after, const Request& request) {
+void check_second_time(Bytes after, const PolicyRequest& request) {
     std::optional<Plan> second;
     const auto error = error_of([&] { second = make_plan(after, request); });
     require(!error, "what was done once can be done twice");
@@ -317,14 +283,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Bytes image = input.subspan(kPrefix);
     std::optional<Plan> plan;
     const Result by_place = write_by_place(image, request, plan);
-    if (!request.rules.needs_tasks()) {
+    if (!request.policy.rules.needs_tasks()) {
         check_ways_agree(by_place, write_streamed(image, request));
     }
     if (!by_place.error) {
         check_edits(image, by_place.bytes, *plan);
-        check_read_again(image, by_place.bytes, request, *plan);
+        check_read_again(image, by_place.bytes, request.policy, *plan);
         if (request.is_idempotent) {
-            check_second_time(by_place.bytes, request);
+            check_second_time(by_place.bytes, request.policy);
         }
     }
     return 0;

@@ -118,10 +118,7 @@ void check_rules(const RuleSet& set) {
             "the first rule that matches decides");
     for (const Rule& rule : set.rules) {
         check_treatment(rule.treatment);
-        static_cast<void>(unless_refused([&] {
-            rule.match.check();
-            return true;
-        }));
+        require(!rule.match.contradiction(), "a rule has one value for a condition");
     }
     if (set.otherwise) {
         check_treatment(*set.otherwise);

@@ -11,8 +11,10 @@
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/linux_cr/layout.hpp"
 #include "fuzz/journal_input.hpp"
+#include "fuzz/subject_input.hpp"
 #include "support/criu_images.hpp"
 #include "support/image_builder.hpp"
+#include "support/tar.hpp"
 
 namespace {
 
@@ -152,33 +154,6 @@ void write_journals(const fs::path& to) {
     }
 }
 
-// A member of a tar archive as POSIX.1 has it.
-std::string tar_member(const std::string& path, const std::string& bytes) {
-    std::string header(512, '\0');
-    const auto put = [&](std::size_t at, const std::string& text) {
-        header.replace(at, text.size(), text);
-    };
-    std::string size = "00000000000";
-    for (std::size_t left = bytes.size(), at = 11; left > 0; left /= 8) {
-        size[--at] = static_cast<char>('0' + left % 8);
-    }
-    put(0, path);
-    put(100, "0000600");
-    put(124, size);
-    put(148, "        0");
-    put(257, std::string("ustar\00000", 8));
-    unsigned sum = 0;
-    for (const char byte : header) {
-        sum += static_cast<unsigned char>(byte);
-    }
-    std::string digits = "000000";
-    for (std::size_t at = 6; sum > 0; sum /= 8) {
-        digits[--at] = static_cast<char>('0' + sum % 8);
-    }
-    put(148, digits + std::string("\0 ", 2));
-    return header + bytes + std::string((512 - bytes.size() % 512) % 512, '\0');
-}
-
 // Each image by itself, and archives with them at the top and in their folder.
 void write_checkpoints(const fs::path& to) {
     namespace criu = test_support::criu;
@@ -192,12 +167,49 @@ void write_checkpoints(const fs::path& to) {
     }
     for (const char* const place : {"", "checkpoint/"}) {
         for (const bool is_captured : {false, true}) {
-            std::string archive(is_captured ? "\7\3" : "\17\3");
+            test_support::TarMembers members;
             for (const auto& [name, bytes] : images) {
-                archive += tar_member(place + name, bytes);
+                members.emplace_back(place + name, bytes);
             }
-            archive += is_captured ? tar_member(place + std::string("ckpt-lease.img"), "c") : "";
-            folder.write(archive + std::string(1024, '\0'));
+            if (is_captured) {
+                members.emplace_back(place + std::string("ckpt-lease.img"), "c");
+            }
+            folder.write((is_captured ? "\7\3" : "\17\3") + test_support::tar(members));
+        }
+    }
+}
+
+// All kinds of subjects with all targets, as the small checkpoint has them; and each image once
+// more as bytes that are to be fuzzed, with and without captured leases.
+void write_subjects(const fs::path& to) {
+    namespace input = fuzz::subject_input;
+    Folder folder(to);
+    const std::map<std::string, std::string> images = input::usual_images();
+    constexpr std::uint8_t kCaptured = 1U << (std::size(input::kImages) - 1);
+    constexpr std::uint8_t kPolicies = 8;
+    for (std::uint8_t kind = 0; kind < input::kKinds; ++kind) {
+        for (std::uint8_t target = 0; target < input::kTargets; ++target) {
+            for (const std::uint8_t absent : {std::uint8_t{0}, kCaptured}) {
+                for (std::uint8_t policy = 0; policy < kPolicies; ++policy) {
+                    folder.write(input::prefix({.kind = kind,
+                                                .folder = policy,
+                                                .target = target,
+                                                .policy = policy,
+                                                .absent = absent}));
+                }
+            }
+        }
+        for (std::size_t i = 0; i < std::size(input::kImages); ++i) {
+            for (const std::uint8_t absent : {std::uint8_t{0}, kCaptured}) {
+                const auto fuzzed = static_cast<std::uint8_t>(1U << i);
+                if (fuzzed != absent) {
+                    folder.write(input::prefix({.kind = kind,
+                                                .policy = static_cast<std::uint8_t>(i),
+                                                .absent = absent,
+                                                .fuzzed = fuzzed}) +
+                                 images.at(input::kImages[i]));
+                }
+            }
         }
     }
 }
@@ -233,4 +245,5 @@ int main(int argc, char** argv) {
     }
     write_journals(to / "journal");
     write_checkpoints(to / "criu");
+    write_subjects(to / "subject");
 }

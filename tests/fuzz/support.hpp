@@ -11,7 +11,7 @@
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/linux_cr/layout.hpp"
-#include "ckpt-lease/linux_cr/walker.hpp"
+#include "linux_cr/walker.hpp"
 
 /// What the fuzz targets share. A target is a file with LLVMFuzzerTestOneInput(): libFuzzer feeds
 /// it (scripts/fuzz), or replay.cpp with the files of the corpus, in the ordinary tests.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Any bytes, walked and scanned as an image: what is found is what a second, plain walk finds, and
 // the same from memory, from a file and from a pipe that gives a few bytes at a time.
-#include "ckpt-lease/linux_cr/walker.hpp"
+#include "linux_cr/walker.hpp"
 
 #include <optional>
 
-#include "ckpt-lease/linux_cr/image.hpp"
 #include "fuzz/memory_system.hpp"
 #include "fuzz/support.hpp"
+#include "linux_cr/image.hpp"
 
 namespace fuzz {
 namespace {

@@ -3,10 +3,11 @@
 """Installs a build into an empty folder and uses what is there: check_install.py BUILD
 
 The program runs without any file beside it, everything is where it belongs, and a small program of
-somebody else's is built against the library with what pkg-config says.
+somebody else's, the example, is built against the library with what pkg-config says.
 """
 
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,8 @@ import tempfile
 EXPECTED = """
 bin/ckpt-lease
 bin/ckpt-lease-criu-hook
-include/ckpt-lease/linux_cr/image.hpp
+include/ckpt-lease/ckpt-lease.hpp
+include/ckpt-lease/subject/subject.hpp
 share/bash-completion/completions/ckpt-lease
 share/zsh/site-functions/_ckpt-lease
 share/fish/vendor_completions.d/ckpt-lease.fish
@@ -27,23 +29,17 @@ share/man/man1/ckpt-lease.1
 share/man/man1/ckpt-lease-apply.1
 share/man/man1/ckpt-lease-policy.1
 share/man/man1/ckpt-lease-recover.1
+share/man/man3/ckpt-lease.3
 share/man/man5/ckpt-image.5
 share/man/man5/ckpt-lease-journal.5
 """.split()
 
-CONSUMER = r"""
-#include <ckpt-lease/io/source.hpp>
-#include <ckpt-lease/linux_cr/image.hpp>
-#include <ckpt-lease/rewrite/writers.hpp>
-#include <iostream>
-using namespace ckpt_lease;
-int main(int, char** argv) {
-    const io::File file(io::posix_system(), argv[1], 0);
-    io::FileSource source(file);
-    const linux_cr::Image image = linux_cr::read_image(source, linux_cr::default_layout());
-    std::cout << image.locks.size() << "\n";
-}
+EXAMPLE = "show_leases.cpp"
+SHOWN = """\
+/srv/data/ledger.db: F_UNLCK, 5.25s
+/srv/data/config: F_RDLCK
 """
+SOURCES = pathlib.Path(__file__).parent.parent.parent
 
 
 def run(*command, **options):
@@ -52,7 +48,7 @@ def run(*command, **options):
 
 def main():
     build = pathlib.Path(sys.argv[1])
-    image = pathlib.Path(__file__).parent.parent / "images/holder_breaker.img"
+    image = SOURCES / "tests/images/holder_breaker.img"
     with tempfile.TemporaryDirectory() as folder:
         run("meson", "install", "-C", str(build), "--no-rebuild", "--destdir", folder)
         prefix = pathlib.Path(folder) / "usr/local"
@@ -64,16 +60,25 @@ def main():
         run("bash", "-n", prefix / "share/bash-completion/completions/ckpt-lease")
 
         [description] = prefix.glob("lib/**/pkgconfig/ckpt-lease.pc")
-        # Not --static: libarchive-dev does not bring all that libarchive.a would need.
-        flags = run(
-            "pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", "ckpt-lease",
-            env={"PKG_CONFIG_PATH": str(description.parent), "PATH": "/usr/bin:/bin"},
-        ).split()
-        consumer = pathlib.Path(folder) / "consumer.cpp"
-        consumer.write_text(CONSUMER)
-        run("c++", "-std=c++20", str(consumer), "-o", str(consumer.with_suffix("")), *flags)
-        counted = run(consumer.with_suffix(""), image)
-        assert counted == "3\n", counted
+        for options in [], ["--static"]:
+            flags = run(
+                "pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", *options, "ckpt-lease",
+                env={"PKG_CONFIG_PATH": str(description.parent), "PATH": "/usr/bin:/bin"},
+            ).split()
+            # The library says which C++ it needs, and none of what only its sources include.
+            assert "-std=c++20" in flags and "-larchive" not in flags, flags
+            program = pathlib.Path(folder) / "show_leases"
+            run("c++", prefix / f"share/doc/ckpt-lease/examples/{EXAMPLE}", "-o", program, *flags)
+            # Where it is a shared library, it is not where the system looks for one.
+            shown = run(program, image, env={"LD_LIBRARY_PATH": str(description.parent.parent)})
+            assert shown == SHOWN, shown
+            copy = pathlib.Path(folder) / "copy.img"
+            shutil.copy(image, copy)
+            shown = run(program, copy, "2", env={"LD_LIBRARY_PATH": str(description.parent.parent)})
+            assert shown == SHOWN.replace("5.25s", "2s"), shown
+        page = (SOURCES / "man/ckpt-lease.3.scd").read_text(encoding="utf-8").replace("\\\\", "\\")
+        example = (SOURCES / "examples" / EXAMPLE).read_text(encoding="utf-8")
+        assert example[example.index("#include") :] in page, "example"
 
 
 try:

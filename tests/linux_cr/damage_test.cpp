@@ -35,9 +35,7 @@ ImageBuilder part(const ImageBuilder& like) {
 
 constexpr const char* kNoTail =
     "the checkpoint or its copy was cut off; copy it again, or take it again";
-constexpr const char* kNoLayout =
-    "no built-in layout fits; describe this kernel's in a file for --layout, starting from what "
-    "'ckpt-lease layouts lease-1' prints";
+constexpr const char* kNoLayout = "[describe_layout]";
 
 const Damage kDamages[] = {
     {"HeaderMagic", [](auto& i) { i.patch(1, 0, 8, 8, 0x1234); }, 1, 0, "HEADER",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is said of each kind of record.
-#include "ckpt-lease/linux_cr/describe.hpp"
+#include "linux_cr/describe.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -200,7 +200,8 @@ TEST(Describe, ARecordThatIsCutOffBreaksTheWalk) {
     const std::string bytes = small_image().bytes().substr(0, 40);
     Texts problems;
     io::MemorySource source(std::string(kName), as_bytes(bytes));
-    Walker walker(source, [&](const Problem& problem) { problems.push_back(to_string(problem)); });
+    Walker walker(source,
+                  [&](const Problem& problem) { problems.push_back(test_support::told(problem)); });
     ASSERT_TRUE(walker.next());
     EXPECT_EQ(describe_record(walker, default_layout()).facts.size(), 6U);
     EXPECT_FALSE(walker.next());

@@ -38,7 +38,7 @@ Json to_json(const LockList& locks, const Lock& lock) {
         {"comms", comms},
         {"state", lease.breaking ? "breaking" : "held"},
         {"type", to_string(lease.type)},
-        {"previous_type", lease.breaking ? Json(to_string(lease.previous_type)) : Json()},
+        {"previous_type", lease.previous_type ? Json(to_string(*lease.previous_type)) : Json()},
         {"break_notified", lease.notified},
         {"no_deadline", lease.breaking && !lease.remaining.has_deadline()},
         {"remaining_nanoseconds", has_time ? Json(lease.remaining.time().count()) : Json()},
@@ -135,7 +135,7 @@ TEST(Examples, TheTruncatedImageStillShowsItsLeases) {
            "one");
     const Image image = read_bytes(bytes);
     ASSERT_TRUE(image.damage.has_value());
-    EXPECT_EQ(to_string(*image.damage), expected);
+    EXPECT_EQ(test_support::told(*image.damage), expected);
     EXPECT_EQ(image.damage->severity, Problem::Severity::structure);
     EXPECT_FALSE(image.facts.complete);
     EXPECT_EQ(leases_of(image), leases_of(read_bytes(example("holder_breaker"))));
@@ -161,7 +161,7 @@ TEST(Examples, ReadSoundImageThrowsWhereReadImageTells) {
         FAIL() << "nothing was thrown";
     } catch (const Error& error) {
         EXPECT_EQ(error.kind(), Error::Kind::damaged);
-        EXPECT_EQ(error.what(), damage_of(bytes));
+        EXPECT_EQ(test_support::told(error.problem()), damage_of(bytes));
     }
     const std::string sound = example("shared_tables");
     io::MemorySource other(std::string(kName), as_bytes(sound));

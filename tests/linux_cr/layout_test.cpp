@@ -314,13 +314,10 @@ TEST(Layout, TheValueForNoDeadlineIsNoTime) {
     EXPECT_EQ(limits_of("s32", 2147483647).most, 2147483646s);
 }
 
-TEST(Layout, AdviceNamesALayoutThatFits) {
-    EXPECT_EQ(advise_layout(310, 40), "the layout lease-1 would fit: --layout lease-1");
-    const std::string none =
-        "no built-in layout fits; describe this kernel's in a file for --layout, starting from "
-        "what 'ckpt-lease layouts lease-1' prints";
-    EXPECT_EQ(advise_layout(310, 32), none);
-    EXPECT_EQ(advise_layout(311, 40), none);
+TEST(Layout, IsFoundByTheRecordsThatItFits) {
+    EXPECT_EQ(find_layout(310, 40)->layout.name, "lease-1");
+    EXPECT_EQ(find_layout(310, 32), nullptr);
+    EXPECT_EQ(find_layout(311, 40), nullptr);
 }
 
 }  // namespace

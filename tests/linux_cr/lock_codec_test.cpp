@@ -178,6 +178,18 @@ TEST(LockCodec, PutsTypesAndTheNotificationIn) {
     EXPECT_EQ(fields.fl_rem_lease_nsec, 250'000'000U);
 }
 
+// 'ckpt-lease capture' cannot always find out what a lease was before its break.
+TEST(LockCodec, ATypeBeforeTheBreakThatIsNotKnownIs255) {
+    LockFields fields = breaking_fields();
+    for (const std::uint64_t unknown : {255, 256, 1 << 30}) {
+        fields.fl_type_prev = unknown;
+        EXPECT_EQ(interpreted(fields).lease.previous_type, std::nullopt);
+    }
+    fields.fl_type_prev = 254;
+    EXPECT_EQ(interpreted(fields).lease.previous_type, static_cast<LockType>(254));
+    EXPECT_EQ(changed([](LeaseState& s) { s.previous_type.reset(); }).fl_type_prev, 255U);
+}
+
 TEST(LockCodec, WhatDoesNotDifferStaysAsItIs) {
     LockFields odd = breaking_fields();
     odd.fl_break_notified = 200;
@@ -230,6 +242,24 @@ TEST(LockCodec, EditsStandInTheOrderOfTheFile) {
     EXPECT_EQ(edits_of(kBig, ByteOrder::big, wanted),
               (Texts{"1024 00000005 01020304", "1028 0ee6b280 00000001", "1036 12 10", "1037 01 00",
                      "1038 01 00"}));
+}
+
+TEST(LockCodec, ATimeThatTheLayoutHasNoValueForIsRefused) {
+    Layout layout = default_layout();
+    layout.no_deadline.reset();
+    layout.not_known.reset();
+    const LockCodec codec(layout, ByteOrder::little);
+    LeaseState state;
+    state.remaining = Remaining::no_deadline();
+    EXPECT_EQ(error_of([&] {
+                  static_cast<void>(codec.with_state({}, state, StateParts{.remaining = true}));
+              }),
+              "the layout lease-1 has no value for a remaining lease of 'no deadline'");
+    state.remaining = Remaining::not_known();
+    EXPECT_EQ(error_of([&] {
+                  static_cast<void>(codec.with_state({}, state, StateParts{.remaining = true}));
+              }),
+              "the layout lease-1 has no value for a remaining lease of 'not known'");
 }
 
 TEST(LockCodec, RangeAndFlagsAreNeverEdited) {

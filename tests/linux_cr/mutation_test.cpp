@@ -64,10 +64,10 @@ void check(const std::string& bytes) {
     io::MemorySource source(std::string(kName), as_bytes(bytes));
     const ImageFacts facts = verify(source, default_layout(), [&](const Problem& problem) {
         if (first.empty() && problem.severity == Problem::Severity::structure) {
-            first = to_string(problem);
+            first = test_support::told(problem);
         }
     });
-    EXPECT_EQ(image.damage ? to_string(*image.damage) : std::string(), first);
+    EXPECT_EQ(image.damage ? test_support::told(*image.damage) : std::string(), first);
     for (std::size_t i = 0; i < image.locks.size(); ++i) {
         const Lock lock = image.locks.at(i);
         EXPECT_LT(lock.offset, bytes.size());

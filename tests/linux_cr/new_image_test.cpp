@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Images that are made, and read again.
-#include "ckpt-lease/linux_cr/new_image.hpp"
+#include "linux_cr/new_image.hpp"
 
 #include <gtest/gtest.h>
 

@@ -47,20 +47,23 @@ Image read_piped(std::string_view bytes, const Layout& layout) {
 
 std::string damage_of(std::string_view bytes, const Layout& layout) {
     const Image image = read_bytes(bytes, layout);
-    return image.damage ? to_string(*image.damage) : std::string();
+    return image.damage ? test_support::told(*image.damage) : std::string();
 }
 
 std::vector<std::string> problems_of(std::string_view bytes, const Layout& layout) {
     std::vector<std::string> problems;
     io::MemorySource source(std::string(kName), as_bytes(bytes));
-    verify(source, layout, [&](const Problem& problem) { problems.push_back(to_string(problem)); });
+    verify(source, layout,
+           [&](const Problem& problem) { problems.push_back(test_support::told(problem)); });
     return problems;
 }
 
 std::string at(std::uint64_t offset, std::string_view record, std::string_view message,
                std::string_view hint) {
-    return fmt::format("{}: offset {}: {}{}{} ({})", kName, offset, record,
-                       record.empty() ? "" : ": ", message, hint);
+    const bool is_advice = hint.starts_with('[');
+    return fmt::format("{}: offset {}: {}{}{} {}{}{}", kName, offset, record,
+                       record.empty() ? "" : ": ", message, is_advice ? "" : "(", hint,
+                       is_advice ? "" : ")");
 }
 
 std::vector<std::string> paths_of(const Image& image) {

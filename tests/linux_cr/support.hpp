@@ -8,8 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "ckpt-lease/linux_cr/image.hpp"
+#include "linux_cr/image.hpp"
 #include "support/image_builder.hpp"
+#include "support/told.hpp"
 
 namespace ckpt_lease::linux_cr {
 
@@ -29,7 +30,7 @@ std::string damage_of(std::string_view bytes, const Layout& layout = default_lay
 std::vector<std::string> problems_of(std::string_view bytes,
                                      const Layout& layout = default_layout());
 
-/// "t.img: offset N: RECORD: message", and the hint that damaged images come with.
+/// "t.img: offset N: RECORD: message", and the hint that damaged images come with, or "[ADVICE]".
 std::string at(std::uint64_t offset, std::string_view record, std::string_view message,
                std::string_view hint = "the image is damaged; copy it again");
 
@@ -44,7 +45,7 @@ std::string error_of(Action action) {
     try {
         action();
     } catch (const Error& error) {
-        return error.what();
+        return test_support::told(error.problem());
     }
     return "nothing was thrown";
 }

@@ -55,7 +55,7 @@ TEST_P(Truncation, MemoryAndPipeSayTheSame) {
         const auto cut = std::string_view(bytes).substr(0, size);
         const Image piped = read_piped(cut);
         ASSERT_TRUE(piped.damage.has_value()) << size;
-        EXPECT_EQ(to_string(*piped.damage), damage_of(cut));
+        EXPECT_EQ(test_support::told(*piped.damage), damage_of(cut));
     }
 }
 

@@ -18,8 +18,8 @@ using test_support::posix_lock;
 using test_support::small_image;
 using Texts = std::vector<std::string>;
 
-constexpr std::string_view kCanMend = "ckpt-lease edit can mend a lease";
-constexpr std::string_view kLeasesOnly = "ckpt-lease mends leases only; take the checkpoint again";
+constexpr std::string_view kCanMend = "[edit_lease]";
+constexpr std::string_view kLeasesOnly = "[take_again]";
 
 ImageBuilder two_descriptors(const LockValues& first, const LockValues& second) {
     ImageBuilder image;
@@ -89,7 +89,7 @@ TEST(Verify, PaddingCannotBeMended) {
     image.patch(310, 1, 39, 1, 1);
     EXPECT_EQ(problems_of(image.bytes()),
               Texts{at(image.offset_of(310, 1), "lock 1", "the padding is not 0",
-                       "no command changes padding; take the checkpoint again")});
+                       "[take_again_for: padding]")});
 }
 
 TEST(Verify, FlagsOfALeaseCannotBeMended) {
@@ -126,7 +126,7 @@ TEST(Verify, RecordsOfOneLeaseMustAgree) {
                   Texts{at(image.offset_of(310, 1), "lock 1",
                            "locks 0 and 1 are one lease, held through two descriptors, and do not "
                            "have the same values",
-                           "ckpt-lease policy --set, or edit --whole-lease, makes them agree")});
+                           "[make_records_agree]")});
     };
     disagreement(breaking(5), breaking(6));
     disagreement(breaking(5, 1), breaking(5, 2));
@@ -193,7 +193,7 @@ TEST(Verify, AHeaderWithoutTimeIsOdd) {
     const std::string bytes = image.bytes();
     EXPECT_EQ(problems_of(bytes),
               Texts{at(0, "HEADER", "it does not say when the checkpoint was taken",
-                       "policy --elapsed cannot be used on this image")});
+                       "[no_elapsed_time]")});
     EXPECT_FALSE(read_bytes(bytes).damage.has_value());
 }
 
@@ -202,6 +202,54 @@ TEST(Verify, AHeaderThatIsTooShortDoesNotChangeTheByteOrderOfLocks) {
     image.resize(1, 0, 40);
     EXPECT_EQ(problems_of(image.bytes()),
               Texts{at(0, "HEADER", "its length is 40, and it takes at least 48")});
+}
+
+// Its fields as they stand in the image: HEADER ends in { time; uflags; }, wherever that is.
+std::string image_with_header_of(std::uint32_t length) {
+    ImageBuilder rest;
+    rest.uts("2.6.35-ckpt").uts("#1 SMP").uts("x86_64");
+    rest.tree({1}).task("t").table(1, 0).task_objs(1).tail();
+    test_support::Payload header(ByteOrder::little);
+    header.u32(1).u32(length);                   // type, len
+    header.u64(0x00feed0cc0a2d200);              // magic
+    header.u16(2).u16(2).u16(6).u16(35).u16(6);  // arch_id, major, minor, patch, rev
+    header.zeros(length - 26 - 16);              // the constants, and what nobody knows
+    header.u64(1285123224).u64(0);               // time, uflags
+    return header.bytes() + rest.bytes();
+}
+
+TEST(Verify, AHeaderOf64KiBIsTheLongestThatIsRead) {
+    const std::string bytes = image_with_header_of(65536);
+    EXPECT_EQ(problems_of(bytes), Texts{});
+    EXPECT_EQ(read_bytes(bytes).facts.time, 1285123224U);
+}
+
+TEST(Verify, ALongerHeaderIsRefusedAndNoTimeIsTakenFromTheMiddleOfIt) {
+    for (const std::uint32_t length : {65537U, 70000U, 1'000'000U}) {
+        const std::string bytes = image_with_header_of(length);
+        const std::string problem =
+            at(0, "HEADER", "its length is " + std::to_string(length) + ", and 65536 are the most");
+        EXPECT_EQ(problems_of(bytes), Texts{problem});
+        EXPECT_EQ(damage_of(bytes), problem);
+        for (const Image& image : {read_bytes(bytes), read_piped(bytes)}) {
+            EXPECT_FALSE(image.facts.has_header);
+            EXPECT_EQ(image.facts.time, 0U);
+        }
+    }
+}
+
+TEST(Verify, AnImageThatEndsInItsCheckpointIdIsCutOff) {
+    ImageBuilder image = small_image();
+    image.remove(9001).record(20311, std::string_view("\1\2\3\4\5\6\7\10", 8));
+    std::string bytes = image.bytes();
+    bytes.resize(bytes.size() - 3);
+    const std::string problem =
+        at(image.offset_of(20311), "CHECKPOINT_ID",
+           "the record is 16 bytes long, and the image ends after 13 of them",
+           "copy the image again, or take the checkpoint again; nothing can be restarted from this "
+           "one");
+    EXPECT_EQ(problems_of(bytes), Texts{problem});
+    EXPECT_EQ(damage_of(bytes), problem);
 }
 
 TEST(Verify, ASinkThatThrowsStopsIt) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The walk over records: framing, byte order, and what ends it. The bytes are spelled out by hand.
-#include "ckpt-lease/linux_cr/walker.hpp"
+#include "linux_cr/walker.hpp"
 
 #include <gtest/gtest.h>
 
@@ -32,8 +32,9 @@ struct Walk {
 Walk walk(std::string_view bytes) {
     Walk found;
     io::MemorySource source(std::string(kName), as_bytes(bytes));
-    Walker walker(source,
-                  [&](const Problem& problem) { found.problems.push_back(to_string(problem)); });
+    Walker walker(source, [&](const Problem& problem) {
+        found.problems.push_back(test_support::told(problem));
+    });
     while (walker.next()) {
         found.records.emplace_back(walker.record().offset, walker.record().type,
                                    walker.record().length);
@@ -50,8 +51,9 @@ Walk walk(std::string_view bytes) {
 Walk walk_wanted(std::string_view bytes, const WantedTypes& wanted) {
     Walk found;
     io::MemorySource source(std::string(kName), as_bytes(bytes));
-    Walker walker(source,
-                  [&](const Problem& problem) { found.problems.push_back(to_string(problem)); });
+    Walker walker(source, [&](const Problem& problem) {
+        found.problems.push_back(test_support::told(problem));
+    });
     while (walker.next(wanted)) {
         found.records.emplace_back(walker.record().offset, walker.record().type,
                                    walker.record().length);
@@ -178,18 +180,17 @@ TEST(Walker, AnInputOfLessThanARecord) {
 
 TEST(Walker, OtherFilesAreCalledWhatTheyAre) {
     const auto problem = [](const std::string& bytes) { return walk(bytes).problems.at(0); };
-    EXPECT_EQ(problem("\x1f\x8b\x08\0\0\0\0\0"s),
-              at(0, "", "this is no linux-cr image but gzip-compressed data",
-                 "zcat FILE | ckpt-lease show -"));
-    EXPECT_EQ(problem("\x28\xb5\x2f\xfd....."s),
-              at(0, "", "this is no linux-cr image but zstd-compressed data",
-                 "zstdcat FILE | ckpt-lease show -"));
+    EXPECT_EQ(
+        problem("\x1f\x8b\x08\0\0\0\0\0"s),
+        at(0, "", "this is no linux-cr image but gzip-compressed data", "decompress it first"));
+    EXPECT_EQ(
+        problem("\x28\xb5\x2f\xfd....."s),
+        at(0, "", "this is no linux-cr image but zstd-compressed data", "decompress it first"));
     EXPECT_EQ(problem("\xfd"
                       "7zXZ\0\0\x04"s),
-              at(0, "", "this is no linux-cr image but xz-compressed data",
-                 "xzcat FILE | ckpt-lease show -"));
+              at(0, "", "this is no linux-cr image but xz-compressed data", "decompress it first"));
     EXPECT_EQ(problem("BZh91AY&"), at(0, "", "this is no linux-cr image but bzip2-compressed data",
-                                      "bzcat FILE | ckpt-lease show -"));
+                                      "decompress it first"));
     EXPECT_EQ(problem("\x7f"
                       "ELF\x02\x01\x01\0"s),
               at(0, "", "this is no linux-cr image but an ELF file",
@@ -293,7 +294,8 @@ TEST(Walker, BytesThatAreNotThereBreakTheWalk) {
     const std::string bytes = "\x01\0\0\0\x0b\0\0\0ab"s;
     Texts problems;
     io::MemorySource source(std::string(kName), as_bytes(bytes));
-    Walker walker(source, [&](const Problem& problem) { problems.push_back(to_string(problem)); });
+    Walker walker(source,
+                  [&](const Problem& problem) { problems.push_back(test_support::told(problem)); });
     ASSERT_TRUE(walker.next());
     EXPECT_TRUE(walker.bytes(11).empty());
     EXPECT_TRUE(walker.is_broken());
@@ -335,7 +337,8 @@ TEST(Walker, WordsThatAreCutOffBreakTheWalk) {
     const std::string bytes = "\x01\0\0\0\xff\xff\xff\xff\x05\0\0\0\x06\0\0\0"s;
     Texts problems;
     io::MemorySource source(std::string(kName), as_bytes(bytes));
-    Walker walker(source, [&](const Problem& problem) { problems.push_back(to_string(problem)); });
+    Walker walker(source,
+                  [&](const Problem& problem) { problems.push_back(test_support::told(problem)); });
     ASSERT_TRUE(walker.next());
     EXPECT_FALSE(walker.read_words([](std::uint32_t) {}));
     EXPECT_FALSE(walker.next());

@@ -13,6 +13,7 @@
 
 #include "live/lease_calls.hpp"
 #include "live/set/run.hpp"
+#include "live/ticks.hpp"
 #include "processes.hpp"
 
 namespace ckpt_lease::live::test {

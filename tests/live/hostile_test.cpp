@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -11,11 +12,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "ckpt-lease/live/capture.hpp"
+#include "live/capture.hpp"
+#include "live/fd.hpp"
+#include "live/set/owner_setter.hpp"
 #include "live/set/run.hpp"
 #include "processes.hpp"
 
@@ -231,6 +235,42 @@ TEST_F(HostileHolder, AHolderThatStopsWhatHasItsUidStopsNobody) {
         }
     }
     EXPECT_LT(seconds_since(begin), 5 * kNotForEver);
+}
+
+pid_t only_child() {
+    std::ifstream children("/proc/self/task/" + std::to_string(getpid()) + "/children");
+    pid_t child = 0;
+    children >> child;
+    return child;
+}
+
+// It had the holder's uid for a moment, and was stopped right then. Once it stayed, and kept
+// whoever read our output waiting.
+TEST_F(HostileHolder, WhatWasStoppedDoesNotStayWhenTheWorkerEnds) {
+    constexpr uid_t kUser = 1234;
+    const std::string path = folder.file("f");
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    const Fd in(ends[0]);
+    Fd out(ends[1]);
+    const pid_t worker = fork();
+    if (worker == 0) {
+        auto* const owners = new OwnerSetter([](Fd fd) { return fd; });
+        const Fd file(open(path.c_str(), O_RDONLY));
+        const LeaseOwner owner{.id = getpid(), .uid = kUser, .euid = kUser, .signal = SIGUSR1};
+        const bool is_set = owners->put(file.get(), owner) == 0;
+        const pid_t helper = only_child();
+        kill(helper, SIGSTOP);
+        siginfo_t info{};
+        waitid(P_PID, static_cast<id_t>(helper), &info, WSTOPPED | WNOWAIT);
+        _exit(is_set && info.si_code == CLD_STOPPED ? 0 : 1);
+    }
+    out.reset();
+    int status = 0;
+    ASSERT_EQ(waitpid(worker, &status, 0), worker);
+    EXPECT_EQ(status, 0);
+    pollfd end{.fd = in.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(poll(&end, 1, 5000), 1) << "somebody still has the other end open";
 }
 
 TEST_F(HostileHolder, AnOwnerThatTheHolderCouldNotSetIsRefused) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Many leases, and runs that are in each other's way: no holder loses its time for that.
+// Many leases, and what is missing for some of them.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
 #include <sched.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -15,9 +14,8 @@
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/live/capture.hpp"
+#include "live/capture.hpp"
 #include "live/set/run.hpp"
-#include "live/set/run_lock.hpp"
 #include "processes.hpp"
 
 namespace ckpt_lease::live::test {
@@ -138,94 +136,38 @@ TEST_F(Many, LeasesOnOneFileAreSetTogether) {
     });
 }
 
-// What a process does that has a file locked.
-std::function<void()> has_locked(const std::string& path, uid_t user) {
-    return [path, user] {
-        static_cast<void>(setresuid(user, user, user));
-        const int fd = open(path.c_str(), O_RDONLY | O_CREAT, 0600);
-        if (flock(fd, LOCK_EX) < 0) {
+// As many leases are on the file as are wanted, but one of them is somebody else's.
+TEST_F(Many, ALeaseOfSomebodyElseIsNotTakenForOneOfOurs) {
+    constexpr int kCount = 20;
+    const std::string path = folder.file("f");
+    const Neighbour holder([&] {
+        for (int i = 0; i < kCount; ++i) {
+            const int fd = open(path.c_str(), O_RDONLY);
+            if (dup2(fd, kFirstFd + 50 + i) < 0 || close(fd) < 0 ||
+                fcntl(kFirstFd + 50 + i, F_SETLEASE, F_RDLCK) < 0) {
+                _exit(1);
+            }
+        }
+        // This one is given up, and looks as if it were not.
+        if (fcntl(kFirstFd + 57, F_SETLEASE, F_UNLCK) < 0 ||
+            fcntl(kFirstFd + 57, F_SETOWN, getpid()) < 0) {
             _exit(1);
         }
-    };
-}
-
-struct RunLockTest : ApplyTest {
-    std::vector<std::string> said;
-    ApplyOptions options{.begin = {}, .dry_run = false, .tell = [this](const Problem& problem) {
-                             said.push_back(problem.message);
-                         }};
-};
-
-TEST_F(RunLockTest, OneThatIsStuckIsNamedAndCostsNobodyALease) {
-    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
-    const std::string lock = folder.file("lock");
-    const Neighbour locker(has_locked(lock, 0));
-    const std::vector<WantedLease> leases{wanted(holder, ten_seconds())};
-    EXPECT_EQ(apply_with(leases, options, {.lock_path = lock}), std::vector{kSet});
-    const std::string who = "process " + std::to_string(locker.pid()) + " (live-tests)";
-    EXPECT_EQ(said, (std::vector{who + " has had it locked for a second",
-                                 who + " did not get done in 5 s, and is not waited for"}));
-}
-
-// Anybody may lock the user namespace.
-TEST_F(RunLockTest, WhoMayNotChangeTheSettingIsNotWaitedFor) {
-    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
-    const Neighbour locker(has_locked("/proc/self/ns/user", 1234));
-    const SteadyTime begin = steady_now();
-    const std::vector<WantedLease> leases{wanted(holder, ten_seconds())};
-    EXPECT_EQ(live::apply(leases, options), std::vector{kSet});
-    EXPECT_LT(seconds_since(begin), 4);
-    EXPECT_TRUE(said.empty()) << said.front();
-}
-
-// There is one lease-break-time for all of them.
-TEST_F(RunLockTest, ItIsOneForTheMachine) {
-    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
-    int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
-    const Neighbour container([&] {
-        if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0 || fork() != 0) {
-            char byte = 0;
-            close(ends[1]);
-            static_cast<void>(!read(ends[0], &byte, 1));
-            return;
-        }
-        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
-        mount("proc", "/proc", "proc", 0, nullptr);
-        mount("none", "/run", "tmpfs", 0, nullptr);
-        const RunLock lock(true, kRunLockPath);
-        LockHolder nobody;
-        lock.take(nobody, [] {});
-        static_cast<void>(!write(ends[1], "l", 1));
-        sleep_for(0.5);
-        _exit(0);
     });
-    const SteadyTime begin = steady_now();
-    const std::vector<WantedLease> leases{wanted(holder, ten_seconds())};
-    EXPECT_EQ(live::apply(leases, options), std::vector{kSet});
-    EXPECT_GT(seconds_since(begin), 0.3);
-    close(ends[0]);
-    close(ends[1]);
-}
-
-// Whatever had to be waited for, all count from when there was nothing left to wait for.
-TEST_F(RunLockTest, WaitingForItCostsNoHolderItsTime) {
-    const std::string lock = folder.file("lock");
-    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
-    const Neighbour locker(has_locked(lock, 0));
-    const SteadyTime begin = steady_now();
-    const std::vector<WantedLease> leases{wanted(holder, ten_seconds())};
-    EXPECT_EQ(apply_with(leases, options, {.lock_path = lock}), std::vector{kSet});
-    const double took = seconds_since(begin);
-    EXPECT_GT(took, 4);
-    const Captured found = capture(read_process(holder.pid()), {});
-    EXPECT_NEAR(seconds_of(found.image.locks.at(0).lease.remaining.time()), 10, 1);
-
-    const std::vector<WantedLease> again{wanted(holder, ten_seconds())};
-    EXPECT_EQ(apply_with(again, {.begin = steady_now() - std::chrono::seconds(3)}, {}),
-              std::vector{kSet});
-    const Captured later = capture(read_process(holder.pid()), {});
-    EXPECT_NEAR(seconds_of(later.image.locks.at(0).lease.remaining.time()), 7, 1);
+    const Holder other(path, {.lease = F_RDLCK});
+    std::vector<WantedLease> leases;
+    for (int i = 0; i < kCount; ++i) {
+        leases.push_back({.pid = holder.pid(),
+                          .fd = kFirstFd + 50 + i,
+                          .path = {},
+                          .state = kBreaking,
+                          .owner = {}});
+    }
+    for (const AppliedLease& result : apply(leases, {})) {
+        EXPECT_EQ(result.outcome, Outcome::skipped);
+    }
+    EXPECT_FALSE(other.is_breaking());
+    EXPECT_EQ(other.lease(), F_RDLCK);
 }
 
 // What a container mostly has not.
@@ -264,30 +206,114 @@ TEST_F(Many, WhatIsMissingIsSaidOnce) {
     }));
 }
 
-TEST_F(Many, ATracefsThatIsReadOnlyIsSaidOnce) {
+// Two leases that are being broken, and tracefs as `prepare` leaves it.
+class Tracing : public Many {
+ protected:
+    bool capture_both(const std::function<void()>& prepare,
+                      const std::function<void(const Captured&)>& expect) const {
+        const std::string path = folder.file("f");
+        const std::string other = folder.file("g");
+        const Holder first(path, {.lease = F_WRLCK});
+        const Holder second(other, {.lease = F_WRLCK});
+        EXPECT_EQ(open(path.c_str(), O_WRONLY | O_NONBLOCK), -1);
+        EXPECT_EQ(open(other.c_str(), O_WRONLY | O_NONBLOCK), -1);
+        return in_child([&] {
+            unshare(CLONE_NEWNS);
+            mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+            for (const char* const place : {"/sys/kernel/debug/tracing", "/sys/kernel/tracing"}) {
+                while (umount(place) == 0) {
+                }
+            }
+            prepare();
+            std::vector<Process> both = read_process(first.pid());
+            both.push_back(read_process(second.pid()).front());
+            const Captured found = capture(both, {});
+            EXPECT_EQ(found.image.locks.size(), 2U);
+            expect(found);
+            return !testing::Test::HasFailure();
+        });
+    }
+};
+
+void mount_tracefs() {
+    mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr);
+}
+
+constexpr int kPerfmon = 38;  // CAP_PERFMON, which not all headers have
+constexpr std::uint64_t kTracing =
+    (std::uint64_t{1} << CAP_SYS_ADMIN) | (std::uint64_t{1} << kPerfmon);
+
+TEST_F(Tracing, ATracefsThatIsReadOnlyWillDo) {
+    EXPECT_TRUE(capture_both(
+        [] {
+            mount_tracefs();
+            mount(nullptr, "/sys/kernel/tracing", nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY,
+                  nullptr);
+        },
+        [](const Captured& found) {
+            EXPECT_TRUE(found.image.locks.at(0).lease.remaining.is_known());
+            EXPECT_TRUE(found.image.locks.at(1).lease.remaining.is_known());
+            EXPECT_TRUE(found.unknown.empty());
+        }));
+}
+
+TEST_F(Tracing, WithoutTracefsWhatIsMissingIsSaidOnce) {
+    EXPECT_TRUE(capture_both([] { keep_capabilities(~kTracing); },
+                             [](const Captured& found) {
+                                 EXPECT_FALSE(found.image.locks.at(1).lease.remaining.is_known());
+                                 ASSERT_EQ(found.unknown.size(), 1U);
+                                 EXPECT_EQ(to_string(found.unknown.at(0)),
+                                           "tracefs: cannot open: Operation not permitted (the "
+                                           "time that is left is not known without it: on a kernel "
+                                           "without the ckpt-lease patch it takes root, and "
+                                           "CAP_SYS_ADMIN)");
+                             }));
+}
+
+TEST_F(Tracing, WithoutThePermissionToTraceWhatIsMissingIsSaidOnce) {
+    EXPECT_TRUE(capture_both(
+        [] {
+            mount_tracefs();
+            keep_capabilities(~kTracing);
+        },
+        [](const Captured& found) {
+            EXPECT_FALSE(found.image.locks.at(1).lease.remaining.is_known());
+            ASSERT_EQ(found.unknown.size(), 1U);
+            EXPECT_EQ(found.unknown.at(0).message.find("cannot trace filelock:time_out_leases: "),
+                      0U)
+                << found.unknown.at(0).message;
+        }));
+}
+
+// The kernel tells of all leases on the file, of which there may be any number.
+TEST_F(Tracing, MoreLeasesOnAFileThanWereLookedForAreSaid) {
+    constexpr int kMany = 12'000;
     const std::string path = folder.file("f");
-    const Holder first(path, {.lease = F_WRLCK});
-    const Holder second(folder.file("g"), {.lease = F_WRLCK});
-    ASSERT_EQ(open(path.c_str(), O_WRONLY | O_NONBLOCK), -1);
-    ASSERT_EQ(open((path.substr(0, path.size() - 1) + "g").c_str(), O_WRONLY | O_NONBLOCK), -1);
-    EXPECT_TRUE(in_child([&] {
-        unshare(CLONE_NEWNS);
-        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
-        mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr);
-        mount(nullptr, "/sys/kernel/tracing", nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr);
-        std::vector<Process> both = read_process(first.pid());
-        both.push_back(read_process(second.pid()).front());
-        const Captured found = capture(both, {});
-        EXPECT_EQ(found.image.locks.size(), 2U);
-        EXPECT_FALSE(found.image.locks.at(1).lease.remaining.is_known());
-        EXPECT_EQ(found.unknown.size(), 1U);
-        EXPECT_EQ(found.unknown.at(0).message,
-                  "cannot make a tracing instance: Read-only file system");
-        EXPECT_EQ(found.unknown.at(0).hint,
-                  "the time that is left is not known without it: tracefs is mounted read-only "
-                  "here, as in containers");
-        return !testing::Test::HasFailure();
-    }));
+    const Holder holder(path, {.lease = F_RDLCK});
+    const Neighbour others([&] {
+        rlimit most{};
+        getrlimit(RLIMIT_NOFILE, &most);
+        most.rlim_cur = most.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &most);
+        signal(SIGIO, SIG_IGN);
+        for (int i = 0; i < kMany; ++i) {
+            fcntl(open(path.c_str(), O_RDONLY), F_SETLEASE, F_RDLCK);
+        }
+    });
+    EXPECT_EQ(open(path.c_str(), O_WRONLY | O_NONBLOCK), -1);
+    const std::string other = folder.file("g");
+    const Holder next(other, {.lease = F_WRLCK});
+    EXPECT_EQ(open(other.c_str(), O_WRONLY | O_NONBLOCK), -1);
+    std::vector<Process> both = read_process(holder.pid());
+    both.push_back(read_process(next.pid()).front());
+    const Captured found = capture(both, {});
+    ASSERT_EQ(found.image.locks.size(), 2U);
+    EXPECT_TRUE(found.image.locks.at(1).lease.remaining.is_known()) << "of the file behind it";
+    EXPECT_TRUE(found.image.locks.at(0).lease.breaking);
+    EXPECT_FALSE(found.image.locks.at(0).lease.remaining.is_known());
+    ASSERT_EQ(found.unknown.size(), 1U);
+    EXPECT_EQ(found.unknown.at(0).message,
+              "there are more leases on this file than were looked for");
 }
 
 }  // namespace

@@ -23,6 +23,7 @@
 #include "live/lease_calls.hpp"
 #include "live/proc_text.hpp"
 #include "live/set/break_time.hpp"
+#include "live/ticks.hpp"
 
 namespace ckpt_lease::live::test {
 namespace {

@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "ckpt-lease/lease/owner.hpp"
-#include "ckpt-lease/live/apply.hpp"
+#include "ckpt-lease/lease/lock.hpp"
+#include "live/apply.hpp"
 #include "live/set/run.hpp"
 #include "live/shared_array.hpp"
 

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/live/breakers.hpp"
-#include "ckpt-lease/live/capture.hpp"
+#include "live/breakers.hpp"
+#include "live/capture.hpp"
 #include "live/set/run.hpp"
 #include "processes.hpp"
 

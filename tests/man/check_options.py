@@ -52,6 +52,7 @@ class Help:
         self.positionals = {}  # name: whether it can be repeated
         self.statuses = statuses_in(text)
         self.commands = set()
+        self.columns = set()
         self.usage = "".join(re.findall(r"^Usage: .*", text, re.MULTILINE))
         # Groups have headings such as "Filters (all must match):".
         sections = split_sections(text, re.compile(r"^(\S.*):$"))
@@ -59,6 +60,8 @@ class Help:
             for line in lines:
                 if heading == "Subcommands":
                     self.commands.update(re.findall(r"^  (\S+)", line))
+                elif heading == "Columns of the table":
+                    self.columns.update(re.findall(r"^  ([A-Z]+) ", line))
                 elif heading == "Positionals":
                     self.read_positional(line)
                 else:
@@ -105,6 +108,7 @@ class Page:
         for entry in self.entries("EXIT STATUS"):
             self.statuses.update(re.findall(r"^\*(\d+)\*$", entry))
         self.commands = {unmarked(entry) for entry in self.entries("COMMANDS")}
+        self.columns = {unmarked(entry) for entry in self.entries("OUTPUT")}
 
     @staticmethod
     def without_literals(text):
@@ -158,6 +162,8 @@ class Checker:
             if not re.search(rf"_{name}_", page.synopsis):
                 self.differ(place, f"argument {name}: SYNOPSIS does not have it")
         self.compare(place, "exit status", statuses, page.statuses)
+        if shown.columns:
+            self.compare(place, "column", shown.columns, page.columns)
         expected = f"{path.name.split('.')[0]} - "
         if not any(line.startswith(expected) for line in page.sections.get("NAME", [])):
             self.differ(place, f"NAME does not begin with '{expected}'")

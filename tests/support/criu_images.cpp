@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "support/criu_images.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <span>
 
 #include "ckpt-lease/base/bytes.hpp"
@@ -9,6 +12,7 @@ namespace test_support::criu {
 
 using ckpt_lease::as_text;
 using ckpt_lease::ByteOrder;
+namespace io = ckpt_lease::io;
 
 std::string bytes_of(std::string_view hex) {
     std::string bytes;
@@ -41,6 +45,25 @@ Message& Message::text(unsigned field, std::string_view value) {
 std::string entry(std::string_view message) {
     const auto size = ckpt_lease::encode(message.size(), 4, ByteOrder::little);
     return std::string(as_text(std::span(size).first(4))) + std::string(message);
+}
+
+std::string inventory(std::uint64_t uptime, std::string_view run, std::uint64_t cgroups) {
+    Message message;
+    message.number(1, 2).number(2, 1).number(5, cgroups);
+    if (uptime != 0) {
+        message.number(8, uptime);
+    }
+    if (!run.empty()) {
+        message.text(13, run);
+    }
+    return kInventoryHead + entry(message);
+}
+
+std::string timens(std::uint64_t monotonic, std::uint64_t boottime) {
+    const auto clock = [](std::uint64_t seconds) {
+        return Message().number(1, seconds).number(2, 5);
+    };
+    return kTimensHead + entry(Message().message(1, clock(monotonic)).message(2, clock(boottime)));
 }
 
 std::string lock_entry(std::uint64_t flag, std::uint64_t type, std::int32_t pid, std::int32_t fd,
@@ -77,6 +100,22 @@ std::string ids(std::uint64_t files_id) {
 
 std::string process(std::uint64_t pid, std::uint64_t parent) {
     return entry(Message().number(1, pid).number(2, parent).number(5, pid));
+}
+
+std::unique_ptr<ckpt_lease::criu::CheckpointFiles> checkpoint_at(const std::string& path,
+                                                                 const io::Progress& progress) {
+    const io::Place place = io::find_place(io::posix_system(), path, "open");
+    if (place.status && S_ISDIR(place.status->st_mode)) {
+        return ckpt_lease::criu::open_checkpoint(place.open_folder());
+    }
+    return archive_in(place.open(O_RDONLY), progress);
+}
+
+std::unique_ptr<ckpt_lease::criu::CheckpointFiles> archive_in(const io::File& file,
+                                                              const io::Progress& progress) {
+    io::FileSource source(file);
+    source.on_progress(progress);
+    return ckpt_lease::criu::open_archive(source);
 }
 
 std::map<std::string, std::string> small_checkpoint() {

@@ -3,12 +3,15 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "ckpt-lease/criu/checkpoint.hpp"
+#include "criu/checkpoint.hpp"
+#include "io/file.hpp"
+#include "io/source.hpp"
 
 /// Images as CRIU writes them, put together field by field.
 namespace test_support::criu {
@@ -45,8 +48,14 @@ inline const std::string kCoreHead = kCommon + bytes_of("47 38 05 55");
 inline const std::string kIdsHead = kCommon + bytes_of("30 20 43 54");
 inline const std::string kFilesHead = kCommon + bytes_of("38 31 30 56");
 inline const std::string kRegFilesHead = kCommon + bytes_of("36 36 36 50");
+inline const std::string kTimensHead = kCommon + bytes_of("33 44 11 43");
 inline const std::string kLocksHead = kCommon + bytes_of("16 36 32 54");
 
+/// inventory.img as CRIU 4.2 writes it with --track-mem: when it dumped (0: it does not say), and
+/// in which run (empty: it does not say).
+std::string inventory(std::uint64_t uptime, std::string_view run, std::uint64_t cgroups = 1);
+/// timens-0.img: the clocks at the dump, in seconds.
+std::string timens(std::uint64_t monotonic, std::uint64_t boottime);
 /// An entry of filelocks.img.
 std::string lock_entry(std::uint64_t flag, std::uint64_t type, std::int32_t pid, std::int32_t fd,
                        std::int64_t start = 0, std::int64_t len = 0);
@@ -68,7 +77,6 @@ class MemoryFiles final : public ckpt_lease::criu::CheckpointFiles {
     [[nodiscard]] std::string path_of(std::string_view image) const override {
         return "c/" + std::string(image);
     }
-    [[nodiscard]] bool is_archive() const noexcept override { return false; }
     [[nodiscard]] std::optional<ckpt_lease::io::Place> place_of(
         std::string_view /*image*/) const override {
         return std::nullopt;
@@ -84,6 +92,12 @@ class MemoryFiles final : public ckpt_lease::criu::CheckpointFiles {
  private:
     std::map<std::string, std::string> images_;
 };
+
+/// What `path` names: a folder, or an archive, of which `progress` is told.
+std::unique_ptr<ckpt_lease::criu::CheckpointFiles> checkpoint_at(
+    const std::string& path, const ckpt_lease::io::Progress& progress = {});
+std::unique_ptr<ckpt_lease::criu::CheckpointFiles> archive_in(
+    const ckpt_lease::io::File& file, const ckpt_lease::io::Progress& progress = {});
 
 /// A checkpoint of a holder (pid 7) with a lease that is being broken on descriptor 3 of /srv/a.
 std::map<std::string, std::string> small_checkpoint();

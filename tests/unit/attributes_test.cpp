@@ -51,8 +51,8 @@ class Attributes : public testing::Test {
     void expect_refused(FakeSystem& system, const std::string& what) {
         EXPECT_EQ(message_of(Error::Kind::io, [&] { x_.write_copy_with(system, x_.out()); }),
                   x_.out() + ": " + what +
-                      " of the file that is there cannot be kept: it was not replaced (write "
-                      "elsewhere with -o, or run as a user who may)");
+                      " of the file that is there cannot be kept: it was not replaced (run as a "
+                      "user who may) [write_elsewhere]");
         EXPECT_EQ(read_whole(x_.out()), "old");
         EXPECT_EQ(x_.folder().names(), (std::set<std::string>{"out.img", "x.img"}));
     }

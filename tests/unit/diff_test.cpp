@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How the leases of two images differ.
-#include "ckpt-lease/lease/diff.hpp"
+#include "lease/diff.hpp"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "ckpt-lease/io/system.hpp"
+#include "io/system.hpp"
 
 namespace ckpt_lease {
 

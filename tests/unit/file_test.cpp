@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Open files: what the kernel leaves half done is carried on, what it refuses is told.
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -52,10 +52,9 @@ TEST_F(FileTest, ErrorsOfOpenNameTheFileAndSayOpenOrCreate) {
     EXPECT_EQ(io_error([&] { File(system_, path_, O_RDONLY); }),
               path_ + ": cannot open: No such file or directory");
     system_.fail_call("open", 2, ENOSPC);
-    EXPECT_EQ(io_error([&] { File(system_, path_, O_WRONLY | O_CREAT, kMode); }),
-              path_ +
-                  ": cannot create: No space left on device (free some space, or write elsewhere "
-                  "with -o)");
+    EXPECT_EQ(
+        io_error([&] { File(system_, path_, O_WRONLY | O_CREAT, kMode); }),
+        path_ + ": cannot create: No space left on device (free some space) [write_elsewhere]");
 }
 
 TEST_F(FileTest, IsClosedAtTheEndAndOnlyOnce) {
@@ -164,11 +163,11 @@ TEST_F(FileTest, ErrorsNameTheFileAndTheAction) {
 
 TEST_F(FileTest, AFullDiskAndMissingRightsComeWithAdvice) {
     const std::vector<std::pair<int, std::string>> cases{
-        {ENOSPC, "No space left on device (free some space, or write elsewhere with -o)"},
-        {EDQUOT, "Disk quota exceeded (free some space, or write elsewhere with -o)"},
-        {EACCES, "Permission denied (run as a user who may, or write elsewhere with -o)"},
-        {EPERM, "Operation not permitted (run as a user who may, or write elsewhere with -o)"},
-        {EROFS, "Read-only file system (write elsewhere with -o)"},
+        {ENOSPC, "No space left on device (free some space) [write_elsewhere]"},
+        {EDQUOT, "Disk quota exceeded (free some space) [write_elsewhere]"},
+        {EACCES, "Permission denied (run as a user who may) [write_elsewhere]"},
+        {EPERM, "Operation not permitted (run as a user who may) [write_elsewhere]"},
+        {EROFS, "Read-only file system [write_elsewhere]"},
         {EFBIG, "File too large"},
     };
     for (const auto& [error, text] : cases) {
@@ -202,10 +201,9 @@ TEST_F(FileTest, AFileSystemThatCannotSyncHasNothingToWaitFor) {
 TEST_F(FileTest, CloseReportsWhatIsLeftToSay) {
     File file(system_, path_, O_RDWR | O_CREAT, kMode);
     system_.fail_call("close", 1, ENOSPC);
-    EXPECT_EQ(io_error([&] { file.close(); }),
-              path_ +
-                  ": cannot write: No space left on device (free some space, or write elsewhere "
-                  "with -o)");
+    EXPECT_EQ(
+        io_error([&] { file.close(); }),
+        path_ + ": cannot write: No space left on device (free some space) [write_elsewhere]");
     EXPECT_NO_THROW(file.close());
     EXPECT_EQ(system_.count("close"), 1) << "it is closed all the same";
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Which locks a filter means.
-#include "ckpt-lease/lease/filter.hpp"
-
 #include <gtest/gtest.h>
 
 #include <functional>
 
+#include "ckpt-lease/lease/rules.hpp"
 #include "lease_support.hpp"
 #include "support.hpp"
 
@@ -189,39 +188,23 @@ TEST_F(FilterTest, AfterAddingAnotherBothMustMatch) {
     EXPECT_FALSE(filter.matches(lock_, builder_.ownership()));
 }
 
-std::string contradiction(const std::function<void(Filter&)>& fill) {
-    Filter filter;
-    fill(filter);
-    return refusal([&] { filter.check(); });
+TEST(FilterContradiction, IsTheConditionThatCanNeverHold) {
+    EXPECT_EQ((Filter{.indexes = {3, 4}}).contradiction(), Condition::index);
+    EXPECT_EQ((Filter{.fds = {3, 3, 4}}).contradiction(), Condition::fd);
+    EXPECT_EQ((Filter{.targets = {LockType::unlck, LockType::rdlck}}).contradiction(),
+              Condition::target);
 }
 
-TEST(FilterCheck, RefusesWhatCanNeverMatch) {
-    constexpr auto kHint =
-        " can never both match (all filters must match; use --rules for alternatives)";
-    EXPECT_EQ(contradiction([](Filter& f) {
-                  f.indexes = {3, 4};
-              }),
-              std::string("two different --index") + kHint);
-    EXPECT_EQ(contradiction([](Filter& f) {
-                  f.fds = {3, 3, 4};
-              }),
-              std::string("two different --fd") + kHint);
-    EXPECT_EQ(contradiction([](Filter& f) {
-                  f.targets = {LockType::unlck, LockType::rdlck};
-              }),
-              std::string("two different --target") + kHint);
-}
-
-TEST(FilterCheck, AcceptsWhatCanMatch) {
+TEST(FilterContradiction, IsNoneWhereALockCanMatch) {
     Filter filter;
-    EXPECT_NO_THROW(filter.check());
+    EXPECT_EQ(filter.contradiction(), std::nullopt);
     filter.paths = {"/a*", "*b"};
     filter.comms = {"x", "y"};
     filter.pids = {1, 2};
     filter.fds = {3, 3};
     filter.indexes = {4};
     filter.targets = {LockType::rdlck, LockType::rdlck};
-    EXPECT_NO_THROW(filter.check());
+    EXPECT_EQ(filter.contradiction(), std::nullopt);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Where a path leads, and which links are followed on the way.
-#include "ckpt-lease/io/folder.hpp"
+#include "io/folder.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -8,8 +8,8 @@
 
 #include <filesystem>
 
-#include "ckpt-lease/io/trust.hpp"
 #include "fake_system.hpp"
+#include "io/trust.hpp"
 #include "support.hpp"
 
 namespace ckpt_lease::io {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Images with a journal beside them.
-#include "ckpt-lease/rewrite/image_file.hpp"
+#include "rewrite/image_file.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -13,9 +13,7 @@ namespace {
 
 using Names = std::set<std::string>;
 
-constexpr const char* kNobodysBusiness =
-    " (nothing was changed; if both were copied or the file system was mounted anew, use "
-    "'ckpt-lease recover --copied', and if the image was replaced, remove the journal)";
+constexpr const char* kNobodysBusiness = " (nothing was changed) [recover_copied]";
 
 TEST(Open, AFolderIsNoImage) {
     const TempFolder folder;
@@ -51,8 +49,8 @@ TEST(Open, WhatMayNotBeWrittenSaysSo) {
     EXPECT_EQ(
         message_of(Error::Kind::io, [&] { const ImageFile image(system, x.path(), kForWriting); }),
         x.path() +
-            ": cannot open for writing: Permission denied (run as a user who may, or write "
-            "elsewhere with -o)");
+            ": cannot open for writing: Permission denied (run as a user who may) "
+            "[write_elsewhere]");
 }
 
 // An image whose rewriting was interrupted when all its new bytes had been written.
@@ -192,10 +190,9 @@ TEST_F(Interrupted, AnUndoFileInItsPlaceIsNotUsedUp) {
         write_in_place(image, x_.edits(), undo_file, {});
     }
     ASSERT_EQ(rename(undo_file.c_str(), journal_.c_str()), 0);
-    expect_refused(
-        journal_ +
-        ": this is an undo file, in the place of a journal (nothing was changed; give it "
-        "another name, and 'ckpt-lease undo' puts back what it keeps)");
+    expect_refused(journal_ +
+                   ": this is an undo file, in the place of a journal (nothing was changed) "
+                   "[rename_undo_file]");
 }
 
 // No journal is left beside one, and others may have given the image a name.
@@ -277,9 +274,9 @@ TEST(JournalFile, CannotBeMadeInAFolderThatCannotBeWritten) {
     system.fail_all("open", EROFS);
     const std::string text =
         message_of(Error::Kind::io, [&] { write_in_place(image, x.edits(), {}, {}); });
-    EXPECT_EQ(text, std::filesystem::canonical(x.path()).string() +
-                        ".ckpt-lease-journal: cannot create: Read-only file system (write "
-                        "elsewhere with -o)");
+    EXPECT_EQ(text,
+              std::filesystem::canonical(x.path()).string() +
+                  ".ckpt-lease-journal: cannot create: Read-only file system [write_elsewhere]");
     EXPECT_TRUE(read_whole(x.path()) == x.before());
 }
 

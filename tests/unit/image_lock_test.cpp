@@ -23,17 +23,16 @@ TEST(Locks, AReaderKeepsWritersOut) {
     ImageFolder x;
     const ImageFile reader(kernel(), x.path(), {});
     EXPECT_EQ(why_not(x.path(), kForWriting, Error::Kind::io),
-              x.path() + ": another process is using the image (--wait waits until it is done)");
+              x.path() + ": another process is using the image [wait]");
 }
 
 TEST(Locks, AWriterKeepsAllOthersOut) {
     ImageFolder x;
     const ImageFile writer(kernel(), x.path(), kForWriting);
-    EXPECT_EQ(
-        why_not(x.path(), {}, Error::Kind::io),
-        x.path() + ": another process is rewriting the image (--wait waits until it is done)");
+    EXPECT_EQ(why_not(x.path(), {}, Error::Kind::io),
+              x.path() + ": another process is rewriting the image [wait]");
     EXPECT_EQ(why_not(x.path(), kForWriting, Error::Kind::io),
-              x.path() + ": another process is using the image (--wait waits until it is done)");
+              x.path() + ": another process is using the image [wait]");
 }
 
 TEST(Locks, CanBeWaitedFor) {

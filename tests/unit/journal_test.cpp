@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The bytes of journals, and what is wrong with those that are not whole.
-#include "ckpt-lease/rewrite/journal.hpp"
+#include "rewrite/journal.hpp"
 
 #include <gtest/gtest.h>
 #include <xxhash.h>

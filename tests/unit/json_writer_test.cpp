@@ -7,10 +7,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "render/image_facts.hpp"
 #include "render_support.hpp"
 
-namespace ckpt_lease {
+namespace ckpt_lease::render {
 namespace {
 
 using namespace std::chrono_literals;
@@ -120,83 +119,6 @@ TEST(BytesMember, WhatIsNoUtf8ComesWithAllItsBytes) {
               "{\"path\":\"/a\xef\xbf\xbd\\u000a\",\"path_bytes\":\"2f61ff0a\",\"z\":1}");
 }
 
-TEST(JsonWriter, RepeatsMembers) {
-    const std::string text =
-        JsonWriter::text_of([](JsonWriter& j) { j.member("a", 1).member("b", "x\"").key("c"); });
-    EXPECT_EQ(member([&](JsonWriter& j) {
-                  j.repeat(text).value(7).member("d", 2).key("e").begin_array().begin_object();
-                  j.repeat(text).null().end_object().end_array();
-              }),
-              "{\"a\":1,\"b\":\"x\\\"\",\"c\":7,\"d\":2,\"e\":[\n"
-              "{\"a\":1,\"b\":\"x\\\"\",\"c\":null}]}");
-}
-
-// What was remembered of one lease must not show up in another.
-TEST(LeaseJson, WritesWhatIsWrittenWithoutIt) {
-    std::vector<LeaseState> states;
-    for (const int type : {0, 1, 2, 3, 14, 255}) {
-        for (const int previous : {0, 1, 200}) {
-            for (const bool is_breaking : {false, true}) {
-                for (const bool notified : {false, true}) {
-                    for (const Remaining left :
-                         {Remaining(0s), Remaining(5250ms), Remaining::no_deadline()}) {
-                        states.push_back({is_breaking, static_cast<LockType>(type),
-                                          static_cast<LockType>(previous), notified, left});
-                    }
-                }
-            }
-        }
-    }
-    const std::vector<std::vector<Task>> tables{
-        {}, {{1, "one"}}, {{2, "two\xff"}, {3, "\"three\""}}, std::vector<Task>(200, {4, "four"})};
-    const auto write_all = [&](JsonWriter& j, auto write_tasks_of, auto write_state_of) {
-        j.begin_array();
-        for (std::size_t i = 0; i < 4 * states.size(); ++i) {
-            j.begin_object().member("index", i);
-            write_tasks_of(j, i / 3 % tables.size());
-            write_state_of(j, states[i * 7 % states.size()]);
-            j.end_object();
-        }
-        j.end_array();
-    };
-    const std::string plain = written([&](JsonWriter& j) {
-        write_all(
-            j, [&](JsonWriter& to, std::size_t table) { write_tasks(to, tables[table]); },
-            [](JsonWriter& to, const LeaseState& state) { write_state(to, state); });
-    });
-    const std::string remembered = written([&](JsonWriter& j) {
-        LeaseJson leases;
-        write_all(
-            j,
-            [&](JsonWriter& to, std::size_t table) {
-                leases.write_tasks(to, static_cast<TableId>(table), tables[table]);
-            },
-            [&](JsonWriter& to, const LeaseState& state) { leases.write_state(to, state); });
-    });
-    EXPECT_TRUE(remembered == plain);
-    EXPECT_TRUE(nlohmann::json::accept(plain));
-}
-
-TEST(JsonWriter, ElementsAreWrittenInParts) {
-    const auto part = [](int first, int last) {
-        std::string text = "used before";
-        JsonWriter::elements_of(text, [&](JsonWriter& j) {
-            for (int i = first; i <= last; ++i) {
-                j.value(i);
-            }
-        });
-        return text;
-    };
-    EXPECT_EQ(written([&](JsonWriter& j) {
-                  j.begin_array();
-                  EXPECT_TRUE(j.elements(part(1, 2)));
-                  EXPECT_FALSE(j.elements(part(1, 0)));
-                  EXPECT_TRUE(j.elements(part(3, 3)));
-                  j.value(4).end_array();
-              }),
-              "[\n1,\n2,\n3,\n4]");
-}
-
 TEST(JsonWriter, LargeOutputsAreWrittenInPieces) {
     const std::string text = written([](JsonWriter& j) {
         j.begin_array();
@@ -211,4 +133,4 @@ TEST(JsonWriter, LargeOutputsAreWrittenInPieces) {
 }
 
 }  // namespace
-}  // namespace ckpt_lease
+}  // namespace ckpt_lease::render

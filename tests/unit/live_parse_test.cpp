@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 #include <sys/sysmacros.h>
 
-#include "ckpt-lease/live/breakers.hpp"
-#include "ckpt-lease/live/lease_trace.hpp"
-#include "ckpt-lease/live/processes.hpp"
+#include "live/breakers.hpp"
+#include "live/look/lease_event.hpp"
+#include "live/processes.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -38,12 +38,26 @@ TEST(ProcLocks, TellsHowManyLeasesThereAreAndWhoWaits) {
         "4: -> DELEG  BREAKER   READ  45 <none>:0 0 EOF\n"
         "5: LEASE  ACTIVE    READ  9 08:21:7 0 EOF\n");
     const Inode broken{makedev(8, 0x21), 5};
-    EXPECT_EQ(found.count, (std::map<Inode, std::size_t>{{broken, 2}, {{makedev(8, 0x21), 7}, 1}}));
+    const Inode held{makedev(8, 0x21), 7};
+    EXPECT_EQ(found.files,
+              (std::map<Inode, FileLeases>{{broken, {2, {true, LockType::unlck, broken}, true}},
+                                           {held, {1, {false, LockType::rdlck, held}, true}}}));
+    EXPECT_EQ(found.of(broken).count, 2U);
+    EXPECT_EQ(found.of({}).count, 0U);
     ASSERT_EQ(found.breakers.size(), 2U);
     EXPECT_EQ(found.breakers[0].pid, 42);
     EXPECT_EQ(found.breakers[0].inode, broken);
     EXPECT_EQ(found.breakers[1].pid, 43);
     EXPECT_EQ(found.breakers[1].inode, broken);
+}
+
+TEST(ProcLocks, TellsWhetherAllLeasesOfAFileAreAlike) {
+    const SystemLeases found = parse_locks(
+        "1: LEASE  BREAKING  UNLCK 7 08:21:5 0 EOF\n"
+        "2: LEASE  ACTIVE    READ  7 08:21:5 0 EOF\n"
+        "3: LEASE  BREAKING  UNLCK 7 08:21:5 0 EOF\n");
+    const Inode inode{makedev(8, 0x21), 5};
+    EXPECT_EQ(found.of(inode), (FileLeases{3, {true, LockType::unlck, inode}, false}));
 }
 
 TEST(ProcLocks, WhoWaitsForALockHasNoLease) {
@@ -76,79 +90,6 @@ TEST(TimerList, OneThatDoesNotTellIsNone) {
     EXPECT_FALSE(parse_timer_list(""));
     EXPECT_FALSE(parse_timer_list("now at 1000000000000 nsecs\n")) << "no jiffies";
     EXPECT_FALSE(parse_timer_list("jiffies: soon\n"));
-}
-
-constexpr SteadyTime kMoment(1000s);
-constexpr Jiffies kNow{4295000000, 250, kMoment};
-
-std::string line_of(const std::string& flags, const std::string& type, const std::string& times) {
-    return "  ckpt-lease-42 [001] ..... 12.345: time_out_leases: fl=00000000ab dev=0xfe:0x1 "
-           "ino=0x1f fl_blocker=0000 fl_owner=00cd fl_flags=" +
-           flags + " fl_type=" + type + " " + times;
-}
-
-TEST(Trace, AWriterBreaksAWriteLease) {
-    const auto lease = parse_trace_line(line_of("FL_LEASE|FL_UNLOCK_PENDING", "F_WRLCK",
-                                                "fl_break_time=4295001001 fl_downgrade_time=0"),
-                                        kNow, kMoment);
-    ASSERT_TRUE(lease);
-    EXPECT_EQ(lease->inode, (Inode{makedev(0xfe, 1), 0x1f}));
-    EXPECT_EQ(lease->state,
-              (LeaseState{true, LockType::unlck, LockType::wrlck, true, Remaining(4004ms)}));
-}
-
-TEST(Trace, AReaderBreaksAWriteLease) {
-    const auto lease = parse_trace_line(line_of("FL_LEASE|FL_DOWNGRADE_PENDING", "F_WRLCK",
-                                                "fl_break_time=0 fl_downgrade_time=4295000250"),
-                                        kNow, kMoment);
-    ASSERT_TRUE(lease);
-    EXPECT_EQ(lease->state,
-              (LeaseState{true, LockType::rdlck, LockType::wrlck, true, Remaining(1s)}));
-}
-
-TEST(Trace, OfTwoBreaksTheUnlockIsTold) {
-    const auto lease =
-        parse_trace_line(line_of("FL_LEASE|FL_DOWNGRADE_PENDING|FL_UNLOCK_PENDING", "F_WRLCK",
-                                 "fl_break_time=4295000500 fl_downgrade_time=4295000250"),
-                         kNow, kMoment);
-    ASSERT_TRUE(lease);
-    EXPECT_EQ(lease->state.type, LockType::unlck);
-    EXPECT_EQ(lease->state.remaining, Remaining(2s));
-}
-
-TEST(Trace, PastDeadlinesAndNone) {
-    const auto remaining = [](const std::string& times) {
-        return parse_trace_line(line_of("FL_LEASE|FL_UNLOCK_PENDING", "F_RDLCK", times), kNow,
-                                kMoment)
-            ->state.remaining;
-    };
-    EXPECT_EQ(remaining("fl_break_time=4294999999 fl_downgrade_time=0"), Remaining(0s));
-    EXPECT_EQ(remaining("fl_break_time=0 fl_downgrade_time=0"), Remaining::no_deadline());
-}
-
-TEST(Trace, WhatIsLeftCountsFromAnyMoment) {
-    const std::string line = line_of("FL_LEASE|FL_UNLOCK_PENDING", "F_RDLCK",
-                                     "fl_break_time=4295000250 fl_downgrade_time=0");
-    EXPECT_EQ(parse_trace_line(line, kNow, kMoment - 30s)->state.remaining, Remaining(31s));
-    EXPECT_EQ(parse_trace_line(line, kNow, kMoment + 1ms)->state.remaining, Remaining(999ms));
-    EXPECT_EQ(parse_trace_line(line, kNow, kMoment + 2s)->state.remaining, Remaining(0s));
-}
-
-TEST(Trace, ALeaseThatIsHeldHasNoTime) {
-    const auto lease = parse_trace_line(
-        line_of("FL_LEASE", "F_RDLCK", "fl_break_time=0 fl_downgrade_time=0"), kNow, kMoment);
-    ASSERT_TRUE(lease);
-    EXPECT_EQ(lease->state, LeaseState());
-}
-
-TEST(Trace, NothingElseIsALease) {
-    for (const std::string& line :
-         {std::string(), std::string("# tracer: nop"),
-          std::string("x-1 [000] ..... 1.0: generic_add_lease: dev=0xfe:0x1"),
-          line_of("FL_LEASE", "F_OTHER", "fl_break_time=0 fl_downgrade_time=0"),
-          line_of("FL_LEASE", "F_RDLCK", "fl_break_time=0")}) {
-        EXPECT_FALSE(parse_trace_line(line, kNow, kMoment)) << line;
-    }
 }
 
 }  // namespace

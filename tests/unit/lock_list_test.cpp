@@ -64,7 +64,7 @@ TEST(LockList, KeepsALeaseThatIsBeingBroken) {
         expect_round_trip(lock);
         lock.lease.notified = false;
         lock.lease.type = LockType::rdlck;
-        lock.lease.previous_type = static_cast<LockType>(255);
+        lock.lease.previous_type = std::nullopt;
         expect_round_trip(lock);
     }
 }

@@ -104,6 +104,24 @@ TEST(LeaseStateTest, EachPartCounts) {
     EXPECT_NE(other, state);
 }
 
+TEST(LeaseStateTest, ATypeThatIsNotKnownIsNone) {
+    const LeaseState known{true, LockType::unlck, LockType::wrlck, true, Remaining(5s)};
+    EXPECT_EQ(known.unbroken_type(), LockType::wrlck);
+    LeaseState unknown = known;
+    unknown.previous_type.reset();
+    EXPECT_EQ(unknown.unbroken_type(), std::nullopt);
+    EXPECT_NE(unknown, known);
+    unknown.breaking = false;
+    EXPECT_EQ(unknown.unbroken_type(), LockType::unlck) << "held, it is what it is";
+}
+
+// Read leases are broken to F_UNLCK only.
+TEST(LeaseStateTest, WhatABreakTellsOfTheTypeBefore) {
+    EXPECT_EQ(type_before_break(LockType::rdlck), LockType::wrlck);
+    EXPECT_EQ(type_before_break(LockType::unlck), std::nullopt);
+    EXPECT_EQ(type_before_break(LockType::wrlck), std::nullopt) << "there is no such break";
+}
+
 TEST(LockTest, OnlyALeaseIsBeingBroken) {
     Lock lock;
     lock.kind = LockKind::lease;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Streams that are edited while they are read.
-#include "ckpt-lease/rewrite/pass_through.hpp"
+#include "rewrite/pass_through.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -163,10 +163,10 @@ TEST_F(PassThroughTest, ErrorsOfWritingNameTheOutput) {
     const std::string bytes = patterned(2 * kWindow);
     system_.fail_call("write", 1, ENOSPC);
     out_of(bytes, [&](PassThrough& stream) {
-        EXPECT_EQ(message_of(Error::Kind::io, [&] { stream.skip(bytes.size()); }),
-                  folder_ / "out" +
-                      ": cannot write: No space left on device (free some space, or write "
-                      "elsewhere with -o)");
+        EXPECT_EQ(
+            message_of(Error::Kind::io, [&] { stream.skip(bytes.size()); }),
+            folder_ / "out" +
+                ": cannot write: No space left on device (free some space) [write_elsewhere]");
     });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is decided about each lock, and that the records of one lease stay alike.
-#include "ckpt-lease/lease/planner.hpp"
+#include "lease/planner.hpp"
 
 #include <gtest/gtest.h>
 
@@ -103,7 +103,7 @@ TEST(Planner, RefusalsNameTheLock) {
     Planner planner("x.img", rules, {}, builder.ownership());
     EXPECT_EQ(refusal([&] { planner.consider(lock); }),
               "x.img: offset 1040: lock 1: the time left would become more than the 2147483647 s "
-              "that a restart takes (--max D bounds it)");
+              "that a restart takes [bound_time]");
     EXPECT_EQ(planner.counts().matched(), 0U);
 }
 
@@ -124,6 +124,10 @@ class SharedLease : public testing::Test {
         return all;
     }
 
+    // What the image has wrong, and no filter.
+    static constexpr auto kTorn =
+        "x.img: offset 1080: lock 2: locks 0 and 2 are one lease, held through two descriptors, "
+        "and do not have the same values [make_records_agree]";
     static constexpr auto kSplit =
         "x.img: offset 1080: lock 2: locks 0 and 2 are one lease, held through two descriptors, "
         "and would not have the same values (choose filters that mean all records of a lease or "
@@ -185,16 +189,46 @@ TEST_F(SharedLease, DisagreementThatWasThereCanBeMended) {
 
 TEST_F(SharedLease, ADisagreementIsNotCarriedOnByAChange) {
     build(breaking(5s), breaking(6s));
-    EXPECT_EQ(refusal([&] { static_cast<void>(plan(one_rule({}, treatment("add", "1")))); }),
-              kSplit);
+    for (const Filter& filter : {Filter{}, Filter{.paths = {"/shared"}}}) {
+        const RuleSet rules = one_rule(filter, treatment("add", "1"));
+        EXPECT_EQ(message_of(Error::Kind::damaged, [&] { static_cast<void>(plan(rules)); }), kTorn)
+            << "the filter means both records";
+    }
+}
+
+TEST_F(SharedLease, AFilterThatMeansSomeRecordsIsRefusedEvenIfTheyDisagreed) {
+    build(breaking(5s), breaking(6s));
+    for (const std::int32_t fd : {3, 7}) {
+        EXPECT_EQ(
+            refusal([&] { static_cast<void>(plan(one_rule(only_fd(fd), treatment("add", "2")))); }),
+            kSplit);
+    }
 }
 
 TEST_F(SharedLease, OneRecordHeldAndOneBreakingCannotBeChanged) {
     build(held(LockType::wrlck), breaking(5s));
-    EXPECT_EQ(refusal([&] { static_cast<void>(plan(one_rule({}, treatment("add", "1")))); }),
-              kSplit);
+    EXPECT_EQ(message_of(Error::Kind::damaged,
+                         [&] { static_cast<void>(plan(one_rule({}, treatment("add", "1")))); }),
+              kTorn);
     EXPECT_EQ(plan(one_rule({}, treatment("keep"))),
               (std::vector{Outcome::not_breaking, Outcome::unchanged, Outcome::unchanged}));
+}
+
+TEST(Planner, NamesTheRecordThatIsDifferentAndNotTheOneThatChanges) {
+    ListBuilder builder;
+    const FileId file = builder.file("/shared");
+    const TableId table = builder.table({{1, "holder"}});
+    builder.lease(file, table, 3, breaking(20s));
+    builder.lease(file, table, 7, breaking(10s));
+    builder.lease(file, table, 9, breaking(30s));
+    Treatment how = treatment("keep");
+    how.max = 20s;
+    const RuleSet rules = one_rule({}, how);
+    Planner planner("x.img", rules, {}, builder.ownership());
+    EXPECT_EQ(
+        message_of(Error::Kind::damaged, [&] { static_cast<void>(outcomes(builder, planner)); }),
+        "x.img: offset 1040: lock 1: locks 0 and 1 are one lease, held through two "
+        "descriptors, and do not have the same values [make_records_agree]");
 }
 
 TEST_F(SharedLease, PosixLocksOnItsFileDoNotCount) {

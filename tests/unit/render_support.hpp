@@ -11,7 +11,7 @@
 
 #include "render/out.hpp"
 
-namespace ckpt_lease {
+namespace ckpt_lease::render {
 
 /// What `print` prints.
 inline std::string printed(const std::function<void(Out&)>& print) {
@@ -25,4 +25,4 @@ inline std::string printed(const std::function<void(Out&)>& print) {
     return text;
 }
 
-}  // namespace ckpt_lease
+}  // namespace ckpt_lease::render

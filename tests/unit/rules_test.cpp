@@ -253,15 +253,18 @@ TEST(RulesErrors, ARuleHasJustOnePolicy) {
 TEST(RulesErrors, ArgumentsThatMakeNoSenseAreToldByTheirPointer) {
     EXPECT_EQ(fault(R"({"rules": [{"policy": {"set": "soon"}}]})"),
               "r.json: /rules/0/policy/set: 'soon' is not a length of time (write it like 90, "
-              "90s, 1.5, 1m30s, 1h or 250ms)");
+              "90s, 1.5, 1m30s, 5min, 1h or 250ms)");
     EXPECT_EQ(fault(R"({"rules": [{"policy": {"keep": true}}, {"policy": {"set": -1}}]})"),
               "r.json: /rules/1/policy/set: a lease cannot have '-1' left (0 is the least)");
+    EXPECT_EQ(fault(R"({"rules": [{"policy": {"set": 1e-25}}]})"),
+              "r.json: /rules/0/policy/set: '1e-25' is not a length of time (write it like 90, "
+              "90s, 1.5, 1m30s, 5min, 1h or 250ms)");
     EXPECT_EQ(fault(R"({"rules": [], "default": {"scale": "x"}})"),
               "r.json: /default/scale: 'x' is not a factor (write a decimal number that is not "
               "negative, like 2, 0.5 or 1.25)");
     EXPECT_EQ(fault(R"({"rules": [{"policy": {"keep": true, "max": "1x"}}]})"),
               "r.json: /rules/0/policy/max: '1x' is not a length of time (write it like 90, 90s, "
-              "1.5, 1m30s, 1h or 250ms)");
+              "1.5, 1m30s, 5min, 1h or 250ms)");
 }
 
 TEST(RulesErrors, BoundsThatMakeNoSenseAreToldByThePolicy) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Looking at an input through a moving window: in memory, in files and in pipes.
-#include "ckpt-lease/io/source.hpp"
+#include "io/source.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -282,6 +282,47 @@ TEST(IsSeekable, AFileThatWasReadFromIsTakenAsAStream) {
     std::array<std::byte, 1> one{};
     ASSERT_EQ(file.read_some(one), 1U);
     EXPECT_FALSE(is_seekable(file));
+}
+
+TEST(SavedStream, IsAFileWithoutAName) {
+    const std::string bytes = patterned(kSize);
+    FilledPipe pipe(bytes);
+    File in = pipe.file();
+    StreamSource source(in);
+    // Looked at is not passed.
+    EXPECT_EQ(source.peek(4).size(), 4U);
+    const TempFolder folder;
+    File saved = save_stream(source, posix_system(), folder / "");
+    EXPECT_EQ(saved.name(), "pipe");
+    EXPECT_TRUE(folder.names().empty());
+    EXPECT_EQ(saved.status().st_mode & 0777U, 0600U);
+    std::string read(kSize + 1, '\0');
+    EXPECT_EQ(saved.read_at(std::as_writable_bytes(std::span(read)), 0), kSize);
+    read.resize(kSize);
+    EXPECT_TRUE(read == bytes);
+    saved.write_at(as_bytes("x"), 0);
+}
+
+TEST(SavedStream, WhatCannotBeKeptIsSaidOfTheFolder) {
+    const TempFolder folder;
+    const std::string bytes = patterned(kSize);
+    MemorySource source("in", as_bytes(bytes));
+    FakeSystem system;
+    system.fail_call("write", 1, ENOSPC);
+    EXPECT_EQ(message_of(Error::Kind::io,
+                         [&] { static_cast<void>(save_stream(source, system, folder / "")); }),
+              (folder / "") +
+                  ": cannot write: No space left on device (free some space) [write_elsewhere]");
+    EXPECT_EQ(message_of(Error::Kind::io,
+                         [&] { static_cast<void>(save_stream(source, system, folder / "none")); }),
+              (folder / "none") + ": cannot open: No such file or directory");
+}
+
+TEST(SavedStream, LiesWhereTheUserWants) {
+    ASSERT_EQ(::setenv("TMPDIR", "/somewhere", 1), 0);
+    EXPECT_EQ(temporary_folder(), "/somewhere");
+    ASSERT_EQ(::unsetenv("TMPDIR"), 0);
+    EXPECT_EQ(temporary_folder(), "/var/tmp");
 }
 
 }  // namespace

@@ -4,10 +4,11 @@
 
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 
-#include "ckpt-lease/io/file.hpp"
 #include "cli/environment.hpp"
+#include "io/file.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -30,6 +31,28 @@ TEST(StopSignals, EndAWaitThatBeginsRightAfterTheSignal) {
                                                     }
                                                 })),
                  std::runtime_error);
+}
+
+// timeout(1) signals its child, and then its group: once that left a temporary file behind.
+TEST(StopSignals, TwoAtOnceAreOne) {
+    const auto signal_twice = [] {
+        const StopSignals stop_signals;
+        std::raise(SIGTERM);
+        std::raise(SIGTERM);
+        std::exit(7);
+    };
+    EXPECT_EXIT(signal_twice(), testing::ExitedWithCode(7), "");
+}
+
+TEST(StopSignals, ALaterOneEndsTheProgram) {
+    const auto signal_again = [] {
+        const StopSignals stop_signals;
+        std::raise(SIGTERM);
+        pause();  // for SIGALRM
+        std::raise(SIGINT);
+        std::exit(7);
+    };
+    EXPECT_EXIT(signal_again(), testing::KilledBySignal(SIGINT), "");
 }
 
 }  // namespace

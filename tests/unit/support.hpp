@@ -14,9 +14,10 @@
 #include <string>
 #include <string_view>
 
+#include "../support/told.hpp"
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 
 namespace ckpt_lease {
 
@@ -44,7 +45,7 @@ std::string message_of(Error::Kind kind, Call call) {
         call();
     } catch (const Error& error) {
         EXPECT_EQ(error.kind(), kind) << error.what();
-        return error.what();
+        return test_support::told(error.problem());
     }
     return "(nothing was thrown)";
 }

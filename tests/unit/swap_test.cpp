@@ -6,7 +6,7 @@
 #include <functional>
 #include <map>
 
-#include "ckpt-lease/rewrite/undo.hpp"
+#include "rewrite/undo.hpp"
 #include "writers_support.hpp"
 
 namespace ckpt_lease {
@@ -91,8 +91,8 @@ const Work kWorks[] = {
      [](Scene& x) {
          const std::string undo_file = x.path("theirs", "undo");
          const Journal journal = read_undo_file(x.system, undo_file);
-         ImageFile image =
-             open_to_undo(x.system, x.path("theirs", "x.img"), journal, undo_file, {});
+         ImageFile image = open_to_undo(io::find_place(x.system, x.path("theirs", "x.img"), "open"),
+                                        journal, undo_file, {});
          static_cast<void>(undo(image, journal, undo_file, false, {}));
      }},
     {"copy_over_another",

@@ -35,6 +35,11 @@ TEST(ParseDuration, ReadsNumbersAndUnits) {
         {"0.5us", 500ns},
         {"1.5000000000", 1500ms},
         {"007", 7s},
+        {"+5", 5s},
+        {"5 s", 5s},
+        {"5min", 300s},
+        {"1 min 30 sec", 90s},
+        {"+1h 1m", 3660s},
         {"-5", -5s},
         {"-1m30s", -90s},
         {"-0.25", -250ms},
@@ -48,12 +53,13 @@ TEST(ParseDuration, ReadsNumbersAndUnits) {
 
 TEST(ParseDuration, RefusesWhatIsNoLengthOfTime) {
     for (const auto* const text :
-         {"",     "-",     "--1",    "-",    "+1",  "1x",  "1m30", "s",   ".",
-          "1.",   "1.s",   "1e3",    " 1",   "1 ",  "1 s", "1,5",  "90S", "1min",
-          "0x10", "1s-2s", "-1s-2s", "1..5", "inf", "nan", "ms"}) {
+         {"",    "-",   "--1",  "+",    "+-1",   "1x",     "1m30", "s",     ".",   "1.",
+          "1.s", "1e3", " 1",   "1 ",   "1 s ",  "1,5",    "90S",  "1mins", "1 2", "1s 2",
+          "+ 1", "- 1", "1\ts", "0x10", "1s-2s", "-1s-2s", "1..5", "inf",   "nan", "ms"}) {
         EXPECT_EQ(refusal([&] { static_cast<void>(parse_duration(text)); }),
                   "'"s + text +
-                      "' is not a length of time (write it like 90, 90s, 1.5, 1m30s, 1h or 250ms)");
+                      "' is not a length of time (write it like 90, 90s, 1.5, 1m30s, 5min, 1h or "
+                      "250ms)");
     }
 }
 

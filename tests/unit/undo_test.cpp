@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Which undo files are believed, and what is looked at before an image is opened for writing.
-#include "ckpt-lease/rewrite/undo.hpp"
+#include "rewrite/undo.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -29,7 +29,8 @@ class UndoFile : public testing::Test {
         const Journal journal = read_undo_file(kernel(), undo_file_);
         FakeSystem system;
         std::string message = message_of(kind, [&] {
-            static_cast<void>(open_to_undo(system, x_.path(), journal, undo_file_, options));
+            static_cast<void>(open_to_undo(io::find_place(system, x_.path(), "open"), journal,
+                                           undo_file_, options));
         });
         EXPECT_EQ(system.count("pwrite"), 0);
         return message;
@@ -73,9 +74,8 @@ TEST_F(UndoFile, WithASecondNameIsNotBelieved) {
 TEST_F(UndoFile, IsNoPipe) {
     fs::remove(undo_file_);
     ASSERT_EQ(mkfifo(undo_file_.c_str(), 0600), 0);
-    EXPECT_EQ(
-        why_not(Error::Kind::io),
-        undo_file_ + ": this is no undo file: it is no regular file (give what --undo-file kept)");
+    EXPECT_EQ(why_not(Error::Kind::io),
+              undo_file_ + ": this is no undo file: it is no regular file [give_undo_file]");
 }
 
 TEST_F(UndoFile, BelongsToWhoeverMadeIt) {
@@ -107,9 +107,10 @@ TEST_F(UndoFile, IsForOneImageOnly) {
     EXPECT_EQ(why_not_opened({}, Error::Kind::damaged),
               undo_file_ + ": this undo file does not belong to " + x_.path() +
                   ": it was made for another file, or one on another file system (nothing was "
-                  "changed; --image IMAGE names a copy that it may be used on)");
+                  "changed) [undo_another]");
     const Journal journal = read_undo_file(kernel(), undo_file_);
-    ImageFile image = open_to_undo(kernel(), x_.path(), journal, undo_file_, {.copied = true});
+    ImageFile image = open_to_undo(io::find_place(kernel(), x_.path(), "open"), journal, undo_file_,
+                                   {.copied = true});
     EXPECT_EQ(undo(image, journal, undo_file_, true, {}), Undone::now);
     EXPECT_TRUE(read_whole(x_.path()) == x_.before());
 }

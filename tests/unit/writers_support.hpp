@@ -9,12 +9,17 @@
 #include <string>
 #include <string_view>
 
-#include "ckpt-lease/rewrite/undo.hpp"
-#include "ckpt-lease/rewrite/writers.hpp"
 #include "fake_system.hpp"
+#include "rewrite/undo.hpp"
+#include "rewrite/writers.hpp"
 #include "support.hpp"
 
 namespace ckpt_lease {
+
+inline void write_copy(const ImageFile& image, const EditList& edits, const std::string& out,
+                       const io::Progress& progress) {
+    write_copy(image, edits, find_output(image.file().system(), out), progress);
+}
 
 inline constexpr const char* kAttribute = "user.ckpt-lease.test";
 inline constexpr std::string_view kAttributeValue("kept\0too", 8);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Edits carried out in place, and in a copy.
-#include "ckpt-lease/rewrite/writers.hpp"
+#include "rewrite/writers.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -80,8 +80,7 @@ TEST(WriteInPlace, RefusesAFileWithSeveralNames) {
     EXPECT_EQ(message_of(Error::Kind::io, [&] { x.write_in_place_with(kernel()); }),
               x.path() +
                   ": the file has several names (hard links): others, perhaps a backup, would "
-                  "change too, and not see the journal of an interrupted change (write elsewhere "
-                  "with -o OUT)");
+                  "change too, and not see the journal of an interrupted change [write_elsewhere]");
     EXPECT_TRUE(read_whole(x.path()) == x.before());
     EXPECT_EQ(x.folder().names(), (Names{"second", "x.img"}));
 }
@@ -90,8 +89,7 @@ TEST(WriteInPlace, RefusesWhatIsNotRegular) {
     ImageFolder x;
     ImageFile null(kernel(), "/dev/null", kForWriting);
     EXPECT_EQ(message_of(Error::Kind::io, [&] { write_in_place(null, x.edits(), {}, {}); }),
-              "/dev/null: only regular files can be rewritten in place (write elsewhere with -o "
-              "OUT)");
+              "/dev/null: only regular files can be rewritten in place [write_elsewhere]");
 }
 
 TEST(WriteInPlace, RefusesBytesThatHaveChanged) {
@@ -216,9 +214,7 @@ TEST(WriteInPlace, WhatCannotBeTakenBackKeepsItsJournal) {
               x.path() +
                   ": cannot flush to disk: Input/output error (the change could not be taken "
                   "back either: " +
-                  x.path() +
-                  ": cannot flush to disk: Input/output error; do so with 'ckpt-lease recover' "
-                  "before the image is used)");
+                  x.path() + ": cannot flush to disk: Input/output error) [recover_first]");
     EXPECT_EQ(x.folder().names(), (Names{"x.img", "x.img.ckpt-lease-journal"}));
     const ImageFile again(kernel(), x.path(), kForWriting);
     EXPECT_TRUE(again.was_interrupted());
@@ -274,8 +270,7 @@ TEST(WriteCopy, RefusesAPlaceWithAJournal) {
             message_of(Error::Kind::io, [&] { x.write_copy_with(kernel(), x.out()); });
         EXPECT_EQ(text, x.out() + ": there is a journal of an interrupted change to this file: " +
                             (is_there ? journal : x.out() + ".ckpt-lease-journal") +
-                            " (take the change back with 'ckpt-lease recover', or remove the "
-                            "journal)");
+                            " [recover_or_remove_journal]");
     }
     EXPECT_EQ(read_whole(x.out()), "old");
 }
@@ -289,10 +284,10 @@ TEST(WriteInPlace, RefusesAFileWithoutAName) {
     ImageFile image(kernel(), door, kForWriting);
     EXPECT_EQ(message_of(Error::Kind::io, [&] { write_in_place(image, x.edits(), {}, {}); }),
               door +
-                  ": the file has no name any more, and no journal could stand beside it (write "
-                  "elsewhere with -o OUT)");
+                  ": the file has no name any more, and no journal could stand beside it "
+                  "[write_elsewhere]");
     EXPECT_EQ(message_of(Error::Kind::io, [&] { replace_file(image, as_bytes("new")); }),
-              door + ": the file has no name any more (write elsewhere with -o OUT)");
+              door + ": the file has no name any more [write_elsewhere]");
     EXPECT_NO_THROW(write_copy(image, x.edits(), x.out(), {}));
     EXPECT_TRUE(read_whole(x.out()) == x.after());
 }
@@ -313,9 +308,9 @@ TEST(WriteCopy, WritesIntoADevice) {
     ImageFolder x;
     x.write_copy_with(kernel(), "/dev/null");
     EXPECT_TRUE(S_ISCHR(status_of("/dev/null").st_mode));
-    EXPECT_EQ(message_of(Error::Kind::io, [&] { x.write_copy_with(kernel(), "/dev/full"); }),
-              "/dev/full: cannot write: No space left on device (free some space, or write "
-              "elsewhere with -o)");
+    EXPECT_EQ(
+        message_of(Error::Kind::io, [&] { x.write_copy_with(kernel(), "/dev/full"); }),
+        "/dev/full: cannot write: No space left on device (free some space) [write_elsewhere]");
 }
 
 TEST(WriteCopy, ErrorsNameTheOutput) {

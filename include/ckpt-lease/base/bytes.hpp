@@ -16,6 +16,9 @@ namespace ckpt_lease {
 /// Byte order and bounds of everything that is read from or written to an image are dealt with
 /// here, and nowhere else.
 enum class ByteOrder : std::uint8_t { little, big };
+/// This machine's: what its kernel writes.
+inline constexpr ByteOrder kNativeOrder =
+    std::endian::native == std::endian::little ? ByteOrder::little : ByteOrder::big;
 
 [[nodiscard]] std::string_view to_string(ByteOrder order) noexcept;
 
@@ -44,7 +47,7 @@ template <std::unsigned_integral Number>
 [[nodiscard]] Number load_number(const std::byte* at, ByteOrder order) noexcept {
     std::array<std::byte, sizeof(Number)> bytes{};
     std::memcpy(bytes.data(), at, bytes.size());
-    if ((order == ByteOrder::little) != (std::endian::native == std::endian::little)) {
+    if (order != kNativeOrder) {
         std::reverse(bytes.begin(), bytes.end());
     }
     return std::bit_cast<Number>(bytes);

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "ckpt-lease/base/api.hpp"
+
 namespace ckpt_lease {
 
 /// Paths and command names are bytes; these functions make text of them that is safe to show.
@@ -13,7 +15,7 @@ namespace ckpt_lease {
 /// `bytes` with everything that could act on a terminal, mislead the reader or is not UTF-8 written
 /// as C escapes: control and format characters (\t, \n, \x1b, \u202e), bytes that are not UTF-8
 /// (\xff), and the backslash itself (\\), so that the result can be read back without doubt.
-[[nodiscard]] std::string escape(std::string_view bytes);
+[[nodiscard]] CKPT_LEASE_API std::string escape(std::string_view bytes);
 
 /// The same for a whole message, in which names stand: the backslash, which escape() may have put
 /// there, stays what it is. Whatever is written for people to read goes through this last.

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "ckpt-lease/base/api.hpp"
+
 namespace ckpt_lease {
 
 /// Spans of time are whole nanoseconds throughout: exact, and 292 years are enough for 2^32 s.
@@ -15,13 +17,13 @@ using Nanoseconds = std::chrono::nanoseconds;
 /// The most that a restore accepts: 2^31 - 1 seconds (the kernel patch answers ERANGE above it).
 inline constexpr Nanoseconds kMaxRemaining = std::chrono::seconds(2147483647);
 
-/// Reads "90", "90s", "1.5", "1m30s", "1h", "250ms", "10us", "1ns", "2d"; a plain number is
-/// seconds. One leading minus is allowed. Throws Error(refused) for anything else, for more digits
-/// than a nanosecond can hold, and for spans beyond 2^32 - 1 seconds either way.
-[[nodiscard]] Nanoseconds parse_duration(std::string_view text);
+/// Reads "90", "90s", "1.5", "1m30s", "5min", "1 h", "250ms", "10us", "1ns", "2d"; a plain number
+/// is seconds. One leading plus or minus is allowed. Throws Error(refused) for anything else, for
+/// more digits than a nanosecond can hold, and for spans beyond 2^32 - 1 seconds either way.
+[[nodiscard]] CKPT_LEASE_API Nanoseconds parse_duration(std::string_view text);
 
 /// Seconds as a decimal number without needless digits: "5.25", "0", "0.000000001", "-3".
-[[nodiscard]] std::string format_seconds(Nanoseconds span);
+[[nodiscard]] CKPT_LEASE_API std::string format_seconds(Nanoseconds span);
 
 /// Writes what format_seconds() says to `to`, where there is room for kLongestSeconds bytes, and
 /// returns where it ends: for times that are printed by the million.
@@ -50,9 +52,9 @@ using Moment = std::chrono::time_point<std::chrono::system_clock, Nanoseconds>;
 /// Reads "2026-11-22T19:33:00Z", with a fraction or an offset such as +01:00 if wanted, or
 /// "@1795375980" (seconds since the epoch, as date(1) reads and crit prints them). Throws
 /// Error(refused) for anything else.
-[[nodiscard]] Moment parse_moment(std::string_view text);
+[[nodiscard]] CKPT_LEASE_API Moment parse_moment(std::string_view text);
 
 /// "2010-09-22 02:40:24 UTC"; seconds since the epoch as a number where the year has over 4 digits.
-[[nodiscard]] std::string format_moment(std::uint64_t seconds_since_epoch);
+[[nodiscard]] CKPT_LEASE_API std::string format_moment(std::uint64_t seconds_since_epoch);
 
 }  // namespace ckpt_lease

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "ckpt-lease/base/api.hpp"
+#include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/time.hpp"
 
 namespace ckpt_lease {
@@ -22,15 +25,13 @@ enum class LockKind : std::uint8_t {
 
 /// The values of F_RDLCK, F_WRLCK and F_UNLCK. Images may hold others: they are kept as they are.
 enum class LockType : std::uint8_t { rdlck = 0, wrlck = 1, unlck = 2 };
-/// The type before the break, where it is not known.
-inline constexpr auto kUnknownType = static_cast<LockType>(255);
 
-[[nodiscard]] std::string_view to_string(LockKind kind) noexcept;
+[[nodiscard]] CKPT_LEASE_API std::string_view to_string(LockKind kind) noexcept;
 /// "F_RDLCK", "F_WRLCK", "F_UNLCK"; "unknown(N)" for any other value.
-[[nodiscard]] std::string to_string(LockType type);
+[[nodiscard]] CKPT_LEASE_API std::string to_string(LockType type);
 [[nodiscard]] bool is_known(LockType type) noexcept;
 /// Reads what to_string() writes for the three known types; nothing for other texts.
-[[nodiscard]] std::optional<LockType> parse_lock_type(std::string_view text);
+[[nodiscard]] CKPT_LEASE_API std::optional<LockType> parse_lock_type(std::string_view text);
 
 /// How long the holder of a lease that is being broken may still keep it.
 class Remaining {
@@ -67,18 +68,30 @@ class Remaining {
 [[nodiscard]] Remaining rounded_up(const Remaining& remaining, Nanoseconds resolution);
 
 /// "5.25s", "no deadline" or "not known".
-[[nodiscard]] std::string to_string(const Remaining& remaining);
+[[nodiscard]] CKPT_LEASE_API std::string to_string(const Remaining& remaining);
 
 /// What a lease is, and where the lease break stands.
 struct LeaseState {
     bool breaking = false;            ///< F_INPROGRESS: a lease break has begun
     LockType type = LockType::rdlck;  ///< held: its type; being broken: what it is to become
-    LockType previous_type = LockType::rdlck;  ///< being broken: the type before (fl_type_prev)
-    bool notified = false;                     ///< being broken: the holder was signalled
-    Remaining remaining;                       ///< being broken: the time left to the holder
+    /// Being broken: the type before (fl_type_prev); nothing if it is not known.
+    std::optional<LockType> previous_type;
+    bool notified = false;  ///< being broken: the holder was signalled
+    Remaining remaining;    ///< being broken: the time left to the holder
+
+    /// The type it has but for the break; nothing if it is not known.
+    [[nodiscard]] std::optional<LockType> unbroken_type() const {
+        return breaking ? previous_type : type;
+    }
 
     friend bool operator==(const LeaseState&, const LeaseState&) = default;
 };
+
+/// What a lease was before a break that makes `becomes` of it, where that alone tells: only a write
+/// lease is broken to F_RDLCK (the kernel's __break_lease()).
+[[nodiscard]] constexpr std::optional<LockType> type_before_break(LockType becomes) {
+    return becomes == LockType::rdlck ? std::optional(LockType::wrlck) : std::nullopt;
+}
 
 /// First and last byte of a POSIX lock, as the kernel's fl_start and fl_end.
 struct Range {
@@ -105,6 +118,37 @@ struct Lock {
     LeaseState lease;  ///< of a lease; of other locks only `type` means something
     Range range;       ///< of locks that are no lease
 };
+
+/// What is wrong with a lock of `file`: "FILE: offset N: lock I: MESSAGE (HINT)".
+[[nodiscard]] Problem problem_of(const std::string& file, const Lock& lock, std::string message,
+                                 std::string hint = {});
+
+/// "locks 0 and 2 are one lease, held through two descriptors, and FAULT": of two records of a
+/// lease, by their indexes.
+[[nodiscard]] std::string of_one_lease(std::uint64_t first, std::uint64_t second,
+                                       std::string_view fault);
+
+/// What is wrong with an image where `lock` has other values than the lock of the index `first`,
+/// and both are records of one lease.
+[[nodiscard]] Problem disagreement(const std::string& file, const Lock& lock, std::uint64_t first);
+
+/// Who is signalled when a lease is broken, and how: fcntl(2), F_GETOWN_EX, F_GETOWNER_UIDS and
+/// F_GETSIG of a descriptor.
+struct LeaseOwner {
+    /// The values of F_OWNER_TID, F_OWNER_PID and F_OWNER_PGRP.
+    enum class Kind : std::uint8_t { thread = 0, process = 1, group = 2 };
+
+    Kind kind = Kind::process;
+    std::int32_t id = 0;      ///< of the thread, process or group; 0: nobody is signalled
+    std::uint32_t uid = 0;    ///< of who set the owner
+    std::uint32_t euid = 0;   ///< the same, effective
+    std::int32_t signal = 0;  ///< 0: SIGIO, without siginfo
+
+    friend bool operator==(const LeaseOwner&, const LeaseOwner&) = default;
+};
+
+/// Owners by the indexes of their leases.
+using LeaseOwners = std::map<std::uint64_t, LeaseOwner>;
 
 /// True for a lease that is being broken: what policies are about.
 [[nodiscard]] inline bool is_breaking(const Lock& lock) {

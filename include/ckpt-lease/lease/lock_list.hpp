@@ -1,18 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "ckpt-lease/base/byte_store.hpp"
+#include "ckpt-lease/base/api.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 
 namespace ckpt_lease {
+
+/// Bytes that are kept, one piece after the other, and never move: for millions of small things,
+/// which would take several times their size as objects of their own.
+class ByteStore {
+ public:
+    /// Room for `count` bytes that stand together. What of them is not taken is handed out again.
+    [[nodiscard]] std::byte* room(std::size_t count) {
+        if (count > left_) {
+            add_chunk(count);
+        }
+        return next_;
+    }
+    /// Keeps the first `count` bytes of the room: no more than were asked for.
+    void take(std::size_t count) noexcept {
+        next_ += count;
+        left_ -= count;
+    }
+
+ private:
+    void add_chunk(std::size_t least) {
+        constexpr std::size_t kChunk = std::size_t{64} * 1024;
+        left_ = least > kChunk ? least : kChunk;
+        // Not initialized: memory that is not used yet is not there yet either.
+        next_ = chunks_.emplace_back(new std::byte[left_]).get();
+    }
+
+    std::vector<std::unique_ptr<std::byte[]>> chunks_;
+    std::byte* next_ = nullptr;
+    std::size_t left_ = 0;
+};
 
 struct Task {
     std::int32_t pid = 0;  ///< in its container
@@ -20,7 +50,7 @@ struct Task {
 };
 
 /// Whose a lock is: open files with their paths, and file tables with the tasks that use them.
-class Ownership {
+class CKPT_LEASE_API Ownership {
  public:
     Ownership() = default;
     Ownership(Ownership&&) = default;
@@ -53,11 +83,8 @@ class Ownership {
 
 /// All locks of one input, in its order. A Lock is put together when it is asked for; what is kept
 /// is some 10 to 15 bytes each.
-class LockList {
+class CKPT_LEASE_API LockList {
  public:
-    /// How many locks stand in one block: those that for_each() can begin at.
-    static constexpr std::size_t kRowsOfBlock = 16;
-
     /// Appends a lock; its index must be size().
     void add(const Lock& lock);
 
@@ -67,15 +94,9 @@ class LockList {
     /// Hands every lock to `visit`, in their order: faster than at(), and for millions of them.
     template <typename Visit>
     void for_each(Visit visit) const {
-        for_each(0, size_, visit);
-    }
-    /// The same for those from `begin` on that come before `end`; `begin` is a multiple of
-    /// kRowsOfBlock.
-    template <typename Visit>
-    void for_each(std::size_t begin, std::size_t end, Visit visit) const {
         Lock lock;
         const std::byte* row = nullptr;
-        for (std::size_t i = begin; i < std::min(end, size_); ++i) {
+        for (std::size_t i = 0; i < size_; ++i) {
             row = i % kRowsOfBlock == 0 ? begin_block(i, lock) : row;
             row = read_row(row, lock);
             lock.index = i;
@@ -103,6 +124,8 @@ class LockList {
         FileId file;
         TableId table;
     };
+
+    static constexpr std::size_t kRowsOfBlock = 16;
 
     // Both return the row that comes next.
     [[nodiscard]] const std::byte* begin_block(std::size_t index, Lock& lock) const;

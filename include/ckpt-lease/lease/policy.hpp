@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "ckpt-lease/base/api.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 
 namespace ckpt_lease {
@@ -31,6 +33,14 @@ struct PolicyContext {
 /// can hold are allowed here: Treatment::apply() rounds or refuses them.
 using Policy = std::function<Remaining(const Remaining& before, const PolicyContext& context)>;
 
+/// What a policy comes to where nobody knows what is left of any lease: CRIU begins the breaks
+/// anew.
+enum class WithoutTime : std::uint8_t {
+    nothing,       ///< it makes no sense there
+    whole_time,    ///< each holder is to have the whole lease-break-time, as CRIU gives it
+    break_is_over  ///< nothing is to be left
+};
+
 /// One line of the table of policies: to add a policy, add a line in policy.cpp. The options of the
 /// command line, their help and the names in a rules file all come from it.
 struct PolicyKind {
@@ -42,21 +52,26 @@ struct PolicyKind {
     Policy (*make)(std::string_view argument);
     bool uses_elapsed = false;   ///< needs PolicyContext::elapsed
     bool takes_unknown = false;  ///< does not need to know what is left
+    WithoutTime without_time = WithoutTime::nothing;
 };
 
-[[nodiscard]] std::span<const PolicyKind> policy_kinds();
+[[nodiscard]] CKPT_LEASE_API std::span<const PolicyKind> policy_kinds();
 
 /// The kind that `name`, or its other spelling, stands for; null if there is none.
-[[nodiscard]] const PolicyKind* find_policy(std::string_view name);
+[[nodiscard]] CKPT_LEASE_API const PolicyKind* find_policy(std::string_view name);
 
 /// All that happens to a lease: a policy, and then the modifiers.
-struct Treatment {
+struct CKPT_LEASE_API Treatment {
     Policy policy;
     std::optional<Nanoseconds> min;
     std::optional<Nanoseconds> max;
     bool renotify = false;       ///< have the holder signalled again
     bool uses_elapsed = false;   ///< as the policy's kind says
     bool takes_unknown = false;  ///< as the policy's kind says
+    WithoutTime without_time = WithoutTime::nothing;
+
+    /// A policy of this kind, without modifiers. Throws Error(refused) as PolicyKind::make() does.
+    [[nodiscard]] static Treatment of(const PolicyKind& kind, std::string_view argument);
 
     /// What becomes of a lease that is being broken. Throws Error(refused) if the remaining time
     /// would be more than kMaxRemaining, or more than the records can hold, or if it is not known

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "ckpt-lease/base/api.hpp"
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/lease/policy.hpp"
 
@@ -29,7 +30,7 @@ struct MarkedList {
 /// Where a kernel puts the fields of struct ckpt_hdr_file_lock, and how it ends a list of locks.
 /// No public header defines that struct, and kernels differed: so this is data, read from JSON as
 /// schemas/layout.json says. The layouts in schemas/layouts/ are built into the program.
-struct Layout {
+struct CKPT_LEASE_API Layout {
     std::string name;
     std::string description;
     std::uint32_t type = 0;    ///< of FILE_LOCK
@@ -56,7 +57,7 @@ struct Layout {
 /// Reads a layout. `name` is for messages. Throws Error(refused) that names the place in the JSON:
 /// against the schema, fields that overlap, that pass the end of the record, or whose record type
 /// has another meaning already.
-[[nodiscard]] Layout parse_layout(const std::string& name, std::string_view json);
+[[nodiscard]] CKPT_LEASE_API Layout parse_layout(const std::string& name, std::string_view json);
 
 /// A layout that is built in: the JSON it was read from goes with it.
 struct BuiltInLayout {
@@ -64,14 +65,12 @@ struct BuiltInLayout {
     std::string_view json;
 };
 
-[[nodiscard]] const std::vector<BuiltInLayout>& built_in_layouts();
+[[nodiscard]] CKPT_LEASE_API const std::vector<BuiltInLayout>& built_in_layouts();
 /// Null if no built-in layout has this name.
-[[nodiscard]] const BuiltInLayout* find_layout(std::string_view name);
+[[nodiscard]] CKPT_LEASE_API const BuiltInLayout* find_layout(std::string_view name);
+/// The same for those whose FILE_LOCK records have this type and length.
+[[nodiscard]] const BuiltInLayout* find_layout(std::uint32_t type, std::uint32_t length);
 /// The layout that is assumed where none is asked for: "lease-1".
-[[nodiscard]] const Layout& default_layout();
-
-/// What a user should do whose FILE_LOCK records are of `type` and `length`, which is not what the
-/// layout says: names a built-in layout that would fit, if one would.
-[[nodiscard]] std::string advise_layout(std::uint32_t type, std::uint32_t length);
+[[nodiscard]] CKPT_LEASE_API const Layout& default_layout();
 
 }  // namespace ckpt_lease::linux_cr

@@ -8,6 +8,8 @@
 #include <span>
 #include <string>
 
+#include "ckpt-lease/base/api.hpp"
+
 namespace ckpt_lease {
 
 /// One place of a file at which bytes are to be replaced by as many others.
@@ -19,7 +21,7 @@ struct Edit {
 
 /// What is to be written, in the order of the file, without overlaps. Deciding what to write ends
 /// in such a list, and writing starts from it: a dry run shows it, the writers carry it out.
-class EditList {
+class CKPT_LEASE_API EditList {
  public:
     /// Appends an edit; it must begin at or after the end of the one before. Both spans have the
     /// same length, one field's: at most 8 bytes. They are copied. An edit that changes nothing is

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/live/breakers.hpp"
+#include "live/breakers.hpp"
 
 #include <algorithm>
 #include <optional>
 
-#include "ckpt-lease/live/processes.hpp"
 #include "live/proc_text.hpp"
 
 namespace ckpt_lease::live {
@@ -36,7 +35,11 @@ SystemLeases parse_locks(std::string_view text) {
         if (!is_waiter(line)) {
             above = parse_lock(line);
             if (above) {
-                ++found.count[above->inode];
+                FileLeases& leases =
+                    found.files.try_emplace(above->inode, FileLeases{.first = *above})
+                        .first->second;
+                ++leases.count;
+                leases.are_alike = leases.are_alike && *above == leases.first;
             }
         } else if (const auto pid = above ? parse_waiter(line) : std::nullopt) {
             found.breakers.push_back({.pid = *pid, .comm = {}, .inode = above->inode});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/live/capture.hpp"
+#include "live/capture.hpp"
 
 #include <sys/utsname.h>
 
@@ -130,6 +130,7 @@ class Collector {
             ownership().set_path(*id, found.path);
             captured_.inodes.push_back(look.inode);
             captured_.shown_inodes.push_back(found.lease.inode);
+            captured_.are_writable.push_back(found.is_writable);
         }
         Lock lock;
         lock.index = captured_.image.locks.size();

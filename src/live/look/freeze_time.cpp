@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/live/freeze_time.hpp"
+#include "live/freeze_time.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,6 +9,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "live/fd.hpp"
 #include "live/proc_text.hpp"
 
 namespace ckpt_lease::live {
@@ -53,10 +54,13 @@ std::optional<Nanoseconds> start_of(pid_t pid) {
 }
 
 // When an image was created; if that is long ago, or the file system does not say, it was written
-// over, and the last write is all that is known.
-std::optional<Nanoseconds> written_since(const fs::path& image, Nanoseconds start) {
+// over, and the last write is all that is known. CRIU makes files: a link is somebody else's, and
+// where it leads is not looked at, nor waited for.
+std::optional<Nanoseconds> written_since(int folder, const fs::path& image, Nanoseconds start) {
     struct statx status {};
-    if (statx(AT_FDCWD, image.c_str(), 0, STATX_BTIME | STATX_MTIME, &status) != 0) {
+    constexpr unsigned kWanted = STATX_TYPE | STATX_BTIME | STATX_MTIME;
+    if (statx(folder, image.c_str(), AT_SYMLINK_NOFOLLOW, kWanted, &status) != 0 ||
+        !S_ISREG(status.stx_mode)) {
         return std::nullopt;
     }
     const bool has_birth = (status.stx_mask & STATX_BTIME) != 0;
@@ -87,12 +91,13 @@ SteadyTime to_steady(Nanoseconds wall_time) {
 
 std::optional<SteadyTime> frozen_at(const std::string& folder, pid_t criu) {
     const std::optional<Nanoseconds> start = start_of(criu);
+    const Fd opened(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     std::optional<Nanoseconds> first;
     std::error_code error;
-    for (fs::directory_iterator at(folder, error), end; start && !error && at != end;
-         at.increment(error)) {
-        if (at->path().extension() == ".img") {
-            const auto time = written_since(at->path(), *start);
+    for (fs::directory_iterator at("/proc/self/fd/" + std::to_string(opened.get()), error), end;
+         start && !error && at != end; at.increment(error)) {
+        if (at->path().extension() == ".img" || at->path().filename() == kFreezeMark) {
+            const auto time = written_since(opened.get(), at->path().filename(), *start);
             first = time && (!first || *time < *first) ? time : first;
         }
     }

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "live/kernel_patch.hpp"
 
 namespace ckpt_lease::live {
@@ -22,7 +24,7 @@ Problem warning(std::string file, std::string message, std::string hint) {
 
 }  // namespace
 
-// Only write leases become read leases; else the type it had is not known.
+// What else the type before the break was cannot be seen from here.
 LeaseState state_as_shown(const FdinfoLease& shown, std::optional<int> flags) {
     LeaseState state;
     state.breaking = shown.breaking;
@@ -31,14 +33,14 @@ LeaseState state_as_shown(const FdinfoLease& shown, std::optional<int> flags) {
         return state;
     }
     const bool writes = flags && (*flags & O_ACCMODE) != O_RDONLY;
-    state.previous_type = writes || shown.type == LockType::rdlck ? LockType::wrlck : kUnknownType;
+    state.previous_type = writes ? LockType::wrlck : type_before_break(shown.type);
     state.notified = true;  // a break begins with the signal
     state.remaining = Remaining::not_known();
     return state;
 }
 
-Inspector::Inspector(std::optional<SteadyTime> frozen)
-    : frozen_(frozen), asks_kernel_(kernel_restores_leases()) {}
+Inspector::Inspector(std::optional<SteadyTime> frozen, std::size_t most)
+    : frozen_(frozen), most_(most), asks_kernel_(kernel_restores_leases()) {}
 
 void Inspector::get_ready(const FdinfoLease& shown) {
     if (shown.breaking && !asks_kernel_) {
@@ -92,18 +94,24 @@ std::optional<LeaseState> Inspector::ask_trace(int fd, const std::string& name,
     if (trace_ == nullptr) {
         return std::nullopt;
     }
+    const States& states = trace_of(fd, shown.inode);
+    if (!states) {
+        obstacle_ = warning(name, "there are more leases on this file than were looked for",
+                            "look at all processes that have leases on it at once");
+        return std::nullopt;
+    }
     std::optional<LeaseState> found;
-    for (const TracedLease& lease : trace_of(fd, shown.inode)) {
-        if (!is_shown_as(lease.state, shown)) {
+    for (const LeaseState& state : *states) {
+        if (!is_shown_as(state, shown)) {
             continue;
         }
-        if (found && *found != lease.state) {
+        if (found) {
             obstacle_ = warning(
                 name, "several leases on this file are being broken, and have different times left",
                 "a kernel with the ckpt-lease patch tells them apart");
             return std::nullopt;
         }
-        found = lease.state;
+        found = state;
     }
     if (!found && !obstacle_) {
         obstacle_ = warning(name, "the kernel's trace does not tell what is left of its lease",
@@ -112,11 +120,20 @@ std::optional<LeaseState> Inspector::ask_trace(int fd, const std::string& name,
     return found;
 }
 
-// A look shows all leases of a file, and ends those whose time is over: there is no second one.
-const std::vector<TracedLease>& Inspector::trace_of(int fd, const Inode& inode) {
+// A look shows all leases of a file, and ends those whose time is over: there is no second one. Of
+// many on one file most are alike.
+const Inspector::States& Inspector::trace_of(int fd, const Inode& inode) {
     const auto [at, is_new] = traced_.try_emplace(inode);
     if (is_new) {
-        at->second = trace_->read(fd, inode, frozen_.value_or(steady_now()));
+        const auto leases = trace_->read(fd, inode, frozen_.value_or(steady_now()));
+        if (leases) {
+            std::vector<LeaseState>& states = at->second.emplace();
+            for (const TracedLease& lease : *leases) {
+                if (std::find(states.begin(), states.end(), lease.state) == states.end()) {
+                    states.push_back(lease.state);
+                }
+            }
+        }
     }
     return at->second;
 }
@@ -126,7 +143,7 @@ void Inspector::open_trace() {
         return;
     }
     try {
-        trace_ = std::make_unique<LeaseTrace>();
+        trace_ = std::make_unique<LeaseTrace>(most_);
     } catch (const Error& error) {
         obstacle_ = error.problem();
         obstacle_->severity = Problem::Severity::warning;

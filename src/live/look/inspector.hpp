@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,8 +10,8 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/lease/lock.hpp"
-#include "ckpt-lease/live/lease_trace.hpp"
-#include "ckpt-lease/live/processes.hpp"
+#include "live/look/lease_trace.hpp"
+#include "live/processes.hpp"
 
 namespace ckpt_lease::live {
 
@@ -18,32 +19,33 @@ namespace ckpt_lease::live {
 class Inspector {
  public:
     /// `frozen`: when the processes were stopped; what is left counts from then. None: from now on.
-    explicit Inspector(std::optional<SteadyTime> frozen);
+    /// `most`: leases that one file may have.
+    Inspector(std::optional<SteadyTime> frozen, std::size_t most);
 
-    /// To be called while no file of others is open: another process may be needed, and that must
-    /// not inherit one.
+    /// Takes the kernel's time, and not that of a file system.
     void get_ready(const FdinfoLease& shown);
     /// The lease that is held through `fd`; `shown` is what fdinfo says of it, `name` what errors
     /// call it.
     [[nodiscard]] LeaseState inspect(int fd, const std::string& name, const FdinfoLease& shown);
 
-    /// Removes what was needed for looking.
-    void close_trace() { trace_.reset(); }
-
     /// Why a lease could not be looked into, if one could not.
     [[nodiscard]] const std::optional<Problem>& obstacle() const noexcept { return obstacle_; }
 
  private:
+    /// Of all leases on a file, each that there is, once; nothing if there are too many.
+    using States = std::optional<std::vector<LeaseState>>;
+
     [[nodiscard]] std::optional<LeaseState> ask_kernel(int fd);
     [[nodiscard]] std::optional<LeaseState> ask_trace(int fd, const std::string& name,
                                                       const FdinfoLease& shown);
     void open_trace();
-    [[nodiscard]] const std::vector<TracedLease>& trace_of(int fd, const Inode& inode);
+    [[nodiscard]] const States& trace_of(int fd, const Inode& inode);
 
     std::optional<SteadyTime> frozen_;
+    std::size_t most_;
     bool asks_kernel_;
     std::unique_ptr<LeaseTrace> trace_;
-    std::map<Inode, std::vector<TracedLease>> traced_;  // by file
+    std::map<Inode, States> traced_;  // by file
     std::optional<Problem> obstacle_;
 };
 

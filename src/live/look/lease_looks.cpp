@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -73,21 +74,15 @@ std::optional<Inode> inode_of(int fd) {
 class Looking {
  public:
     Looking(const std::vector<LeasedFile>& files, std::optional<SteadyTime> frozen)
-        : files_(files), inspector_(frozen), looks_(files.size()) {}
+        : files_(files), inspector_(frozen, files.size() + kOfOthers), looks_(files.size()) {}
 
     std::vector<LookedInto> run(std::vector<Problem>& unknown) {
-        run_in_child(
+        const std::vector<GivenUp> given_up = run_in_child(
             files_.size(), [&](std::size_t i) { look_and_tell(i); },
             [&](std::size_t i, std::size_t hung) {
                 return files_[i].shown.inode.device == files_[hung].shown.inode.device;
             },
-            // To remove a tracing instance takes the kernel a tenth of a second, and somebody else
-            // does it; but a pid namespace may end with this process, and everybody in it.
-            [&] {
-                if (!is_outermost_pid_namespace()) {
-                    inspector_.close_trace();
-                }
-            });
+            [&](std::size_t i) { inspector_.get_ready(files_[i].shown); });
         std::vector<LookedInto> found;
         found.reserve(files_.size());
         for (std::size_t i = 0; i < files_.size(); ++i) {
@@ -97,11 +92,14 @@ class Looking {
             unknown.push_back(problem_[0].get());
         }
         add_refused(unknown);
-        add_hung(unknown);
+        add_hung(unknown, add_failed(unknown, given_up));
         return found;
     }
 
  private:
+    // Leases on the same file that are not looked into.
+    static constexpr std::size_t kOfOthers = 1000;
+
     // In the child.
     void look_and_tell(std::size_t place) {
         try {
@@ -119,7 +117,6 @@ class Looking {
     void look(std::size_t place) {
         const LeasedFile& file = files_[place];
         Look& look = looks_[place];
-        inspector_.get_ready(file.shown);
         const Fd fd = open_remote(file.pid, file.fd);
         if (!fd) {
             look.error = errno;
@@ -171,28 +168,53 @@ class Looking {
                                     : std::string()});
     }
 
-    void add_hung(std::vector<Problem>& unknown) const {
+    // Of those whose process did not hang, but end. Returns whose they are.
+    std::set<std::size_t> add_failed(std::vector<Problem>& unknown,
+                                     const std::vector<GivenUp>& given_up) const {
+        std::set<std::size_t> failed;
+        std::map<std::string, std::vector<std::size_t>> reasons;
+        for (const GivenUp& one : given_up) {
+            if (!one.why.empty() && looks_[one.call].answer == Answer::none) {
+                failed.insert(one.call);
+                reasons[one.why].push_back(one.call);
+            }
+        }
+        for (const auto& [why, places] : reasons) {
+            const LeasedFile& first = files_[places.front()];
+            unknown.push_back({.severity = Problem::Severity::warning,
+                               .file = name_of(first.pid, first.fd),
+                               .message = fmt::format("the process that looked into it {}: of {}, "
+                                                      "nothing is known but what /proc shows",
+                                                      why, shown_count(places.size())),
+                               .hint = {}});
+        }
+        return failed;
+    }
+
+    static std::string shown_count(std::size_t leases) {
+        return leases == 1 ? "a lease" : fmt::format("{} leases", leases);
+    }
+
+    void add_hung(std::vector<Problem>& unknown, const std::set<std::size_t>& failed) const {
         struct Hung {
             std::size_t first;
             std::size_t count;
         };
         std::map<dev_t, Hung> systems;
         for (std::size_t i = 0; i < files_.size(); ++i) {
-            if (looks_[i].answer == Answer::none) {
+            if (looks_[i].answer == Answer::none && failed.count(i) == 0) {
                 ++systems.try_emplace(files_[i].shown.inode.device, Hung{i, 0}).first->second.count;
             }
         }
         for (const auto& [device, hung] : systems) {
-            unknown.push_back(
-                {.severity = Problem::Severity::warning,
-                 .file = name_of(files_[hung.first].pid, files_[hung.first].fd),
-                 .message = fmt::format(
-                     "its file system ({}:{}) does not answer: of {} on it, nothing "
-                     "is known but what /proc shows",
-                     major(device), minor(device),
-                     hung.count == 1 ? "a lease" : fmt::format("{} leases", hung.count)),
-                 .hint = "see what it waits for, as a FUSE file system for its "
-                         "program"});
+            unknown.push_back({.severity = Problem::Severity::warning,
+                               .file = name_of(files_[hung.first].pid, files_[hung.first].fd),
+                               .message = fmt::format(
+                                   "its file system ({}:{}) does not answer: of {} on it, nothing "
+                                   "is known but what /proc shows",
+                                   major(device), minor(device), shown_count(hung.count)),
+                               .hint = "see what it waits for, as a FUSE file system for its "
+                                       "program"});
         }
     }
 

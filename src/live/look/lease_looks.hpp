@@ -8,12 +8,11 @@
 #include <optional>
 #include <vector>
 
-#include "ckpt-lease/base/inode.hpp"
+#include "base/inode.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/lease/lock.hpp"
-#include "ckpt-lease/lease/owner.hpp"
-#include "ckpt-lease/live/processes.hpp"
-#include "ckpt-lease/live/steady_time.hpp"
+#include "live/processes.hpp"
+#include "live/steady_time.hpp"
 
 namespace ckpt_lease::live {
 

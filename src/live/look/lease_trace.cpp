@@ -1,107 +1,68 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/live/lease_trace.hpp"
+#include "live/look/lease_trace.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/vfs.h>
-#include <sys/wait.h>
+#include <linux/perf_event.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
+#include <cstring>
 #include <ctime>
-#include <filesystem>
-#include <set>
 #include <span>
-#include <thread>
+#include <string>
+#include <system_error>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 #include "live/fd.hpp"
-#include "live/lease_calls.hpp"
 #include "live/proc_text.hpp"
-#include "live/set/break_time.hpp"
+#include "live/ticks.hpp"
+#include "live/tracefs.hpp"
 
 namespace ckpt_lease::live {
 namespace {
 
-constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
-
-// What stands between `before` and the next blank.
-std::optional<std::string_view> value_behind(std::string_view text, std::string_view before) {
-    const std::size_t at = text.find(before);
-    if (at == std::string_view::npos) {
-        return std::nullopt;
-    }
-    text.remove_prefix(at + before.size());
-    return text.substr(0, text.find_first_of(" \n"));
-}
-
-template <typename Number>
-std::optional<Number> number_behind(std::string_view text, std::string_view before, int base = 10) {
-    const auto value = value_behind(text, before);
-    return value ? parse_number<Number>(*value, base) : std::nullopt;
-}
-
-// "dev=0xfe:0x1"
-std::optional<dev_t> parse_device(std::string_view line) {
-    const auto both = value_behind(line, " dev=0x");
-    const std::size_t colon = both ? both->find(":0x") : std::string_view::npos;
-    if (colon == std::string_view::npos) {
-        return std::nullopt;
-    }
-    const auto major = parse_number<unsigned>(both->substr(0, colon), 16);
-    const auto minor = parse_number<unsigned>(both->substr(colon + 3), 16);
-    return major && minor ? std::optional(makedev(*major, *minor)) : std::nullopt;
-}
+constexpr const char* kTracefs = "tracefs";
+constexpr const char* kPerfEvent = "perf_event_open(2)";
 
 const char* hint_for(int error) {
     if (error == EPERM || error == EACCES) {
         return "the time that is left is not known without it: on a kernel without the ckpt-lease "
                "patch it takes root, and CAP_SYS_ADMIN";
     }
-    if (error == EROFS) {
-        return "the time that is left is not known without it: tracefs is mounted read-only here, "
-               "as in containers";
-    }
-    return "the time that is left is not known without it: the kernel needs CONFIG_FTRACE, or the "
-           "ckpt-lease patch";
+    return "the time that is left is not known without it: the kernel needs CONFIG_FTRACE and "
+           "CONFIG_PERF_EVENTS, or the ckpt-lease patch";
 }
 
-[[noreturn]] void fail_without_trace(std::string_view action, int error) {
-    throw Error(Error::Kind::io, {.file = "tracefs",
+[[noreturn]] void fail_without_trace(const char* what, std::string_view action, int error) {
+    throw Error(Error::Kind::io, {.file = what,
                                   .message = fmt::format("cannot {}: {}", action,
                                                          std::generic_category().message(error)),
                                   .hint = hint_for(error)});
 }
 
-int checked(int result, std::string_view action) {
-    if (result < 0) {
-        fail_without_trace(action, errno);
+LeaseEventFormat read_format() {
+    const Fd tracefs = open_tracefs();
+    if (!tracefs) {
+        fail_without_trace(kTracefs, "open", errno);
     }
-    return result;
-}
-
-// The one that is mounted, if there is one: to mount it once more would change its options. Else
-// one that nobody else sees, and that ends with the descriptor.
-Fd open_tracefs() {
-    constexpr long kTracefs = 0x74726163;  // TRACEFS_MAGIC of linux/magic.h
-    for (const char* const path : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
-        struct statfs system {};
-        if (statfs(path, &system) == 0 && system.f_type == kTracefs) {
-            return Fd(checked(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), "open"));
-        }
+    constexpr const char* kFormat = "events/filelock/time_out_leases/format";
+    const std::string text =
+        read_if_there(fmt::format("/proc/self/fd/{}/{}", tracefs.get(), kFormat));
+    const auto format = parse_event_format(text);
+    if (!format) {
+        fail_without_trace(kTracefs, "read events/filelock/time_out_leases/format",
+                           text.empty() ? ENOENT : EPROTO);
     }
-    const Fd context(checked(fsopen("tracefs", FSOPEN_CLOEXEC), "open"));
-    checked(fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0), "set up");
-    return Fd(checked(fsmount(context.get(), FSMOUNT_CLOEXEC, 0), "mount"));
+    return *format;
 }
 
 std::string read_timer_list() {
@@ -137,7 +98,7 @@ Jiffies read_jiffies() {
         const SteadyTime before = last_tick();
         const auto ticks = parse_timer_list(read_timer_list());
         if (!ticks) {
-            fail_without_trace("tell the time of /proc/timer_list", ENODATA);
+            fail_without_trace("/proc/timer_list", "tell the time", ENODATA);
         }
         const Jiffies now{*ticks, best.per_second, last_tick()};
         if (best.ticks == 0 || (before == now.since && now.since < best.moment_of(*ticks))) {
@@ -150,235 +111,137 @@ Jiffies read_jiffies() {
 
 }  // namespace
 
-SteadyTime Jiffies::moment_of(std::uint64_t deadline) const noexcept {
-    const auto ahead = static_cast<std::int64_t>(deadline - ticks);
-    const auto hz = static_cast<std::int64_t>(per_second);
-    return since + std::chrono::seconds(ahead / hz) +
-           Nanoseconds(ahead % hz * kNanosecondsPerSecond / hz);
-}
-
-std::optional<std::uint64_t> parse_timer_list(std::string_view text) {
-    return number_behind<std::uint64_t>(text, "jiffies: ");
-}
-
-std::optional<TracedLease> parse_trace_line(std::string_view line, const Jiffies& jiffies,
-                                            SteadyTime from) {
-    if (line.find(": time_out_leases: ") == std::string_view::npos) {
-        return std::nullopt;
-    }
-    const auto device = parse_device(line);
-    const auto key = value_behind(line, " fl=");
-    const auto inode = number_behind<std::uint64_t>(line, " ino=0x", 16);
-    const auto flags = value_behind(line, " fl_flags=");
-    const auto type = value_behind(line, " fl_type=");
-    const auto break_time = number_behind<std::uint64_t>(line, " fl_break_time=");
-    const auto downgrade_time = number_behind<std::uint64_t>(line, " fl_downgrade_time=");
-    if (!device || !inode || !flags || !type || !break_time || !downgrade_time) {
-        return std::nullopt;
-    }
-    const auto lock_type = parse_lock_type(*type);
-    if (!lock_type) {
-        return std::nullopt;
-    }
-    TracedLease lease;
-    lease.inode = {*device, *inode};
-    lease.key = key.value_or("");
-    lease.state.type = *lock_type;
-    const bool unlocks = flags->find("FL_UNLOCK_PENDING") != std::string_view::npos;
-    if (!unlocks && flags->find("FL_DOWNGRADE_PENDING") == std::string_view::npos) {
-        return lease;
-    }
-    lease.state.breaking = true;
-    lease.state.previous_type = *lock_type;
-    lease.state.type = unlocks ? LockType::unlck : LockType::rdlck;
-    lease.state.notified = true;  // a break begins with the signal
-    const std::uint64_t deadline = unlocks ? *break_time : *downgrade_time;
-    lease.state.remaining =
-        deadline == 0 ? Remaining::no_deadline()
-                      : Remaining(std::max(jiffies.moment_of(deadline) - from, Nanoseconds(0)));
-    return lease;
-}
-
-void close_all_but(std::array<int, 3> kept) {
-    std::sort(kept.begin(), kept.end());
-    unsigned first = 0;
-    for (const int fd : kept) {
-        const auto number = static_cast<unsigned>(fd);
-        if (number > first) {
-            close_range(first, number - 1, 0);
+// What the kernel writes down of a tracepoint that this thread comes to. The memory is the
+// kernel's, too: nothing in it is more than its length says.
+class LeaseTrace::Events {
+ public:
+    Events(std::uint64_t tracepoint, std::size_t most) {
+        perf_event_attr wanted{};
+        wanted.size = sizeof(wanted);
+        wanted.type = PERF_TYPE_TRACEPOINT;
+        wanted.config = tracepoint;
+        wanted.sample_period = 1;
+        wanted.sample_type = PERF_SAMPLE_RAW;
+        constexpr pid_t kThisThread = 0;
+        constexpr int kAnyProcessor = -1;
+        constexpr int kNoGroup = -1;
+        fd_ = Fd(static_cast<int>(syscall(SYS_perf_event_open, &wanted, kThisThread, kAnyProcessor,
+                                          kNoGroup, PERF_FLAG_FD_CLOEXEC)));
+        if (!fd_) {
+            fail_without_trace(kPerfEvent, "trace filelock:time_out_leases", errno);
         }
-        first = std::max(first, number + 1);
+        map(most);
     }
-    close_range(first, ~0U, 0);
-}
+    Events(const Events&) = delete;
+    Events& operator=(const Events&) = delete;
+    ~Events() { munmap(page_, page_size_ + size_); }
 
-constexpr std::string_view kInstance = "ckpt-lease-";
+    void place(const std::function<int(int)>& move) { fd_ = Fd(move(fd_.release())); }
 
-// Where both the maker of an instance and its keeper were killed at once, as when a pid namespace
-// ends, it is still there, and slows down every look at a lease. One that is in use cannot be
-// removed, but for the moment in which it is made.
-void remove_leftovers(const std::string& instances) {
-    namespace fs = std::filesystem;
-    constexpr time_t kMoment = 60;  // seconds
-    std::error_code error;
-    for (fs::directory_iterator at(instances, error), end; !error && at != end;
-         at.increment(error)) {
-        struct stat status {};
-        if (at->path().filename().native().starts_with(kInstance) &&
-            stat(at->path().c_str(), &status) == 0 && time(nullptr) - status.st_mtime > kMoment) {
-            rmdir(at->path().c_str());
+    // Hands over those that have come since it was asked last, if the ring was empty then. False if
+    // there was no room for some. What was lost before is told in front of the first one.
+    template <typename Visit>
+    bool take(Visit visit) {
+        const std::uint64_t head = __atomic_load_n(&page_->data_head, __ATOMIC_ACQUIRE);
+        std::uint64_t tail = page_->data_tail;
+        // Behind the last one there may be no room left to say that one was lost.
+        bool is_all = head - tail + kRoom <= size_;
+        bool is_first = true;
+        while (tail < head) {
+            perf_event_header header{};
+            copy(tail, std::as_writable_bytes(std::span(&header, 1)));
+            if (header.size < sizeof(header)) {
+                is_all = false;
+                break;
+            }
+            record_.resize(header.size);
+            copy(tail, record_);
+            tail += header.size;
+            if (header.type == PERF_RECORD_SAMPLE) {
+                visit(raw_of(record_));
+            } else if (header.type == PERF_RECORD_LOST && !is_first) {
+                is_all = false;
+            }
+            is_first = false;
         }
-    }
-}
-
-// Tracing instances are the kernel's, not the process's: one stays behind when its maker is killed.
-// So another process makes it and removes it: when the pipe between them is closed, by whatever
-// end.
-struct LeaseTrace::Instance {
-    Instance() : tracefs_(open_tracefs()) {
-        const std::string instances = fmt::format("/proc/self/fd/{}/instances", tracefs_.get());
-        remove_leftovers(instances);
-        // In another pid namespace, somebody may have the same pid.
-        folder_ = fmt::format("{}/{}{}-{:x}", instances, kInstance, getpid(),
-                              steady_now().time_since_epoch().count());
-        std::array<int, 2> ends{};
-        checked(pipe2(ends.data(), O_CLOEXEC), "make a pipe");
-        Fd end(ends[0]);
-        alive_ = Fd(ends[1]);
-        checked(pipe2(ends.data(), O_CLOEXEC), "make a pipe");
-        const Fd answer(ends[0]);
-        Fd answering(ends[1]);
-        keeper_ = fork();
-        if (keeper_ == 0) {
-            keep(end.get(), answering.get());
-        }
-        int error = keeper_ < 0 ? errno : ECHILD;
-        end.reset();
-        answering.reset();
-        if (::read(answer.get(), &error, sizeof(error)) < 0) {
-            error = errno;
-        }
-        if (error != 0) {
-            this->end();
-            fail_without_trace("make a tracing instance", error);
-        }
-    }
-    Instance(const Instance&) = delete;
-    Instance& operator=(const Instance&) = delete;
-    ~Instance() { end(); }
-
-    // Sees the event of the leases in this thread only. That takes the thread's number in the
-    // outermost pid namespace: elsewhere others' events are seen too, which tell no less of a
-    // lease.
-    void begin() {
-        if (is_outermost_pid_namespace()) {
-            write("set_event_pid", std::to_string(gettid()));
-        }
-        write("events/filelock/time_out_leases/enable", "1");
-        trace_ = Fd(checked(
-            open((folder_ + "/trace_pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), "read"));
-    }
-
-    void place(const std::function<int(int)>& move) {
-        for (Fd* const fd : {&tracefs_, &alive_, &trace_}) {
-            *fd = Fd(move(fd->release()));
-        }
-    }
-
-    // What was traced since it was asked last.
-    [[nodiscard]] std::string take() const {
-        std::string text;
-        std::array<char, 4096> piece{};
-        ssize_t got = 0;
-        while ((got = ::read(trace_.get(), piece.data(), piece.size())) > 0) {
-            text.append(piece.data(), static_cast<std::size_t>(got));
-        }
-        return text;
+        __atomic_store_n(&page_->data_tail, head, __ATOMIC_RELEASE);
+        return is_all;
     }
 
  private:
-    void write(const char* name, std::string_view text) const {
-        try {
-            io::File file(io::posix_system(), fmt::format("{}/{}", folder_, name), O_WRONLY);
-            file.write(ckpt_lease::as_bytes(text));
-        } catch (const Error& error) {
-            throw Error(Error::Kind::io,
-                        {.file = "tracefs",
-                         .message = fmt::format("cannot set {}: {}", name, error.problem().message),
-                         .hint = hint_for(ENOENT)});
+    // What an event takes at most: 88 bytes with the fields of today.
+    static constexpr std::size_t kRoom = 256;
+
+    // Whoever may lock little memory (RLIMIT_MEMLOCK, perf_event_mlock_kb) gets less.
+    void map(std::size_t most) {
+        constexpr std::size_t kLargest = std::size_t{16} << 20;
+        size_ = std::bit_ceil(std::clamp(most * kRoom, 8 * page_size_, kLargest));
+        void* memory = MAP_FAILED;
+        while ((memory = mmap(nullptr, page_size_ + size_, PROT_READ | PROT_WRITE, MAP_SHARED,
+                              fd_.get(), 0)) == MAP_FAILED &&
+               size_ > page_size_) {
+            size_ /= 2;
         }
+        if (memory == MAP_FAILED) {
+            fail_without_trace(kPerfEvent, "map its buffer", errno);
+        }
+        page_ = static_cast<perf_event_mmap_page*>(memory);
     }
 
-    void end() {
-        trace_.reset();
-        alive_.reset();
-        if (keeper_ > 0) {
-            waitpid(keeper_, nullptr, 0);
-        }
+    // From the ring, whose end may be in the middle.
+    void copy(std::uint64_t from, std::span<std::byte> to) const {
+        const std::byte* const data = reinterpret_cast<const std::byte*>(page_) + page_size_;
+        const std::size_t start = from % size_;
+        const std::size_t first = std::min(to.size(), size_ - start);
+        std::memcpy(to.data(), data + start, first);
+        std::memcpy(to.data() + first, data, to.size() - first);
     }
 
-    [[noreturn]] void keep(int end, int answer) const {
-        // A leased file that the parent looks into is not to be open here when its holder closes
-        // it, nor a pipe when somebody waits for its end.
-        close_all_but({end, answer, tracefs_.get()});
-        setsid();  // out of reach of Ctrl-C
-        sigset_t all{};
-        sigfillset(&all);
-        sigprocmask(SIG_BLOCK, &all, nullptr);
-        const int error = mkdir(folder_.c_str(), 0700) == 0 ? 0 : errno;
-        if (::write(answer, &error, sizeof(error)) < 0) {
-            // Nobody listens any more, and then the pipe is closed too.
+    // Behind the header stand the length of the tracepoint's own bytes, and those.
+    static std::span<const std::byte> raw_of(std::span<const std::byte> record) {
+        std::uint32_t length = 0;
+        const auto rest = record.subspan(sizeof(perf_event_header));
+        if (rest.size() < sizeof(length)) {
+            return {};
         }
-        close(answer);
-        char byte = 0;
-        while (::read(end, &byte, 1) < 0 && errno == EINTR) {
-        }
-        // Of a process that is being killed the pipe may be closed before the trace is: then the
-        // instance is busy still.
-        constexpr std::chrono::milliseconds kBetweenTries(5);
-        constexpr int kTries = 2000;
-        for (int i = 0; error == 0 && i < kTries && rmdir(folder_.c_str()) != 0; ++i) {
-            if (errno != EBUSY) {
-                break;
-            }
-            std::this_thread::sleep_for(kBetweenTries);
-        }
-        _exit(0);
+        std::memcpy(&length, rest.data(), sizeof(length));
+        return rest.subspan(sizeof(length),
+                            std::min<std::size_t>(length, rest.size() - sizeof(length)));
     }
 
-    Fd tracefs_;
-    std::string folder_;
-    Fd alive_;
-    pid_t keeper_ = -1;
-    Fd trace_;
+    Fd fd_;
+    std::size_t page_size_ = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    std::size_t size_ = 0;  // of the ring: bytes behind the first page
+    perf_event_mmap_page* page_ = nullptr;
+    std::vector<std::byte> record_;
 };
 
-LeaseTrace::LeaseTrace() : instance_(std::make_unique<Instance>()) {
-    instance_->begin();
-    jiffies_ = read_jiffies();
-}
+LeaseTrace::LeaseTrace(std::size_t most)
+    : format_(read_format()),
+      events_(std::make_unique<Events>(format_.id, most)),
+      jiffies_(read_jiffies()) {}
 
 LeaseTrace::~LeaseTrace() = default;
 
 void LeaseTrace::place(const std::function<int(int)>& move) {
-    instance_->place(move);
+    events_->place(move);
 }
 
-std::vector<TracedLease> LeaseTrace::read(int fd, const Inode& inode, SteadyTime from) {
-    (void)instance_->take();  // of somebody else's look
+std::optional<std::vector<TracedLease>> LeaseTrace::read(int fd, const Inode& inode,
+                                                         SteadyTime from) {
+    // Of what this thread has done before.
+    static_cast<void>(events_->take([](std::span<const std::byte>) {}));
     if (fcntl(fd, F_GETLEASE) < 0) {
-        fail_without_trace("ask for the lease", errno);
+        fail_without_trace("fcntl(2)", "ask for the lease", errno);
     }
-    const std::string text = instance_->take();
     std::vector<TracedLease> leases;
-    std::set<std::string> seen;  // where others' looks are traced, too
-    for_each_line(text, [&](std::string_view line) {
-        auto lease = parse_trace_line(line, jiffies_, from);
-        if (lease && lease->inode == inode && seen.insert(lease->key).second) {
-            leases.push_back(std::move(*lease));
+    const bool is_all = events_->take([&](std::span<const std::byte> event) {
+        const auto lease = read_event(event, format_, jiffies_, from);
+        if (lease && lease->inode == inode) {
+            leases.push_back(*lease);
         }
     });
-    return leases;
+    return is_all ? std::optional(std::move(leases)) : std::nullopt;
 }
 
 }  // namespace ckpt_lease::live

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/live/processes.hpp"
+#include "live/processes.hpp"
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
@@ -14,7 +14,7 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 #include "live/proc_text.hpp"
 
 namespace ckpt_lease::live {
@@ -99,9 +99,13 @@ std::vector<Descriptor> read_descriptors(const std::string& folder) {
         } catch (const Error&) {
             continue;  // closed meanwhile
         }
+        bool is_writable = false;
         for_each_line(text, [&](std::string_view line) {
             if (const auto lease = parse_fdinfo_line(line)) {
-                found.push_back({fd, link_target(links + name), *lease});
+                found.push_back({fd, link_target(links + name), *lease, is_writable});
+            } else if (take_word(line) == "flags:") {
+                const auto flags = parse_number<unsigned>(take_word(line), 8);
+                is_writable = flags && (*flags & O_ACCMODE) != O_RDONLY;
             }
         });
     }
@@ -109,6 +113,12 @@ std::vector<Descriptor> read_descriptors(const std::string& folder) {
 }
 
 enum class Hidden : std::uint8_t { fails, is_noted };
+
+struct Manner {
+    const std::string& proc;
+    Reading reading;
+    Hidden hidden;
+};
 
 // A process that proc(5) does not show, as it is mounted.
 bool is_hidden(pid_t pid) {
@@ -127,24 +137,33 @@ bool is_hidden(pid_t pid) {
     throw Error(Error::Kind::io, std::move(problem));
 }
 
+// What cannot be looked at is not there.
+bool is_there(const std::string& folder) {
+    std::error_code error;
+    return fs::exists(folder, error);
+}
+
 bool is_there(pid_t pid, const std::string& proc) {
-    return fs::exists(proc + "/" + std::to_string(pid));
+    return is_there(proc + "/" + std::to_string(pid));
 }
 
 std::string thread_folder(pid_t pid, pid_t thread, const std::string& proc) {
     return proc + "/" + std::to_string(pid) + "/task/" + std::to_string(thread);
 }
 
-Process read_thread(pid_t pid, pid_t thread, const std::string& proc, Hidden hidden) {
-    const std::string folder = thread_folder(pid, thread, proc);
+Process read_thread(pid_t pid, pid_t thread, const Manner& manner) {
+    const std::string folder = thread_folder(pid, thread, manner.proc);
     Process process;
     process.pid = thread;
     read_status(read_text(folder + "/status"), process);
     process.comm = first_line(read_text(folder + "/comm"));
+    if (manner.reading == Reading::names) {
+        return process;
+    }
     try {
         process.descriptors = read_descriptors(folder);
     } catch (const Error& error) {
-        if (hidden == Hidden::fails || !is_there(pid, proc)) {
+        if (manner.hidden == Hidden::fails || !is_there(pid, manner.proc)) {
             throw;
         }
         process.hidden = error.problem();
@@ -167,17 +186,18 @@ bool has_own_file_table(pid_t pid, pid_t thread) {
     return kcmp(pid, thread, KCMP_FILES, 0, 0) > 0;
 }
 
-std::vector<Process> read_threads(pid_t pid, const std::string& proc, Hidden hidden) {
+std::vector<Process> read_threads(pid_t pid, const Manner& manner) {
+    const std::string& proc = manner.proc;
     if (!is_there(pid, proc)) {
         fail_not_there(pid);
     }
-    std::vector<Process> found{read_thread(pid, pid, proc, hidden)};
+    std::vector<Process> found{read_thread(pid, pid, manner)};
     for (const pid_t thread : numbers_in(proc + "/" + std::to_string(pid) + "/task")) {
         if (thread != pid && has_own_file_table(pid, thread)) {
             try {
-                found.push_back(read_thread(pid, thread, proc, hidden));
+                found.push_back(read_thread(pid, thread, manner));
             } catch (const Error&) {
-                if (fs::exists(thread_folder(pid, thread, proc))) {
+                if (is_there(thread_folder(pid, thread, proc))) {
                     throw;
                 }
             }
@@ -221,17 +241,18 @@ std::optional<FdinfoLease> parse_lock(std::string_view line) {
     return FdinfoLease{breaking, *type, *inode};
 }
 
-std::vector<Process> read_process(pid_t pid, const std::string& proc) {
-    return read_threads(pid, proc, Hidden::fails);
+std::vector<Process> read_process(pid_t pid, const std::string& proc, Reading reading) {
+    return read_threads(pid, {proc, reading, Hidden::fails});
 }
 
-std::vector<Process> read_tree(pid_t root, const std::string& proc) {
-    std::vector<Process> found = read_threads(root, proc, Hidden::is_noted);
+std::vector<Process> read_tree(pid_t root, const std::string& proc, Reading reading) {
+    const Manner manner{proc, reading, Hidden::is_noted};
+    std::vector<Process> found = read_threads(root, manner);
     std::vector<pid_t> next = children_of(root, proc);
     for (std::size_t i = 0; i < next.size(); ++i) {
         const pid_t pid = next[i];
         try {
-            std::vector<Process> more = read_threads(pid, proc, Hidden::is_noted);
+            std::vector<Process> more = read_threads(pid, manner);
             const std::vector<pid_t> children = children_of(pid, proc);
             found.insert(found.end(), std::make_move_iterator(more.begin()),
                          std::make_move_iterator(more.end()));

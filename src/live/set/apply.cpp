@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/live/apply.hpp"
+#include "live/apply.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "ckpt-lease/base/text.hpp"
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 #include "live/abandonable.hpp"
 #include "live/set/run_lock.hpp"
 #include "live/set/watch.hpp"
@@ -85,11 +85,18 @@ class Caller {
     }
 
     std::vector<AppliedLease> run() {
+        std::string why = setter_that("was killed");
         for (int i = 0; i < kWatches && !is_all_decided(); ++i) {
-            run_watch();
+            if (const int error = run_watch(); error != 0) {
+                // Later, leases may have been changed: what is said of each of them must get out.
+                if (i == 0) {
+                    io::fail({}, "start a process", -error);
+                }
+                why = no_setter(error);
+            }
             put_back(shared().break_time);
         }
-        decide_rest(shared(), wanted_, all_, "the process that was to set it was killed");
+        decide_rest(shared(), wanted_, all_, why);
         lock_.release();
         tell_about_lock();
         tell_what_was_missing();
@@ -104,17 +111,18 @@ class Caller {
                            [&](std::size_t place) { return is_decided(shared(), place); });
     }
 
-    void run_watch() {
+    // 0, or the errno of why there is none.
+    [[nodiscard]] int run_watch() {
         int ends[2];
         if (pipe2(ends, O_CLOEXEC) < 0) {
-            io::fail({}, "make a pipe", -errno);
+            return errno;
         }
         Fd here(ends[0]);
         Fd there(ends[1]);
         shared().rest();
-        const pid_t watch = fork();
+        const pid_t watch = hooks_.start_process();
         if (watch < 0) {
-            io::fail({}, "start a process", -errno);
+            return errno;
         }
         if (watch == 0) {
             here.reset();
@@ -122,6 +130,7 @@ class Caller {
         }
         there.reset();
         wait_for(watch, here.get());
+        return 0;
     }
 
     [[noreturn]] void be_watch(Fd& end) {
@@ -139,7 +148,7 @@ class Caller {
     // Nothing may be thrown past a fork(): what is not decided here is decided by the caller.
     void give_up(const char* why) noexcept {
         try {
-            decide_rest(shared(), wanted_, all_, why);
+            decide_rest(shared(), wanted_, all_, setter_that_threw(why));
         } catch (const std::exception&) {
             _exit(1);
         }
@@ -190,25 +199,29 @@ class Caller {
     }
 
     void tell_about_lock() {
-        const LockHolder& holder = shared().holder;
-        if (!holder.known) {
-            return;
-        }
-        const std::string who =
-            holder.pid == 0 ? "a process that cannot be seen from here"
-            : holder.comm[0] == '\0'
-                ? fmt::format("process {}, or one that it has started", holder.pid)
-                : fmt::format("process {} ({})", holder.pid, escape(holder.comm.data()));
-        if (!std::exchange(told_who_, true)) {
+        const LockWaits& waits = shared().lock_waits;
+        if (waits.waited_for.known && !std::exchange(told_who_, true)) {
             tell({.file = kRunLockPath,
-                  .message = fmt::format("{} has had it locked for a second", who),
+                  .message =
+                      fmt::format("{} has had it locked for a second", shown(waits.waited_for)),
                   .hint = "leases are set by one ckpt-lease at a time"});
         }
-        if (holder.passed_over && !std::exchange(told_passed_over_, true)) {
+        if (waits.passed_over.known && !std::exchange(told_passed_over_, true)) {
             tell({.file = kRunLockPath,
-                  .message = fmt::format("{} did not get done in 5 s, and is not waited for", who),
-                  .hint = "see whether it hangs"});
+                  .message = fmt::format(
+                      "{} {}, and is not waited for", shown(waits.passed_over),
+                      waits.is_stuck ? "did not get on for 5 s" : "has it locked after 30 s"),
+                  .hint = waits.is_stuck ? "see whether it hangs" : "see what it does"});
         }
+    }
+
+    static std::string shown(const LockHolder& holder) {
+        if (holder.pid == 0) {
+            return "a process that cannot be seen from here";
+        }
+        return holder.comm[0] == '\0'
+                   ? fmt::format("process {}, or one that it has started", holder.pid)
+                   : fmt::format("process {} ({})", holder.pid, escape(holder.comm.data()));
     }
 
     void tell_what_was_missing() const {

@@ -8,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <ctime>
 #include <limits>
 #include <string>
 
@@ -110,14 +109,6 @@ std::optional<int> BreakClock::value_for(Nanoseconds time) const {
 
 std::optional<int> BreakClock::value_for_past() const {
     return step_ == hz_ ? std::nullopt : value_of_ticks(-step_);
-}
-
-std::uint32_t ticks_per_second() {
-    timespec tick{};
-    if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0 || tick.tv_sec != 0 || tick.tv_nsec == 0) {
-        return 1;
-    }
-    return static_cast<std::uint32_t>((kSecondInNs + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
 void BreakTime::step(Step what) const {

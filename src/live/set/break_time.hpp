@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "ckpt-lease/live/steady_time.hpp"
 #include "live/set/step.hpp"
+#include "live/steady_time.hpp"
 
 namespace ckpt_lease::live {
 
@@ -59,9 +59,6 @@ class BreakClock {
     std::int64_t hz_;
     std::int64_t step_;  // in ticks
 };
-
-/// CONFIG_HZ: CLOCK_MONOTONIC_COARSE goes on once a tick.
-[[nodiscard]] std::uint32_t ticks_per_second();
 
 /// Writes lease-break-time for as long as a break takes to begin.
 class BreakTime {

@@ -55,14 +55,15 @@ bool is_to_be_broken(const OpenLease& lease) {
     return lease.wanted->state.breaking;
 }
 
-const char* fault_of(const Run& run, const Group& group, LeaseCounter& counter) {
+const char* fault_of(const Run& run, const Group& group, const LeaseCounter& counter,
+                     const SystemLeases& leases) {
     if (!std::all_of(group.leases.begin(), group.leases.end(), is_to_be_broken)) {
         return "another lease on the file is not being broken, and this kernel would break both";
     }
     const auto ours = static_cast<std::size_t>(
         std::count_if(group.leases.begin(), group.leases.end(),
                       [](const OpenLease& lease) { return lease.found.held; }));
-    const std::optional<std::size_t> all = counter.count(group);
+    const std::optional<std::size_t> all = counter.count(group, leases);
     if (!all) {
         run.shared.lack(Lack::trace);
         return "whether others have a lease on the file cannot be seen from this pid namespace, "
@@ -81,8 +82,9 @@ LeaseCounter::LeaseCounter(std::span<const WantedLease> leases, std::span<const 
             return leases[place].state.breaking && is_read_lease(leases[place]);
         });
     if (needs_trace) {
+        constexpr std::size_t kOfOthers = 1000;
         try {
-            trace_ = std::make_unique<LeaseTrace>();
+            trace_ = std::make_unique<LeaseTrace>(places.size() + kOfOthers);
             trace_->place([&](int fd) { return numbers.out_of_the_way(Fd(fd)).release(); });
         } catch (const Error&) {
             // Then it is said of the leases for which it matters.
@@ -90,23 +92,20 @@ LeaseCounter::LeaseCounter(std::span<const WantedLease> leases, std::span<const 
     }
 }
 
-std::optional<std::size_t> LeaseCounter::count(const Group& group) {
+std::optional<std::size_t> LeaseCounter::count(const Group& group,
+                                               const SystemLeases& shown) const {
     const OpenLease& first = group.leases.front();
     if (!is_outermost_ && is_read_lease(*first.wanted)) {
-        return trace_ == nullptr
-                   ? std::nullopt
-                   : std::optional(
-                         trace_->read(first.file.get(), group.inode, steady_now()).size());
+        if (trace_ == nullptr) {
+            return std::nullopt;
+        }
+        const auto leases = trace_->read(first.file.get(), group.inode, steady_now());
+        return leases ? std::optional(leases->size()) : std::nullopt;
     }
-    if (!shown_) {
-        shown_ = read_locks();
-    }
-    const auto found = shown_->count.find(group.inode);
-    return found == shown_->count.end() ? 0 : found->second;
+    return shown.of(group.inode).count;
 }
 
-void leave_what_is_waited_for(const Run& /*run*/, Preparation& preparation) {
-    const SystemLeases leases = read_locks();
+void leave_what_is_waited_for(Preparation& preparation, const SystemLeases& leases) {
     const WaitersByFile waiting = by_file(leases);
     for (Group& group : preparation.groups) {
         const auto who = waiting.find(group.inode);
@@ -142,16 +141,17 @@ void name_who_came_between(const Run& run, const Preparation& preparation) {
             }
         }
     }
-    run.shared.rest();
+    run.rest();
 }
 
-void check_together(const Run& run, Preparation& preparation, LeaseCounter& counter) {
+void check_together(const Run& run, Preparation& preparation, const LeaseCounter& counter,
+                    const SystemLeases& leases) {
     for (Group& group : preparation.groups) {
         if (std::none_of(group.leases.begin(), group.leases.end(), is_to_be_broken)) {
             continue;
         }
-        run.shared.touch(group.leases.front().place);
-        const char* const fault = fault_of(run, group, counter);
+        run.touch(group.leases.front().place);
+        const char* const fault = fault_of(run, group, counter, leases);
         if (fault == nullptr) {
             continue;
         }
@@ -163,7 +163,7 @@ void check_together(const Run& run, Preparation& preparation, LeaseCounter& coun
         std::erase_if(group.leases,
                       [](const OpenLease& lease) { return lease.slot->decided.load(); });
     }
-    run.shared.rest();
+    run.rest();
 }
 
 }  // namespace ckpt_lease::live

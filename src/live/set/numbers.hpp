@@ -5,7 +5,7 @@
 #include <span>
 #include <unordered_map>
 
-#include "ckpt-lease/live/apply.hpp"
+#include "live/apply.hpp"
 #include "live/fd.hpp"
 
 namespace ckpt_lease::live {

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "ckpt-lease/live/apply.hpp"
+#include "live/apply.hpp"
 #include "live/proc_text.hpp"
 #include "live/set/owner_setter.hpp"
 

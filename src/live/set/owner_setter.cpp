@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -16,44 +18,51 @@
 namespace ckpt_lease::live {
 namespace {
 
-// Room for one descriptor beside a message.
-union Ancillary {
-    cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(int))];
+// An owner, and room for one descriptor beside it.
+class Request {
+ public:
+    explicit Request(LeaseOwner& owner) : data_{.iov_base = &owner, .iov_len = sizeof owner} {
+        message_.msg_iov = &data_;
+        message_.msg_iovlen = 1;
+        message_.msg_control = ancillary_.data();
+        message_.msg_controllen = sizeof ancillary_;
+    }
+    Request(const Request&) = delete;
+    Request& operator=(const Request&) = delete;
+
+    [[nodiscard]] msghdr* message() { return &message_; }
+
+ private:
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> ancillary_{};
+    iovec data_;
+    msghdr message_{};
 };
 
 bool send_request(int socket, int fd, const LeaseOwner& owner) {
     LeaseOwner copy = owner;
-    iovec data{.iov_base = &copy, .iov_len = sizeof copy};
-    Ancillary ancillary{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = &ancillary;
-    message.msg_controllen = sizeof ancillary;
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    Request request(copy);
+    cmsghdr* const header = CMSG_FIRSTHDR(request.message());
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof fd);
     std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    return sendmsg(socket, &message, MSG_NOSIGNAL) == sizeof copy;
+    return sendmsg(socket, request.message(), MSG_NOSIGNAL) == sizeof copy;
 }
 
 Fd receive_request(int socket, LeaseOwner& owner) {
-    iovec data{.iov_base = &owner, .iov_len = sizeof owner};
-    Ancillary ancillary{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = &ancillary;
-    message.msg_controllen = sizeof ancillary;
-    const ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    const cmsghdr* const header = got == sizeof owner ? CMSG_FIRSTHDR(&message) : nullptr;
+    Request request(owner);
+    const ssize_t got = recvmsg(socket, request.message(), MSG_CMSG_CLOEXEC);
+    const cmsghdr* const header = got == sizeof owner ? CMSG_FIRSTHDR(request.message()) : nullptr;
     int fd = -1;
     if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
         std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
     }
     return Fd(fd);
+}
+
+// Who was stopped sees no end of the socket, and would be there, with all that is open, for good.
+void end_with_parent() {
+    static_cast<void>(prctl(PR_SET_PDEATHSIG, SIGKILL));
 }
 
 // As another user; the saved user id brings back who we are.
@@ -71,10 +80,12 @@ int put_owner_as(int fd, const LeaseOwner& owner) {
         setresuid(real, effective, saved) < 0) {
         _exit(1);
     }
+    end_with_parent();  // a change of uids has taken that away
     return error;
 }
 
 [[noreturn]] void serve(int socket) {
+    end_with_parent();
     LeaseOwner owner;
     while (true) {
         const Fd fd = receive_request(socket, owner);

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "ckpt-lease/lease/owner.hpp"
+#include "ckpt-lease/lease/lock.hpp"
 #include "live/fd.hpp"
 
 namespace ckpt_lease::live {
@@ -30,11 +30,13 @@ class OwnerSetter {
     /// was stopped or killed.
     [[nodiscard]] int put(int fd, const LeaseOwner& owner);
 
+    /// Ends what sets owners; another put() begins it anew. To be called before _exit(2), too.
+    void end();
+
  private:
     [[nodiscard]] int ask(int fd, const LeaseOwner& owner);
     [[nodiscard]] int start_and_ask(int fd, const LeaseOwner& owner);
     [[nodiscard]] int start();
-    void end();
 
     std::function<Fd(Fd)> out_of_the_way_;
     pid_t helper_ = -1;

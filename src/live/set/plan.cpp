@@ -4,6 +4,13 @@
 namespace ckpt_lease::live {
 namespace {
 
+// What a lease that was being broken is set as before its break begins. fcntl(2) refuses F_RDLCK on
+// a file that is open for writing, which only a downgrade leaves there. Being broken to F_UNLCK, a
+// write lease looks the same to its holder, and ends the same way.
+LockType before_break(const OpenLease& lease) {
+    return lease.writable ? LockType::wrlck : lease.wanted->state.previous_type.value();
+}
+
 // A lease without a break, or whose break is over, signalled or not.
 Plan plan_without_deadline(const OpenLease& lease, LockType type, bool silent) {
     const bool refused = type == LockType::rdlck && lease.writable;
@@ -15,7 +22,7 @@ Plan plan_without_deadline(const OpenLease& lease, LockType type, bool silent) {
                                                 : After::downgrade;
     const bool was_read =
         lease.wanted->state.breaking && lease.wanted->state.previous_type == LockType::rdlck;
-    return {.type = was_read ? LockType::rdlck : LockType::wrlck,
+    return {.type = was_read ? before_break(lease) : LockType::wrlck,
             .breaks = true,
             .silent = silent,
             .target = type,
@@ -33,7 +40,7 @@ Plan plan_for(const OpenLease& lease, bool is_over) {
     if (is_over) {
         return plan_without_deadline(lease, state.type, silent);
     }
-    return {.type = state.previous_type, .breaks = true, .silent = silent, .target = state.type};
+    return {.type = before_break(lease), .breaks = true, .silent = silent, .target = state.type};
 }
 
 }  // namespace ckpt_lease::live

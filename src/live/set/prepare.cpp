@@ -21,6 +21,7 @@
 #include "live/set/group_rules.hpp"
 #include "live/set/numbers.hpp"
 #include "live/set/run.hpp"
+#include "live/ticks.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -38,12 +39,11 @@ std::string fault_of_state(const LeaseState& state) {
                                                           state.previous_type == LockType::wrlck);
     const bool downgrade = state.type == LockType::rdlck && state.previous_type == LockType::wrlck;
     if (!unlock && !downgrade) {
-        return fmt::format("no lease break makes {} of {}", to_string(state.type),
-                           to_string(state.previous_type));
+        return fmt::format(
+            "no lease break makes {} of {}", to_string(state.type),
+            state.previous_type ? to_string(*state.previous_type) : "a type that is not known");
     }
-    return state.remaining.is_known()
-               ? std::string()
-               : "the remaining lease is not known: ckpt-lease policy --set says what it is to be";
+    return std::string(state.remaining.is_known() ? "" : kTimeNotKnown);
 }
 
 std::string fault_of_time(const LeaseState& state, Nanoseconds longest) {
@@ -77,7 +77,7 @@ class Preparing {
                 continue;
             }
             OpenLease lease{.wanted = &run_.wanted[place], .slot = &slot, .place = place};
-            shared_.touch(place);
+            run_.touch(place);
             std::string fault = take(lease);
             fault = fault.empty() ? look_at(lease) : fault;
             if (!fault.empty()) {
@@ -86,10 +86,15 @@ class Preparing {
                 group_of(lease).leases.push_back(std::move(lease));
             }
         }
-        shared_.rest();
-        leave_what_is_waited_for(run_, found_);
+        run_.rest();
+        const SystemLeases all = read_locks();
+        for (Group& group : found_.groups) {
+            look_at_leases(group, all);
+        }
+        run_.rest();
+        leave_what_is_waited_for(found_, all);
         if (!found_.kernel_restores) {
-            check_together(run_, found_, counter_);
+            check_together(run_, found_, counter_, all);
         }
         return std::move(found_);
     }
@@ -99,7 +104,7 @@ class Preparing {
             Slot& slot = shared_.slots[place];
             if (!slot.decided && slot.same_as == place) {
                 OpenLease lease{.wanted = &run_.wanted[place], .slot = &slot, .place = place};
-                shared_.touch(place);
+                run_.touch(place);
                 leave(lease, why);
             }
         }
@@ -219,20 +224,48 @@ class Preparing {
         if (!fault.empty()) {
             return fault;
         }
-        lease.found = lease_now(lease.file.get());
-        if (!lease.found.held) {
-            lease.found.inode = {makedev(status.stx_dev_major, status.stx_dev_minor),
-                                 status.stx_ino};
-        }
+        lease.inode = {makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino};
         return find_same(lease);
     }
 
-    std::string look_at_owner(const OpenLease& lease) {
+    void look_at_leases(Group& group, const SystemLeases& all) {
+        LeaseNow first;  // that is held
+        bool are_counted = false;
+        for (OpenLease& lease : group.leases) {
+            lease.is_counted = are_counted;
+            if (are_counted) {
+                lease.found = first;
+                continue;
+            }
+            run_.touch(lease.place);
+            lease.found = lease_now(lease.file.get());
+            if (!first.held && lease.found.held) {
+                first = lease.found;
+                group.inode = first.inode;
+                are_counted = are_known_by_number(group, all.of(first.inode));
+            }
+        }
+    }
+
+    // As many leases are on the file as ours, and they are alike: so they are ours, unless one of
+    // ours has gone and somebody else has one. Whatever is taken away tells that, in time
+    // (FileSetter::take()); so this will do for nothing else.
+    [[nodiscard]] bool are_known_by_number(const Group& group, const FileLeases& shown) const {
+        return !found_.kernel_restores && group.leases.size() >= kManyOnOneFile &&
+               shown.count == group.leases.size() && shown.are_alike &&
+               std::all_of(group.leases.begin(), group.leases.end(), [](const OpenLease& lease) {
+                   return lease.wanted->state.breaking && !lease.slot->saved && lease.has_owner;
+               });
+    }
+
+    std::string look_at_owner(OpenLease& lease) {
         LeaseOwner now;
         const int error = get_owner(lease.file.get(), now);
         if (error != 0) {
             return cannot("ask for the lease's owner", error);
         }
+        // Whoever takes a lease has an owner then, and loses it with the lease.
+        lease.has_owner = now.id != 0;
         now = lease.slot->saved ? lease.slot->owner : now;
         std::string fault = fault_of_owner(*lease.wanted, now);
         if (fault.empty() && !may_set_uids_ && !is_set_by_us(lease.wanted->owner.value_or(now))) {
@@ -285,7 +318,7 @@ class Preparing {
     };
 
     std::string find_same(OpenLease& lease) {
-        auto& known = files_.try_emplace(lease.found.inode, FileOrder{&kcmp_error_}).first->second;
+        auto& known = files_.try_emplace(lease.inode, FileOrder{&kcmp_error_}).first->second;
         const auto [at, is_new] = known.insert({lease.file.get(), lease.place});
         if (kcmp_error_ != 0) {
             return cannot("tell the open files of one inode apart", kcmp_error_);
@@ -306,9 +339,9 @@ class Preparing {
     }
 
     Group& group_of(const OpenLease& lease) {
-        const auto [at, is_new] = groups_.try_emplace(lease.found.inode, found_.groups.size());
+        const auto [at, is_new] = groups_.try_emplace(lease.inode, found_.groups.size());
         if (is_new) {
-            found_.groups.push_back({.leases = {}, .inode = lease.found.inode});
+            found_.groups.push_back({.leases = {}, .inode = lease.inode});
         }
         return found_.groups[at->second];
     }

@@ -10,8 +10,9 @@
 #include <cerrno>
 #include <system_error>
 
-#include "ckpt-lease/live/processes.hpp"
 #include "live/proc_text.hpp"
+#include "live/processes.hpp"
+#include "live/set/run_lock.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -22,12 +23,29 @@ std::string fdinfo_of(const WantedLease& wanted) {
 
 }  // namespace
 
+void Run::touch(std::size_t slot) const {
+    shared.touch(slot);
+    lock.show_progress();
+}
+
 void Slot::decide(AppliedLease::Outcome what, std::string_view why) {
     outcome = what;
     const std::string_view fits = why.substr(0, reason.size() - 1);
     reason.fill('\0');
     std::copy(fits.begin(), fits.end(), reason.begin());
     decided = true;
+}
+
+std::string setter_that(std::string_view what) {
+    return fmt::format("the process that was to set it {}", what);
+}
+
+std::string setter_that_threw(std::string_view text) {
+    return setter_that(fmt::format("failed: {}", text));
+}
+
+std::string no_setter(int error) {
+    return cannot("start a process to set it", error);
 }
 
 std::string cannot(std::string_view what, int error) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -12,13 +15,13 @@
 #include <string_view>
 #include <vector>
 
-#include "ckpt-lease/live/apply.hpp"
-#include "ckpt-lease/live/steady_time.hpp"
+#include "live/apply.hpp"
 #include "live/fd.hpp"
 #include "live/lease_calls.hpp"
 #include "live/set/break_time.hpp"
 #include "live/set/owner_setter.hpp"
 #include "live/set/step.hpp"
+#include "live/steady_time.hpp"
 
 namespace ckpt_lease::live {
 
@@ -28,6 +31,9 @@ struct ApplyHooks {
     std::optional<bool> kernel_restores = {};  ///< as if kernel_restores_leases() said so
     bool whole_seconds = false;                ///< as if lease-break-time could do nothing finer
     std::string lock_path = {};                ///< instead of /run/ckpt-lease.lock
+    std::function<pid_t()> fork = {};          ///< instead of fork(2)
+
+    [[nodiscard]] pid_t start_process() const { return fork ? fork() : ::fork(); }
 };
 [[nodiscard]] std::vector<AppliedLease> apply_with(std::span<const WantedLease> leases,
                                                    const ApplyOptions& options,
@@ -65,12 +71,19 @@ enum class Lack : std::uint8_t {
     count_,
 };
 
-/// Who has kept a run waiting for a second.
+/// A process that has the lock of runs.
 struct LockHolder {
-    std::atomic<bool> known{false};
-    int pid = 0;  ///< 0: one that cannot be seen from here
+    std::atomic<bool> known{false};  ///< the rest is filled in
+    int pid = 0;                     ///< 0: one that cannot be seen from here
     std::array<char, 32> comm{};
-    std::atomic<bool> passed_over{false};  ///< it did not get done, and is not waited for
+};
+
+/// Who has kept a run waiting.
+struct LockWaits {
+    Nanoseconds waited{0};   ///< in all, by whichever of the run's workers
+    LockHolder waited_for;   ///< for a second
+    LockHolder passed_over;  ///< too long, and is not waited for any more
+    bool is_stuck = false;   ///< that one did not get on
 };
 
 inline constexpr std::size_t kNoSlot = SIZE_MAX;
@@ -85,7 +98,8 @@ struct SharedRun {
     std::atomic<int> worker{0};                 ///< its pid
     std::atomic<bool> finished{false};          ///< all is decided, or never will be
     std::array<std::atomic<bool>, static_cast<std::size_t>(Lack::count_)> lacks{};
-    LockHolder holder;
+    LockWaits lock_waits;
+    std::array<char, 240> thrown{};  ///< the text of what ended the worker, if it was thrown
     /// Mounts whose file system did not answer, as fdinfo numbers them; 0: none.
     std::array<std::atomic<std::uint64_t>, 8> silent_mounts{};
     std::span<Slot> slots;
@@ -107,7 +121,10 @@ struct OpenLease {
     Fd file;
     Fd writable_mount;      ///< where the breaker came by another mount
     bool writable = false;  ///< open for writing: F_RDLCK cannot be set
-    LeaseNow found;         ///< before anything was changed
+    Inode inode;            ///< as fstat(2) names it, which may not be proc(5)'s name
+    bool has_owner = false;
+    LeaseNow found;           ///< before anything was changed
+    bool is_counted = false;  ///< that is known by the number of leases on the file only
 
     /// For begin_break().
     [[nodiscard]] int as_breaker() const {
@@ -118,8 +135,12 @@ struct OpenLease {
 /// The open files of one inode: a break is one for all of them.
 struct Group {
     std::vector<OpenLease> leases;
-    Inode inode;  ///< as proc(5) names it
+    Inode inode;  ///< as proc(5) names it, if that is known
 };
+
+/// So many leases on one file are told by their number, where that will do: the kernel goes over
+/// all of them to tell of one.
+inline constexpr std::size_t kManyOnOneFile = 8;
 
 /// What a worker has found out before it begins to change anything.
 struct Preparation {
@@ -128,13 +149,19 @@ struct Preparation {
     Fd break_time_file;  ///< open for reading and writing; none: it may not be written
 };
 
+class RunLock;
+
 /// What the functions of a worker work with.
 struct Run {
     std::span<const WantedLease> wanted;
     SharedRun& shared;
     const ApplyHooks& hooks;
     OwnerSetter& owners;
+    RunLock& lock;
 
+    /// The worker turns to the file of a lease.
+    void touch(std::size_t slot) const;
+    void rest() const { touch(kNoSlot); }
     /// The moment that all deadlines count from: now, if nobody has settled it before.
     [[nodiscard]] SteadyTime begin() const {
         SteadyTime begin = kNever;
@@ -167,13 +194,18 @@ void set_without_patch(const Run& run, const Preparation& preparation);
 /// True if lease-break-time has to be changed for it.
 [[nodiscard]] bool needs_break_time(const Preparation& preparation);
 
-/// Why a lease is left as it is when workers are killed, and when one hangs.
-inline constexpr std::string_view kKilled = "the process that was to set it was killed, twice";
+/// Why a lease is left as it is when a worker hangs.
 inline constexpr std::string_view kSilent =
     "its file system does not answer, as a FUSE file system may whose program hangs";
 /// Why the kernel refuses to set a lease.
 inline constexpr std::string_view kFileInUse =
     "another process has the file open, or waits in open() for it";
+
+/// The same if what was to set it does not come to its end: "was killed by SIGKILL".
+[[nodiscard]] std::string setter_that(std::string_view what);
+[[nodiscard]] std::string setter_that_threw(std::string_view text);
+/// The same if there is none.
+[[nodiscard]] std::string no_setter(int error);
 
 /// "cannot WHAT: what `error` means".
 [[nodiscard]] std::string cannot(std::string_view what, int error);

@@ -8,17 +8,17 @@
 #include <sys/sysmacros.h>
 
 #include <cerrno>
-#include <optional>
 #include <string_view>
 #include <thread>
 
-#include "ckpt-lease/io/file.hpp"
+#include "io/file.hpp"
 #include "live/proc_text.hpp"
+#include "live/tracefs.hpp"
 
 namespace ckpt_lease::live {
 namespace {
 
-// "12: FLOCK  ADVISORY  WRITE 4242 00:04:4026531837 0 EOF": who has a file locked. 0: nobody that
+// "12: FLOCK  ADVISORY  WRITE 4242 00:18:1042 0 EOF": who has a file locked. 0: nobody that
 // could be seen from here.
 pid_t find_locker(int fd) {
     struct stat status {};
@@ -44,91 +44,119 @@ pid_t find_locker(int fd) {
     return found;
 }
 
-// lease-break-time can be written by root, whatever its capabilities are.
-bool may_change_setting(pid_t pid) {
-    bool may = false;
-    bool seen = false;
-    const std::string text = read_if_there(fmt::format("/proc/{}/status", pid));
-    for_each_line(text, [&](std::string_view line) {
-        if (take_word(line) == "Uid:") {
-            take_word(line);  // the real one
-            may = take_word(line) == "0";
-            seen = true;
-        }
-    });
-    return may || !seen;
-}
-
 class LockWait {
  public:
-    LockWait(LockHolder& holder, const std::function<void()>& wait)
-        : holder_(holder), wait_(wait) {}
+    LockWait(const LockPatience& patience, LockWaits& waits, const std::function<void()>& wait)
+        : patience_(patience), waits_(waits), wait_(wait) {}
 
-    // Nothing comes of it if somebody else has it all the time.
-    void lock(int fd, bool anybody_may) {
+    // False if somebody else has it all the time, or it cannot be locked.
+    bool lock(int fd) {
         if (fd < 0) {
-            return;
+            return false;
         }
         constexpr std::chrono::milliseconds kPause(5);
-        bool asked = false;
+        timespec progress = last_change(fd);
+        SteadyTime since = steady_now();
+        SteadyTime looked = since;
         while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-            const Nanoseconds waited = steady_now() - start_;
-            if (!asked && waited > kPatienceBeforeTelling) {
-                asked = true;
-                const pid_t pid = find_locker(fd);
-                if (anybody_may && pid != 0 && !may_change_setting(pid)) {
-                    return;
-                }
-                name(pid);
+            if (errno != EWOULDBLOCK && errno != EINTR) {
+                return false;
             }
-            if (waited > kPatience) {
-                holder_.passed_over = holder_.known.load();
-                return;
+            const SteadyTime now = steady_now();
+            waits_.waited += now - looked;
+            looked = now;
+            if (const timespec last = last_change(fd); !is_same(last, progress)) {
+                progress = last;
+                since = now;
+            }
+            if (!waits_.waited_for.known && waits_.waited > patience_.before_telling) {
+                name(fd, waits_.waited_for);
+            }
+            const bool is_stuck = now - since > patience_.without_progress;
+            if (is_stuck || waits_.waited > patience_.in_all) {
+                waits_.is_stuck = is_stuck;
+                name(fd, waits_.passed_over);
+                return false;
             }
             wait_();
             std::this_thread::sleep_for(kPause);
         }
+        return true;
     }
 
  private:
-    static constexpr std::chrono::seconds kPatienceBeforeTelling{1};
-    static constexpr std::chrono::seconds kPatience{5};
-
-    void name(pid_t pid) {
-        const std::string comm = comm_of(pid);
-        holder_.pid = pid;
-        holder_.comm[comm.copy(holder_.comm.data(), holder_.comm.size() - 1)] = '\0';
-        holder_.known = true;
+    static timespec last_change(int fd) {
+        struct stat status {};
+        return fstat(fd, &status) == 0 ? status.st_mtim : timespec{};
+    }
+    static bool is_same(const timespec& a, const timespec& b) {
+        return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
     }
 
-    LockHolder& holder_;
+    static void name(int fd, LockHolder& holder) {
+        if (holder.known) {
+            return;  // whoever reads it may be doing so
+        }
+        const pid_t pid = find_locker(fd);
+        const std::string comm = comm_of(pid);
+        holder.pid = pid;
+        holder.comm[comm.copy(holder.comm.data(), holder.comm.size() - 1)] = '\0';
+        holder.known = true;
+    }
+
+    const LockPatience& patience_;
+    LockWaits& waits_;
     const std::function<void()>& wait_;
-    SteadyTime start_ = steady_now();
 };
 
 }  // namespace
 
-RunLock::RunLock(bool wanted, const std::string& path) {
+RunLock::RunLock(bool wanted, const std::string& path, const LockPatience& patience)
+    : patience_(patience) {
     if (!wanted || access(kBreakTimePath, W_OK) < 0) {
         return;
     }
-    file_ = Fd(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!file_) {
+    file_.fd = Fd(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file_.fd) {
         io::fail(path, "create", -errno);
     }
-    machine_ = Fd(open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC));
+    if (const Fd folder = open_tracefs()) {
+        machine_.fd = Fd(openat(folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    }
 }
 
-void RunLock::take(LockHolder& holder, const std::function<void()>& wait) const {
-    LockWait waiting(holder, wait);
-    waiting.lock(file_.get(), false);
-    waiting.lock(machine_.get(), true);
+void RunLock::take(LockWaits& waits, const std::function<void()>& wait) {
+    const std::function<void()> wait_visibly = [&] {
+        wait();
+        show_progress();
+    };
+    LockWait waiting(patience_, waits, wait_visibly);
+    for (Part* const part : {&file_, &machine_}) {
+        part->is_taken = waiting.lock(part->fd.get());
+        shown_ = kNever;
+        show_progress();
+    }
 }
 
-void RunLock::release() const {
-    for (const Fd* const fd : {&machine_, &file_}) {
-        if (*fd) {
-            flock(fd->get(), LOCK_UN);
+void RunLock::show_progress() {
+    constexpr std::chrono::milliseconds kOften(200);
+    const SteadyTime now = steady_now();
+    if (now - shown_ < kOften) {
+        return;
+    }
+    shown_ = now;
+    for (const Part* const part : {&file_, &machine_}) {
+        if (part->is_taken) {
+            futimens(part->fd.get(), nullptr);
+        }
+    }
+}
+
+void RunLock::release() {
+    for (Part* const part : {&machine_, &file_}) {
+        part->is_taken = false;
+        if (part->fd) {
+            flock(part->fd.get(), LOCK_UN);
         }
     }
 }

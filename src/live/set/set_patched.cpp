@@ -28,8 +28,7 @@ void restore(const Run& run, const OpenLease& lease) {
 // As on other kernels: setting a lease in place is refused for the same reasons as setting it after
 // it was taken away, and does no harm.
 bool may_be_set(const OpenLease& lease, const LeaseNow& now) {
-    const LeaseState& state = lease.wanted->state;
-    const LockType type = state.breaking ? state.previous_type : state.type;
+    const LockType type = lease.wanted->state.unbroken_type().value();
     const int error = now.held ? set_lease(lease.file.get(), lease.wanted->fd, type) : 0;
     if (error == EAGAIN) {
         decide_refused(lease, {}, error);
@@ -41,7 +40,7 @@ bool may_be_set(const OpenLease& lease, const LeaseNow& now) {
 // there go before the first one is set.
 void take_away(const Run& run, const Group& group) {
     for (const OpenLease& lease : group.leases) {
-        run.shared.touch(lease.place);
+        run.touch(lease.place);
         if (lease.slot->decided) {
             continue;
         }
@@ -79,7 +78,7 @@ void set_with_patch(const Run& run, const Preparation& preparation) {
     for (const Group& group : preparation.groups) {
         take_away(run, group);
         for (const OpenLease& lease : group.leases) {
-            run.shared.touch(lease.place);
+            run.touch(lease.place);
             if (!lease.slot->decided) {
                 restore(run, lease);
                 run.step(Step::decided);

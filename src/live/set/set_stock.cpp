@@ -7,9 +7,10 @@
 #include <thread>
 #include <vector>
 
-#include "ckpt-lease/live/breakers.hpp"
+#include "live/breakers.hpp"
 #include "live/set/plan.hpp"
 #include "live/set/run.hpp"
+#include "live/ticks.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -65,18 +66,12 @@ class FileSetter {
         for (const Work& work : work_) {
             take(*work.lease);
         }
-        forget_decided();
-        for (const Work& work : work_) {
-            if (work.plan.type != LockType::unlck) {
-                set(work);
-            }
-        }
-        forget_decided();
+        set_taken();
         start_break();
         forget_decided();
         const bool is_sound = are_all_held();
         for (const Work& work : work_) {
-            run_.shared.touch(work.lease->place);
+            run_.touch(work.lease->place);
             end_break(work);
             run_.step(Step::ended);
             finish(work, is_sound);
@@ -97,7 +92,7 @@ class FileSetter {
     void begin_one(Work& work) {
         const OpenLease& lease = *work.lease;
         Slot& slot = *lease.slot;
-        run_.shared.touch(lease.place);
+        run_.touch(lease.place);
         save(lease);
         run_.step(Step::saved);
         if (slot.decided) {
@@ -131,9 +126,11 @@ class FileSetter {
     }
 
     void take(const OpenLease& lease) {
-        run_.shared.touch(lease.place);
+        run_.touch(lease.place);
         lease.slot->taken = true;
-        const int error = remove_lease(lease.file.get());
+        bool was_there = true;
+        const int error = remove_lease(lease.file.get(), &was_there);
+        is_beside_others_ = is_beside_others_ || (lease.is_counted && !was_there);
         if (error != 0) {
             lease.slot->decide(AppliedLease::Outcome::skipped,
                                cannot("take the lease away to set it anew", error));
@@ -141,10 +138,20 @@ class FileSetter {
         run_.step(Step::taken);
     }
 
+    void set_taken() {
+        forget_decided();
+        for (const Work& work : work_) {
+            if (work.plan.type != LockType::unlck) {
+                set(work);
+            }
+        }
+        forget_decided();
+    }
+
     void set(const Work& work) {
         const OpenLease& lease = *work.lease;
         const int fd = lease.file.get();
-        run_.shared.touch(lease.place);
+        run_.touch(lease.place);
         // An owner that is there stays; without one, F_SETLEASE makes this process the owner.
         int error = work.plan.breaks && work.plan.silent ? 0 : run_.owners.put(fd, owner_of(lease));
         if (error == 0) {
@@ -200,7 +207,7 @@ class FileSetter {
         if (first == work_.end()) {
             return 0;
         }
-        run_.shared.touch(first->lease->place);
+        run_.touch(first->lease->place);
         return start_break_of(*first);
     }
 
@@ -215,18 +222,13 @@ class FileSetter {
             work.plan = plan_for(*work.lease, is_over_);
             take(*work.lease);
         }
-        forget_decided();
-        for (const Work& work : work_) {
-            if (work.plan.type != LockType::unlck) {
-                set(work);
-            }
-        }
-        forget_decided();
+        set_taken();
     }
 
     [[nodiscard]] int start_break_of(const Work& first) const {
-        // Somebody was faster: what has begun has the deadline of any break.
-        if (lease_now(first.lease->file.get()).breaking) {
+        // Somebody was faster: what has begun has the deadline of any break. Or another's lease
+        // would be broken with ours.
+        if (is_beside_others_ || lease_now(first.lease->file.get()).breaking) {
             return EBUSY;
         }
         const std::optional<int> value = value_for(first);
@@ -272,21 +274,18 @@ class FileSetter {
         const SteadyTime start = steady_now();
         while (look_at_deadline(lease.file.get()) && steady_now() - start < kLongest) {
             std::this_thread::sleep_for(kPoll);
-            run_.shared.touch(lease.place);
+            run_.touch(lease.place);
         }
     }
 
     // Many read leases on one file, of which each takes the kernel as long to tell about as there
     // are: a look at the number of all will do, mostly.
     [[nodiscard]] bool are_all_held() const {
-        constexpr std::size_t kMany = 8;
-        if (work_.size() < kMany || is_over_) {
+        if (work_.size() < kManyOnOneFile || is_over_) {
             return false;
         }
         const LeaseNow first = lease_now(work_.front().lease->file.get());
-        const SystemLeases all = read_locks();
-        const auto count = all.count.find(first.inode);
-        return first.held && count != all.count.end() && count->second == work_.size();
+        return first.held && read_locks().of(first.inode).count == work_.size();
     }
 
     // `is_sound`: the lease is known to be held.
@@ -317,6 +316,7 @@ class FileSetter {
     std::vector<Work> work_;
     std::optional<SteadyTime> deadline_;
     bool is_over_;
+    bool is_beside_others_ = false;  // somebody else's lease was counted as one of ours
 };
 
 bool needs_clock(const Group& group) {
@@ -358,7 +358,7 @@ void set_without_patch(const Run& run, const Preparation& preparation) {
     std::stable_sort(starts.begin(), starts.end(),
                      [](const Start& a, const Start& b) { return a.time < b.time; });
     for (const Start& start : starts) {
-        run.shared.rest();
+        run.rest();
         std::this_thread::sleep_until(start.time);
         FileSetter(run, *start.group, start.deadline, clock, break_time).run();
     }

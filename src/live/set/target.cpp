@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/live/target.hpp"
+#include "live/target.hpp"
 
 #include <fmt/format.h>
 
@@ -110,8 +110,9 @@ class Finder {
 
 std::vector<Process> read_holders(const linux_cr::Image& image) {
     std::set<pid_t> pids;
+    std::set<TableId> tables;  // many tasks may share one that has many leases
     image.locks.for_each([&](const Lock& lock) {
-        if (lock.kind == LockKind::lease) {
+        if (lock.kind == LockKind::lease && tables.insert(lock.table).second) {
             for (const Task& task : image.locks.tasks(lock)) {
                 pids.insert(task.pid);
             }
@@ -120,7 +121,7 @@ std::vector<Process> read_holders(const linux_cr::Image& image) {
     std::vector<Process> found;
     for (const pid_t pid : pids) {
         try {
-            Process process = read_process(pid).front();
+            Process process = read_process(pid, kProc, Reading::names).front();
             process.pids = {pid};  // whatever it is in a container
             found.push_back(std::move(process));
         } catch (const Error&) {

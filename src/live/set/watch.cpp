@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <numeric>
 
@@ -67,44 +68,50 @@ std::vector<std::vector<std::size_t>> Watch::portions() const {
 }
 
 void Watch::run_portion(std::span<const std::size_t> places) {
-    constexpr int kMostKilled = 2;
+    constexpr int kMostFailed = 2;
     constexpr int kMostHung = 8;
-    int killed = 0;
+    int failed = 0;
     int hung = 0;
     const auto is_left = [&](std::size_t place) { return !is_decided(shared_, place); };
     while (std::any_of(places.begin(), places.end(), is_left)) {
-        const End end = have_done(places, Duty::set);
+        const End end = have_done(places, Duty::set, {});
         put_back(shared_.break_time);
-        killed += end == End::killed ? 1 : 0;
+        if (end != End::done) {
+            order_.lock.release();  // until another worker needs it
+        }
+        failed += end == End::failed ? 1 : 0;
         hung += end == End::hung ? 1 : 0;
-        if (end == End::done || killed == kMostKilled || hung == kMostHung) {
+        if (end == End::done || failed == kMostFailed || hung == kMostHung) {
             break;
         }
     }
-    if (killed == kMostKilled) {
-        static_cast<void>(have_done(places, Duty::leave_killed));
+    const std::string why = hung == kMostHung ? std::string(kTooManySilent) : failure_;
+    if (failed == kMostFailed) {
+        static_cast<void>(have_done(places, Duty::leave, why));
     }
-    decide_rest(shared_, order_.wanted, places, hung == kMostHung ? kTooManySilent : kKilled);
+    decide_rest(shared_, order_.wanted, places, why);
     order_.lock.release();
 }
 
-Watch::End Watch::have_done(std::span<const std::size_t> places, Duty duty) {
+Watch::End Watch::have_done(std::span<const std::size_t> places, Duty duty, std::string_view why) {
     shared_.break_time.begun = kNever;
     shared_.leaving = false;
+    shared_.thrown[0] = '\0';
     shared_.rest();
-    const pid_t worker = fork();
+    const pid_t worker = order_.hooks.start_process();
     if (worker < 0) {
-        return End::killed;
+        failure_ = no_setter(errno);
+        return End::failed;
     }
     if (worker == 0) {
-        work(order_, places, duty);
+        work(order_, places, duty, why);
     }
     shared_.worker = worker;
     const End end = wait_for(worker);
     shared_.worker = 0;
     const std::size_t place = shared_.touched;
     if (end != End::hung || place == kNoSlot) {
-        return end == End::done ? End::done : End::killed;
+        return end == End::done ? End::done : End::failed;
     }
     if (duty == Duty::set) {
         note_silence(place);
@@ -132,10 +139,16 @@ Watch::End Watch::wait_for(int worker) {
         if (silence > (is_leaving ? kLongestLeaving : kLongestSilence)) {
             kill(worker, SIGKILL);
             static_cast<void>(has_ended(worker, kLookEvery, status));
+            failure_ = setter_that("did not go on, and was killed");
             return is_leaving ? End::done : End::hung;
         }
     }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? End::done : End::killed;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        return End::done;
+    }
+    const char* const thrown = shared_.thrown.data();
+    failure_ = *thrown == '\0' ? setter_that(describe_end(status)) : setter_that_threw(thrown);
+    return End::failed;
 }
 
 // The lease that the worker was at, and by its mount all that would hang as well.
@@ -148,7 +161,7 @@ void Watch::note_silence(std::size_t place) {
     }
     put_back(shared_.break_time);
     const std::vector<std::size_t> only{place};
-    static_cast<void>(have_done(only, Duty::leave_silent));
+    static_cast<void>(have_done(only, Duty::leave, kSilent));
     decide_rest(shared_, order_.wanted, only, kSilent);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,16 +24,18 @@ class Watch {
     void run();
 
  private:
-    enum class End : int { done, killed, hung };
+    enum class End : int { done, failed, hung };
 
     [[nodiscard]] std::vector<std::vector<std::size_t>> portions() const;
     void run_portion(std::span<const std::size_t> places);
-    [[nodiscard]] End have_done(std::span<const std::size_t> places, Duty duty);
+    [[nodiscard]] End have_done(std::span<const std::size_t> places, Duty duty,
+                                std::string_view why);
     [[nodiscard]] End wait_for(int worker);
     void note_silence(std::size_t place);
 
     const Order& order_;
     SharedRun& shared_;
+    std::string failure_ = setter_that("did not say what became of it");  // of the last worker
 };
 
 /// Decides about all leases at `places` that nothing is decided about, without touching them.

@@ -22,7 +22,7 @@ void decide_as_wished(const Run& run, std::span<const std::size_t> places) {
 void set_all(const Order& order, const Run& run, const Preparation& preparation) {
     const bool locks = needs_break_time(preparation);
     if (locks) {
-        order.lock.take(order.shared.holder, [&] { run.shared.rest(); });
+        order.lock.take(order.shared.lock_waits, [&] { run.shared.rest(); });
     }
     if (preparation.kernel_restores) {
         set_with_patch(run, preparation);
@@ -43,21 +43,23 @@ void make_way(const Order& order, Numbers& numbers) {
 }
 
 // Descriptors are closed by ending, which may hang: whoever waits knows by now all there is.
-[[noreturn]] void leave(const Order& order) {
+[[noreturn]] void leave(const Order& order, OwnerSetter& owners) {
+    owners.end();
     order.shared.rest();
     order.shared.leaving = true;
     _exit(0);
 }
 
-void do_duty(const Order& order, std::span<const std::size_t> places, Duty duty) {
+void do_duty(const Order& order, std::span<const std::size_t> places, Duty duty,
+             std::string_view why) {
     Numbers numbers(order.wanted, places);
     numbers.raise_limit();
     make_way(order, numbers);
     OwnerSetter owners([&](Fd fd) { return numbers.out_of_the_way(std::move(fd)); });
-    const Run run{order.wanted, order.shared, order.hooks, owners};
+    const Run run{order.wanted, order.shared, order.hooks, owners, order.lock};
     if (duty != Duty::set) {
-        mend(run, places, numbers, duty == Duty::leave_killed ? kKilled : kSilent);
-        leave(order);
+        mend(run, places, numbers, why);
+        leave(order, owners);
     }
     Preparation preparation = prepare(run, places, numbers);
     run.step(Step::prepared);
@@ -66,20 +68,24 @@ void do_duty(const Order& order, std::span<const std::size_t> places, Duty duty)
     } else {
         set_all(order, run, preparation);
     }
-    leave(order);
+    leave(order, owners);
 }
 
 }  // namespace
 
-void work(const Order& order, std::span<const std::size_t> places, Duty duty) {
+void work(const Order& order, std::span<const std::size_t> places, Duty duty,
+          std::string_view why) {
     try {
-        do_duty(order, places, duty);
+        do_duty(order, places, duty, why);
     } catch (const std::exception& error) {
         // Nothing may be thrown past a fork().
+        const std::string_view text = error.what();
+        auto& thrown = order.shared.thrown;
+        thrown[text.copy(thrown.data(), thrown.size() - 1)] = '\0';
         for (const std::size_t place : places) {
             Slot& slot = order.shared.slots[place];
             if (!slot.decided && slot.same_as == place && !slot.taken) {
-                slot.decide(AppliedLease::Outcome::skipped, error.what());
+                slot.decide(AppliedLease::Outcome::skipped, setter_that_threw(text));
             }
         }
     }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "live/set/run.hpp"
 #include "live/set/run_lock.hpp"
@@ -21,13 +22,13 @@ struct Order {
 };
 
 enum class Duty : std::uint8_t {
-    set,           ///< and before it, look; a dry run ends there
-    leave_killed,  ///< put owners and signals back, and say that workers were killed
-    leave_silent,  ///< the same, of what a worker was at when it hung
+    set,    ///< and before it, look; a dry run ends there
+    leave,  ///< put owners and signals back, and say why
 };
 
 /// Does its duty for the leases at `places`, in a process of its own, which ends with it. The only
-/// one that touches files: it may hang, and be given up.
-[[noreturn]] void work(const Order& order, std::span<const std::size_t> places, Duty duty);
+/// one that touches files: it may hang, and be given up. `why`: leases are left as they are.
+[[noreturn]] void work(const Order& order, std::span<const std::size_t> places, Duty duty,
+                       std::string_view why);
 
 }  // namespace ckpt_lease::live

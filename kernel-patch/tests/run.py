@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs lease-proof on kernels with and without the patches, in emulated machines, and shows what it found.
+
+Kernels, and for a look afterwards what the machines printed, are kept where build-kernel keeps them.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+import machine
+import report
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+# The one that Debian 12, and so its CRIU, comes with.
+CRIU_VERSION = "6.1"
+HOOK = "ckpt-lease-criu-hook"
+CACHE = os.environ.get("CKPT_LEASE_KERNELS") or os.path.join(ROOT, "build-kernels")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="append", help="of the kernel; can be repeated (default: 6.12 and 6.1)")
+    parser.add_argument("--stock", action="store_true",
+                        help="only the kernel without the patches (without this: of one version only)")
+    parser.add_argument("--debug", action="store_true",
+                        help="a kernel that checks itself; without --stock only the patched one")
+    parser.add_argument("--histories", type=int, default=200, metavar="N", help="random histories (default: 200)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the random histories (default: another each time)")
+    parser.add_argument("--program", default=os.path.join(ROOT, "build-test/kernel-patch/tests/lease-proof"),
+                        metavar="FILE", help="lease-proof (default: the one in build-test/)")
+    parser.add_argument("--ckpt-lease", default=os.path.join(ROOT, "build-test/src/ckpt-lease"),
+                        metavar="FILE", help="ckpt-lease (default: the one in build-test/)")
+    parser.add_argument("--no-criu", dest="criu", action="store_false",
+                        help=f"leave out what CRIU dumps and restores (on Linux {CRIU_VERSION}, not with --debug), "
+                        "and what it needs out of the kernels")
+    parser.add_argument("--here", action="store_true",
+                        help="what CRIU dumps and restores, on the running kernel, which has no patches, and not in an "
+                        "emulated machine: as root")
+    parser.add_argument("--criu-program", metavar="FILE", default=machine.CRIU,
+                        help=f"with --here: CRIU (default: {machine.CRIU})")
+    parser.add_argument("--images", metavar="FOLDER", help="write the images that the patched kernels made there")
+    parser.add_argument("--junit", metavar="FILE", help="write the results there, as JUnit XML")
+    parser.add_argument("--timeout", type=int, metavar="S", help="for one machine (default: 600; 1800 with --debug)")
+    options = parser.parse_args()
+    options.version = options.version or ["6.12", "6.1"]
+    options.timeout = options.timeout or (1800 if options.debug else 600)
+    if options.seed is None:
+        options.seed = random.randrange(1, 2**31)
+    for path in (options.program, options.ckpt_lease):
+        if not os.access(path, os.X_OK):
+            parser.error(f"{path} is not there (ninja -C build-test builds it)")
+    if options.debug:
+        options.criu = False
+    criu = options.criu_program if options.here else machine.CRIU
+    if options.criu and (options.here or CRIU_VERSION in options.version) and not os.access(criu, os.X_OK):
+        parser.error(f"{criu} is not there (scripts/install-packages --kernels installs {machine.CRIU})")
+    return options
+
+
+def is_baseline(version, options):
+    # What there is without the patches is measured once, where a kernel without them is needed anyhow: another one
+    # tells nothing new.
+    return options.stock or version == (CRIU_VERSION if CRIU_VERSION in options.version else options.version[0])
+
+
+def has_criu(version, options):
+    return options.criu and version == CRIU_VERSION
+
+
+def build(version, kind, options):
+    extra = (["--debug"] if options.debug else []) + (["--criu"] if has_criu(version, options) else [])
+    command = [os.path.join(HERE, "build-kernel"), *extra, version, kind]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def boot(version, kind, kernel, options):
+    name = f"{version}-{kind}{'-debug' if options.debug else ''}"
+    initramfs = os.path.join(CACHE, f"initramfs-{name}.cpio")
+    console = os.path.join(CACHE, f"console-{name}.log")
+    selftest = f"{kernel}.selftest" if kind == "patched" else None
+    criu = has_criu(version, options)
+    machine.make_initramfs(initramfs, options.program, options.ckpt_lease, selftest, criu)
+    words = ["baseline"] if is_baseline(version, options) else []
+    if kind == "patched":
+        words = ["cases", "selftest", f"histories={options.histories}", f"seed={options.seed}"]
+    if criu:
+        # Alone, CRIU has no use for the patches.
+        words += ["criu-hook"] + (["criu"] if kind == "stock" else [])
+    print(f"Linux {version} {kind}{', checking itself' if options.debug else ''}: {' '.join(words)}", flush=True)
+    command = machine.command(kernel, initramfs, words, 1536 if options.debug else 512)
+    begin = time.monotonic()
+    for last_try in (False, False, True):
+        result = report.Boot(version, kind, lambda text: print(text, flush=True))
+        why = ""
+        try:
+            for line in machine.lines(command, console, options.timeout):
+                if machine.has_no_timer(line) and not last_try:
+                    print("       the machine came up without its timer, once more", flush=True)
+                    break
+                result.take(line)
+            else:
+                break
+        except machine.Timeout as timeout:
+            why = str(timeout)
+            break
+    result.end(why)
+    print(f"       {time.monotonic() - begin:.0f} s; the console: {console}\n", flush=True)
+    return result
+
+
+def run_here(options):
+    version = ".".join(os.uname().release.split(".")[:2])
+    result = report.Boot(version, "stock", lambda text: print(text, flush=True))
+    with tempfile.TemporaryDirectory() as folder:
+        # By their names in PATH, as they are installed.
+        program = os.path.abspath(options.ckpt_lease)
+        os.symlink(program, os.path.join(folder, "ckpt-lease"))
+        os.symlink(os.path.join(os.path.dirname(program), HOOK), os.path.join(folder, HOOK))
+        command = ["env", f"PATH={folder}:{os.environ['PATH']}", f"CKPT_LEASE={folder}/ckpt-lease",
+                   f"CRIU={os.path.abspath(options.criu_program)}", os.path.abspath(options.program),
+                   "criu", "criu-hook"]
+        print(f"Linux {version}, running here: criu criu-hook", flush=True)
+        why = ""
+        try:
+            for line in machine.lines(command, os.path.join(folder, "console"), options.timeout):
+                result.take(line)
+        except machine.Timeout as timeout:
+            why = str(timeout)
+        result.end(why)
+    print(flush=True)
+    return result
+
+
+def show(title, times):
+    lines = report.table(times)
+    if lines:
+        print(title)
+        print("\n".join(lines) + "\n", flush=True)
+
+
+def criu_table(boots):
+    title = f"Linux {boots[0].version}: the same after CRIU's restore, and signals before and after"
+    return title, (row for result in boots for row in result.criu_times)
+
+
+def main():
+    options = arguments()
+    boots = []
+    if options.here:
+        boots.append(run_here(options))
+        options.version = []
+        show(*criu_table(boots))
+    for version in options.version:
+        kinds = [] if options.stock else ["patched"]
+        if options.stock or not options.debug and is_baseline(version, options):
+            kinds.append("stock")
+        done = []
+        for kind in kinds:
+            try:
+                done.append(boot(version, kind, build(version, kind, options), options))
+            except subprocess.CalledProcessError:
+                print(f"Linux {version} {kind}", flush=True)
+                done.append(report.not_built(version, kind))
+                print(flush=True)
+        show(f"Linux {version}: seconds until the breaker's open() returned, and signals to the holder",
+             (row for result in done for row in result.times))
+        show(*criu_table(done))
+        if options.images:
+            for result in done:
+                result.write_images(options.images)
+        boots += done
+    if options.junit:
+        report.write_junit(options.junit, boots)
+    failed = sum(result.failed for result in boots)
+    print(f"{sum(result.passed for result in boots)} passed, {failed} failed")
+    return 1 if failed or not boots else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

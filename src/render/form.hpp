@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+
+namespace ckpt_lease::render {
+
+/// What a table may use of the place it is printed on.
+struct Page {
+    std::size_t width = 80;  ///< columns
+    bool colour = false;
+};
+
+/// How a command prints: as JSON, which the schema of its name in schemas/ describes, or as text
+/// for people.
+struct Form {
+    bool json = false;
+    Page page = {};  ///< of text
+};
+
+}  // namespace ckpt_lease::render

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "render/recover.hpp"
+
+#include "ckpt-lease/base/text.hpp"
+
+namespace ckpt_lease::render {
+namespace {
+
+JsonWriter& write_recovery(JsonWriter& json, const Recovery& recovery) {
+    return json.bytes_member("path", recovery.image)
+        .member("put_back", recovery.put_back)
+        .member("edits", recovery.edits)
+        .end_object();
+}
+
+}  // namespace
+
+RecoverReport::RecoverReport(Out& out, const Form& form) : Report(out, form, "recover") {
+    begin_list("images");
+}
+
+void RecoverReport::image(const Recovery& recovery) {
+    if (form_.json) {
+        write_recovery(json_.begin_object(), recovery);
+    } else if (recovery.put_back) {
+        out_.print("{}: an interrupted change was taken back ({} edits)\n", escape(recovery.image),
+                   recovery.edits);
+    } else {
+        out_.print("{}: nothing to recover\n", escape(recovery.image));
+    }
+}
+
+void RecoverReport::fail_image(const std::string& image, const std::string& error) {
+    if (form_.json) {
+        json_.begin_object().bytes_member("path", image).member("error", to_utf8(error));
+        json_.end_object();
+    }
+}
+
+void print_undo(Out& out, const Form& form, const std::string& undo_file,
+                const Recovery& recovery) {
+    if (form.json) {
+        JsonWriter json(out);
+        write_recovery(json.begin_document("undo").bytes_member("undo_file", undo_file), recovery)
+            .finish();
+    } else if (recovery.put_back) {
+        out.print("{}: is as it was before the change ({} edits taken back)\n",
+                  escape(recovery.image), recovery.edits);
+    } else {
+        out.print("{}: nothing to undo, it is as it was before the change\n",
+                  escape(recovery.image));
+    }
+}
+
+}  // namespace ckpt_lease::render

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "render/show.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "ckpt-lease/base/text.hpp"
+#include "render/parts.hpp"
+#include "render/shown_locks.hpp"
+#include "render/table.hpp"
+
+namespace ckpt_lease::render {
+namespace {
+
+// There is no checkpoint without tasks.
+std::string describe(const CriuTasks& tasks) {
+    return tasks.count == 0 ? "tasks that cannot be read"
+                            : fmt::format("{} tasks, root {}", tasks.count, tasks.root_pid);
+}
+
+std::string describe(const Origin& origin) {
+    if (origin.criu) {
+        return fmt::format(
+            "CRIU checkpoint of {}, {}{}", describe(*origin.criu),
+            origin.criu->has_captured ? "with captured leases" : "without captured leases",
+            origin.criu->has_file_locks
+                ? ""
+                : ", without filelocks.img (CRIU writes none where it finds no lock)");
+    }
+    const Kernel kernel = origin.kernel.value_or(Kernel());
+    const std::string release = kernel.release.empty() ? kernel.version : escape(kernel.release);
+    const std::string time = format_moment(origin.taken.value_or(0));
+    if (origin.format == Format::live) {
+        return fmt::format("live, {}, Linux {}, at {}", escape(kernel.machine), release, time);
+    }
+    const Encoding encoding = origin.encoding.value_or(Encoding());
+    return fmt::format("linux-cr revision {}, {}, {} endian, Linux {}, taken {}, {}",
+                       encoding.revision, encoding.arch, to_string(encoding.order), release,
+                       origin.taken ? time : "at an unknown time",
+                       origin.complete.value_or(false) ? "complete" : "not complete");
+}
+
+std::string_view name_of(Format format) {
+    switch (format) {
+        case Format::live:
+            return "live";
+        case Format::criu:
+            return "criu";
+        case Format::linux_cr:
+            break;
+    }
+    return "linux-cr";
+}
+
+void write_origin(JsonWriter& json, const Origin& origin) {
+    const std::optional<Encoding>& encoding = origin.encoding;
+    json.bytes_member("path", origin.name)
+        .optional_member("format",
+                         origin.format ? std::optional(name_of(*origin.format)) : std::nullopt);
+    json.optional_member("byte_order",
+                         encoding ? std::optional(to_string(encoding->order)) : std::nullopt)
+        .optional_member("arch", encoding ? std::optional(encoding->arch) : std::nullopt)
+        .optional_member("revision", encoding ? std::optional(encoding->revision) : std::nullopt)
+        .key("kernel");
+    if (origin.kernel) {
+        json.begin_object().member("version", origin.kernel->version);
+        json.bytes_member("release", origin.kernel->release)
+            .bytes_member("build", origin.kernel->build)
+            .bytes_member("machine", origin.kernel->machine)
+            .end_object();
+    } else {
+        json.null();
+    }
+    json.optional_member("checkpoint_time", origin.taken)
+        .optional_member("complete", origin.complete)
+        .optional_member("layout", origin.layout);
+}
+
+// Hands the records of each row to `visit`, in the order of the input.
+template <typename Visit>
+void for_each_row(const ShownLocks& shown, Visit visit) {
+    std::vector<Lock> records;
+    shown.for_each([&](const Lock& lock) {
+        if (!records.empty() && !is_same_lease(records.front(), lock)) {
+            visit(records);
+            records.clear();
+        }
+        records.push_back(lock);
+    });
+    if (!records.empty()) {
+        visit(records);
+    }
+}
+
+// The same in the order of a column. What is kept of a row is what it is sorted by, and the indexes
+// of its records.
+template <typename Visit>
+void for_each_sorted_row(const Snapshot& snapshot, const ShownLocks& shown, const Column& column,
+                         Visit visit) {
+    struct Key {
+        std::int64_t number = 0;
+        std::string text;
+        std::size_t first = 0;  // in `indexes`
+        std::size_t count = 0;
+    };
+    std::vector<Key> keys;
+    std::vector<std::uint64_t> indexes;
+    for_each_row(shown, [&](std::span<const Lock> records) {
+        const Row row{snapshot, records};
+        const bool by_number = column.number != nullptr;
+        keys.push_back({by_number ? column.number(row) : 0, by_number ? "" : column.cell(row),
+                        indexes.size(), records.size()});
+        for (const Lock& lock : records) {
+            indexes.push_back(lock.index);
+        }
+    });
+    std::stable_sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
+        return std::tie(a.number, a.text) < std::tie(b.number, b.text);
+    });
+    std::vector<Lock> records;
+    for (const Key& key : keys) {
+        records.clear();
+        for (std::size_t i = 0; i < key.count; ++i) {
+            records.push_back(snapshot.locks.at(indexes[key.first + i]));
+        }
+        visit(records);
+    }
+}
+
+}  // namespace
+
+ColumnChoice parse_columns(std::string_view list) {
+    ColumnChoice choice;
+    if (list.starts_with('+')) {
+        choice.more = true;
+        list.remove_prefix(1);
+    }
+    for (bool is_last = false; !is_last;) {
+        const std::size_t comma = list.find(',');
+        is_last = comma == std::string_view::npos;
+        choice.columns.push_back(&find_column(list.substr(0, comma)));
+        list.remove_prefix(is_last ? list.size() : comma + 1);
+    }
+    return choice;
+}
+
+ShowReport::ShowReport(Out& out, const Form& form, ShowTable table)
+    : Report(out, form, "show"), table_(std::move(table)) {
+    begin_list("images");
+}
+
+bool ShowReport::snapshot(const Snapshot& snapshot, const Filter& filter) {
+    return form_.json ? write_object(snapshot, filter) : print_table(snapshot, filter);
+}
+
+std::vector<const Column*> ShowReport::columns_of(const Snapshot& snapshot) const {
+    if (table_.columns && !table_.columns->more) {
+        return table_.columns->columns;
+    }
+    std::vector<const Column*> columns;
+    for (const Column* const column : text_columns()) {
+        const Shown shown = column->shown;
+        if (shown == Shown::always || (shown == Shown::with_all && table_.all) ||
+            (shown == Shown::live && snapshot.origin.format == Format::live)) {
+            columns.push_back(column);
+        }
+    }
+    if (table_.columns) {
+        const auto& more = table_.columns->columns;
+        columns.insert(columns.end(), more.begin(), more.end());
+    }
+    return columns;
+}
+
+bool ShowReport::print_table(const Snapshot& snapshot, const Filter& filter) {
+    if (!snapshot.origin.kernel && !snapshot.origin.criu) {
+        return false;  // the error says it all
+    }
+    const bool is_for_people = table_.headings && table_.lines == Table::Lines::aligned;
+    if (is_for_people) {
+        out_.write(first_ ? "" : "\n");
+        print_headline(out_, form_.page, snapshot.origin.name, describe(snapshot.origin));
+    }
+    const std::vector<const Column*> columns = columns_of(snapshot);
+    std::vector<Table::Column> headings;
+    headings.reserve(columns.size());
+    for (const Column* const column : columns) {
+        headings.push_back({column->heading, column->kind});
+    }
+    Table table(out_, form_.page, std::move(headings),
+                {.lines = table_.lines, .headings = table_.headings && (is_for_people || first_)});
+    first_ = false;
+    const ShownLocks shown(snapshot.locks, filter, table_.all);
+    const auto add_row = [&](std::span<const Lock> records) {
+        std::vector<std::string> cells;
+        cells.reserve(columns.size());
+        for (const Column* const column : columns) {
+            cells.push_back(column->cell({snapshot, records}));
+        }
+        table.add(std::move(cells),
+                  is_breaking(records.front()) ? Table::Style::important : Table::Style::plain);
+    };
+    if (table_.sorted_by == nullptr) {
+        for_each_row(shown, add_row);
+    } else {
+        for_each_sorted_row(snapshot, shown, *table_.sorted_by, add_row);
+    }
+    table.finish();
+    if (is_for_people && !shown.any() && !snapshot.damage) {
+        out_.print("no {}{}\n", table_.all ? "locks" : "leases",
+                   snapshot.locks.size() > 0 ? " that match" : "");
+    }
+    return shown.any();
+}
+
+bool ShowReport::write_object(const Snapshot& snapshot, const Filter& filter) {
+    json_.begin_object();
+    write_origin(json_, snapshot.origin);
+    bool matched = write_locks(snapshot, filter, true);
+    if (table_.all) {
+        matched |= write_locks(snapshot, filter, false);
+    }
+    if (snapshot.damage) {
+        json_.member("error", to_utf8(snapshot.damage->message));
+    }
+    json_.end_object();
+    return matched;
+}
+
+bool ShowReport::write_locks(const Snapshot& snapshot, const Filter& filter, bool leases) {
+    const Members wanted = leases ? Members::of_leases : Members::of_others;
+    bool any = false;
+    json_.key(leases ? "leases" : "locks").begin_array();
+    snapshot.locks.for_each([&](const Lock& lock) {
+        if ((lock.kind == LockKind::lease) != leases ||
+            !filter.matches(lock, snapshot.locks.ownership())) {
+            return;
+        }
+        any = true;
+        json_.begin_object();
+        for (const Column& column : show_columns()) {
+            if (column.members == Members::of_all || column.members == wanted) {
+                column.write(json_, {snapshot, {&lock, 1}});
+            }
+        }
+        json_.end_object();
+    });
+    json_.end_array();
+    return any;
+}
+
+}  // namespace ckpt_lease::render

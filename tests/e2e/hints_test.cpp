@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Hints can be followed: with the command that gives them, of the subject that it is about.
+#include <sys/stat.h>
+
+#include <cstdlib>
+
+#include "support.hpp"
+
+namespace e2e {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Hints : public Test {
+ protected:
+    Hints() { copy("holder_breaker"); }
+
+    static void feed_pipe() {
+        fs::remove("pipe");
+        ASSERT_EQ(mkfifo("pipe", 0600), 0);
+        ASSERT_EQ(std::system("(cat holder_breaker.img >pipe) &"), 0);
+    }
+};
+
+TEST_F(Hints, OfAPipeThatHasAName) {
+    feed_pipe();
+    const Result edit = run({"edit", "pipe", "--index", "0", "--remaining", "30"});
+    EXPECT_EQ(edit.status, 3);
+    EXPECT_EQ(edit.err,
+              "ckpt-lease: pipe: only regular files and block devices can be rewritten by name "
+              "(save the image and give its name)\n");
+    feed_pipe();
+    const Result elsewhere =
+        run({"edit", "pipe", "--index", "0", "--remaining", "30", "-o", "out.img"});
+    EXPECT_EQ(elsewhere.status, 2);
+    EXPECT_EQ(elsewhere.err,
+              "ckpt-lease: pipe: what comes through a pipe is read only once, and this needs to be "
+              "read again (save the image and give its name)\n");
+}
+
+TEST_F(Hints, APipeThatHasANameIsNoTroubleIfItIsNotRewritten) {
+    feed_pipe();
+    const Result dry = run({"policy", "--set", "7", "-n", "--json", "pipe"});
+    EXPECT_EQ(dry.status, 0) << dry.err;
+    const Json image = parse_valid("policy", dry.out)["images"][0];
+    EXPECT_EQ(image["path"], "pipe");
+    EXPECT_EQ(image["changed"], 1);
+    feed_pipe();
+    EXPECT_EQ(run({"policy", "--set", "7", "-o", "out.img", "pipe"}).status, 0);
+    EXPECT_EQ(run({"policy", "--set", "7", "holder_breaker.img"}).status, 0);
+    EXPECT_EQ(read_file("out.img"), read_file("holder_breaker.img"));
+}
+
+TEST_F(Hints, OfAFolderThatKeepsNoFilesWithoutNames) {
+    ASSERT_EQ(std::system("tar -czf job.tar.gz -C " SOURCE_ROOT "/tests/images criu-4.2"), 0);
+    ASSERT_EQ(setenv("TMPDIR", "/proc", 1), 0);
+    const Result result = run({"policy", "--favor-breaker", "-"}, read_file("job.tar.gz"));
+    ASSERT_EQ(unsetenv("TMPDIR"), 0);
+    EXPECT_EQ(result.status, 3);
+    EXPECT_EQ(
+        result.err,
+        "ckpt-lease: /proc: cannot open: Operation not supported (an archive from a pipe is "
+        "kept in $TMPDIR, or /var/tmp, while it is rewritten: name another folder there, with "
+        "room for it)\n");
+}
+
+TEST_F(Hints, OfAnUndoFileThatCannotBeMade) {
+    const std::string before = read_file("holder_breaker.img");
+    const Result result =
+        run({"policy", "--set", "2", "--undo-file", "/sys/u", "holder_breaker.img"});
+    EXPECT_EQ(result.status, 3);
+    EXPECT_EQ(
+        result.err,
+        "ckpt-lease: /sys/u: cannot create a file beside it: Permission denied (run as a user "
+        "who may, or keep the undo file in another folder)\n");
+    EXPECT_EQ(read_file("holder_breaker.img"), before);
+}
+
+// Once that was said to be a folder without a checkpoint.
+TEST_F(Hints, OfAFolderThatCannotBeLookedInto) {
+    fs::copy(fs::path(SOURCE_ROOT) / "tests/images/criu-4.2", "img");
+    const int status =
+        std::system("(ulimit -n 6; exec " CKPT_LEASE_PROGRAM " show img) >out 2>err");
+    EXPECT_EQ(WEXITSTATUS(status), 3);
+    EXPECT_EQ(read_file("out"), "");
+    EXPECT_NE(read_file("err").find("Too many open files"), std::string::npos) << read_file("err");
+}
+
+TEST_F(Hints, UndoAndRecoverHaveNoOtherOutput) {
+    EXPECT_EQ(run({"policy", "--set", "7", "--undo-file", "u", "holder_breaker.img"}).status, 0);
+    fs::create_hard_link("holder_breaker.img", "other");
+    const Result result = run({"undo", "u"});
+    EXPECT_EQ(result.status, 3);
+    EXPECT_EQ(result.err.find("-o"), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find("has several names (hard links)"), std::string::npos) << result.err;
+}
+
+TEST_F(Hints, OfAReportThatCannotBeWritten) {
+    const std::string full =
+        "ckpt-lease: standard output: cannot write: No space left on device (free some space";
+    for (const char* const command : {"show", "verify", "records"}) {
+        const Result result = run_to("/dev/full", {command, "holder_breaker.img"});
+        EXPECT_EQ(result.status, 3);
+        EXPECT_EQ(result.err, full + ")\n");
+    }
+    const Result dry =
+        run_to("/dev/full", {"policy", "--set", "7", "-n", "--json", "holder_breaker.img"});
+    EXPECT_EQ(dry.err, full + ")\n");
+    const Result result =
+        run_to("/dev/full", {"policy", "--set", "7", "--json", "holder_breaker.img"});
+    EXPECT_EQ(result.status, 3);
+    EXPECT_EQ(result.err, full + "; only the report is lost: the images were rewritten)\n");
+    EXPECT_NE(read_file("holder_breaker.img"), image_bytes("holder_breaker"));
+}
+
+TEST_F(Hints, WithoutCapturedLeasesThereAreNoRecords) {
+    fs::copy(fs::path(SOURCE_ROOT) / "tests/images/criu-4.2", "bare");
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"records", "bare"},
+          {"edit", "bare", "--index", "0", "--notified", "no"}}) {
+        const Result result = run(words);
+        EXPECT_EQ(result.status, 2);
+        EXPECT_EQ(result.err,
+                  "ckpt-lease: bare: no leases were captured with this checkpoint: there is no "
+                  "ckpt-lease.img\n");
+    }
+}
+
+TEST_F(Hints, OfWhatCannotBeOpenedNoFormatIsKnown) {
+    const Result result = run({"show", "--json", "nothing.img"});
+    EXPECT_EQ(result.status, 3);
+    const Json image = parse_valid("show", result.out)["images"][0];
+    EXPECT_TRUE(image["format"].is_null());
+    EXPECT_TRUE(image["layout"].is_null());
+    EXPECT_TRUE(image["complete"].is_null());
+    EXPECT_EQ(image["error"], "cannot open: No such file or directory");
+}
+
+}  // namespace
+}  // namespace e2e
