@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kRounds = 300;
+constexpr int kToggles = 300;
 
 class Toggled : public Attack {
  protected:
@@ -23,7 +23,7 @@ class Toggled : public Attack {
 
     static void again(const std::function<void()>& work) {
         const Snapshot root = snapshot("root");
-        for (int i = 0; i < kRounds; ++i) {
+        for (int i = 0; i < kToggles; ++i) {
             work();
             if (i % 10 == 0) {
                 ASSERT_EQ(snapshot("root"), root) << "lost in round " << i;
@@ -95,7 +95,7 @@ TEST_F(Toggled, ACapturedImageThatIsAPipeWhenItIsOpened) {
     shell("cp root/*.img alice/criu && cp alice/job.img alice/criu/ckpt-lease.img");
     alice::makes_fifo("alice/criu/pipe");
     const alice::Exchange exchange("alice/criu/ckpt-lease.img", "alice/criu/pipe");
-    for (int i = 0; i < kRounds && !HasFailure(); ++i) {
+    for (int i = 0; i < kToggles && !HasFailure(); ++i) {
         const Outcome outcome = run({"show", "alice/criu"});
         EXPECT_EQ(outcome.err.find("it hung"), std::string::npos) << "round " << i;
     }

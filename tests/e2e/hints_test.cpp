@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Hints can be followed: with the command that gives them, of the subject that it is about.
-#include <sys/stat.h>
-
 #include <cstdlib>
 
 #include "support.hpp"
+#include "support/fed_pipe.hpp"
 
 namespace e2e {
 namespace {
@@ -15,21 +14,16 @@ class Hints : public Test {
  protected:
     Hints() { copy("holder_breaker"); }
 
-    static void feed_pipe() {
-        fs::remove("pipe");
-        ASSERT_EQ(mkfifo("pipe", 0600), 0);
-        ASSERT_EQ(std::system("(cat holder_breaker.img >pipe) &"), 0);
-    }
+    static test_support::FedPipe fed_pipe() { return {"pipe", read_file("holder_breaker.img")}; }
 };
 
 TEST_F(Hints, OfAPipeThatHasAName) {
-    feed_pipe();
+    const test_support::FedPipe pipe = fed_pipe();
     const Result edit = run({"edit", "pipe", "--index", "0", "--remaining", "30"});
     EXPECT_EQ(edit.status, 3);
     EXPECT_EQ(edit.err,
               "ckpt-lease: pipe: only regular files and block devices can be rewritten by name "
               "(save the image and give its name)\n");
-    feed_pipe();
     const Result elsewhere =
         run({"edit", "pipe", "--index", "0", "--remaining", "30", "-o", "out.img"});
     EXPECT_EQ(elsewhere.status, 2);
@@ -39,13 +33,15 @@ TEST_F(Hints, OfAPipeThatHasAName) {
 }
 
 TEST_F(Hints, APipeThatHasANameIsNoTroubleIfItIsNotRewritten) {
-    feed_pipe();
-    const Result dry = run({"policy", "--set", "7", "-n", "--json", "pipe"});
-    EXPECT_EQ(dry.status, 0) << dry.err;
-    const Json image = parse_valid("policy", dry.out)["images"][0];
-    EXPECT_EQ(image["path"], "pipe");
-    EXPECT_EQ(image["changed"], 1);
-    feed_pipe();
+    {
+        const test_support::FedPipe pipe = fed_pipe();
+        const Result dry = run({"policy", "--set", "7", "-n", "--json", "pipe"});
+        EXPECT_EQ(dry.status, 0) << dry.err;
+        const Json image = parse_valid("policy", dry.out)["images"][0];
+        EXPECT_EQ(image["path"], "pipe");
+        EXPECT_EQ(image["changed"], 1);
+    }
+    const test_support::FedPipe pipe = fed_pipe();
     EXPECT_EQ(run({"policy", "--set", "7", "-o", "out.img", "pipe"}).status, 0);
     EXPECT_EQ(run({"policy", "--set", "7", "holder_breaker.img"}).status, 0);
     EXPECT_EQ(read_file("out.img"), read_file("holder_breaker.img"));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What programs of others may ask of a subject, and the command line does not.
-#include <sys/stat.h>
 
 #include <cstdlib>
 
 #include "ckpt-lease/ckpt-lease.hpp"
 #include "support.hpp"
+#include "support/fed_pipe.hpp"
 
 namespace e2e {
 namespace {
@@ -69,8 +69,7 @@ TEST_F(Library, OnlyStreamsAreRewrittenAsStreams) {
 }
 
 TEST_F(Library, StreamsAreNotReadForAPlan) {
-    ASSERT_EQ(mkfifo("pipe", 0600), 0);
-    ASSERT_EQ(std::system("(cat holder_breaker.img >pipe) &"), 0);
+    const test_support::FedPipe pipe("pipe", image_bytes("holder_breaker"));
     Subject subject("pipe");
     const std::string message =
         "pipe: what comes through a pipe is read only once, and this needs to be read again (save "

@@ -8,6 +8,7 @@
 #include "io/file.hpp"
 #include "rewrite/undo.hpp"
 #include "support.hpp"
+#include "support/fed_pipe.hpp"
 
 namespace e2e {
 namespace {
@@ -160,9 +161,8 @@ TEST_F(Subjects, AnArchiveThroughAPipeIsAnArchiveAgain) {
 
 TEST_F(Subjects, APipeHasOtherNamesThanOne) {
     for (const std::string& name : archives()) {
-        shell("mkfifo pipe && (cat " + name + " >pipe &)");
+        const test_support::FedPipe pipe("pipe", read_file(name));
         EXPECT_EQ(leases_of("pipe"), leases_of(kImage)) << name;
-        fs::remove("pipe");
     }
 }
 
