@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ckpt-lease/base/problem.hpp"
+
 namespace ckpt_lease {
 
 /// The text of a file of schemas/, such as "rules.json" or "layouts/lease-1.json". It is part of
@@ -18,14 +20,24 @@ namespace ckpt_lease {
 /// The most bytes that a file of rules or of a layout may have.
 inline constexpr std::size_t kMostJson = std::size_t{1024} * 1024;
 
-/// Parses `text` and checks it against a JSON Schema of schemas/. Throws Error(refused) that names
-/// the file and the place in it: a line for what is no JSON, a JSON pointer for what the schema
-/// refuses. Texts, levels and values are limited, so that memory and time are.
-[[nodiscard]] nlohmann::json parse_json(const std::string& name, std::string_view text,
-                                        std::string_view schema);
+/// A file that is as its schema wants it, for those who check what no schema can say.
+struct JsonFile {
+    std::string name;
+    std::string_view text;  ///< the caller's
+    nlohmann::json document;
 
-/// Throws Error(refused) about the value that `pointer` leads to.
-[[noreturn]] void fail_json(const std::string& name, const std::string& pointer,
-                            std::string message, std::string hint = {});
+    /// Of the value that `pointer` leads to, with its line and column.
+    [[nodiscard]] Problem problem(const std::string& pointer, std::string message,
+                                  std::string hint = {}) const;
+    /// Throws it as Error(refused).
+    [[noreturn]] void fail(const std::string& pointer, std::string message,
+                           std::string hint = {}) const;
+};
+
+/// Parses `text` and checks it against a JSON Schema of schemas/. Throws Error(refused) that names
+/// the file and the place in it: line and column, and a JSON pointer where it is JSON. Texts,
+/// levels and values are limited, so that memory and time are.
+[[nodiscard]] JsonFile parse_json(const std::string& name, std::string_view text,
+                                  std::string_view schema);
 
 }  // namespace ckpt_lease

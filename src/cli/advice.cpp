@@ -68,6 +68,8 @@ std::string words(Advice advice, const std::string& detail) {
             return "--remaining none is for no deadline";
         case Advice::recover_or_name:
             return "run 'ckpt-lease recover' on it first, or give its name";
+        case Advice::see_schema:
+            return fmt::format("'ckpt-lease schema {}' prints what is allowed", detail);
         case Advice::say_time:
             return "--now says what time it is";
         case Advice::no_undo_file:

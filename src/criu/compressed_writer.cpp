@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -15,6 +16,7 @@ namespace ckpt_lease::criu {
 namespace {
 
 constexpr std::size_t kWriteAtOnce = std::size_t{256} * 1024;
+constexpr unsigned kMostThreads = 4;      // each takes some 20 MB
 constexpr std::size_t kMostWaiting = 16;  // pieces, as large as those that are read: 128 KiB
 
 const ArchiveLibrary& loaded() {
@@ -31,6 +33,13 @@ CompressedWriter::CompressedWriter(io::File& file, int compression)
     if (compression == ARCHIVE_FILTER_GZIP) {
         check(
             loaded().archive_write_set_filter_option(handle_.get(), "gzip", "timestamp", nullptr));
+    }
+    if (compression == ARCHIVE_FILTER_ZSTD) {
+        // How many there are makes no difference to the bytes. A libarchive that cannot goes on
+        // with one.
+        const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
+        static_cast<void>(loaded().archive_write_set_filter_option(
+            handle_.get(), "zstd", "threads", fmt::format("{}", threads).c_str()));
     }
     loaded().archive_write_set_bytes_per_block(handle_.get(), static_cast<int>(kWriteAtOnce));
     loaded().archive_write_set_bytes_in_last_block(handle_.get(), 1);

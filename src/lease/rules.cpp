@@ -35,9 +35,10 @@ std::string to_argument(const Json& value) {
 
 class RulesReader {
  public:
-    explicit RulesReader(const std::string& name) : name_(name) {}
+    explicit RulesReader(const JsonFile& file) : file_(file) {}
 
-    RuleSet read(const Json& document) {
+    RuleSet read() {
+        const Json& document = file_.document;
         RuleSet set;
         std::size_t number = 0;
         for (const Json& rule : document.at("rules")) {
@@ -89,25 +90,25 @@ class RulesReader {
                     treatment = std::move(made);
                 }
             } catch (const Error& error) {
-                fail_json(name_, fmt::format("{}/{}", place, key), error.problem().message,
-                          error.problem().hint);
+                file_.fail(fmt::format("{}/{}", place, key), error.problem().message,
+                           error.problem().hint);
             }
         }
         try {
             treatment.check();
         } catch (const Error& error) {
-            fail_json(name_, place, error.problem().message, error.problem().hint);
+            file_.fail(place, error.problem().message, error.problem().hint);
         }
         return treatment;
     }
 
-    const std::string& name_;
+    const JsonFile& file_;
 };
 
 }  // namespace
 
 RuleSet parse_rules(const std::string& name, std::string_view json) {
-    return RulesReader(name).read(parse_json(name, json, "rules.json"));
+    return RulesReader(parse_json(name, json, "rules.json")).read();
 }
 
 }  // namespace ckpt_lease

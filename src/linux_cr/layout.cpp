@@ -47,9 +47,10 @@ Field read_field(std::string_view name, const Json& json) {
 
 class LayoutReader {
  public:
-    explicit LayoutReader(std::string file) : file_(std::move(file)) {}
+    explicit LayoutReader(const JsonFile& file) : file_(file) {}
 
-    Layout read(const Json& json) {
+    Layout read() {
+        const Json& json = file_.document;
         Layout layout;
         layout.name = json.at("name").get<std::string>();
         layout.description = json.value("description", "");
@@ -78,9 +79,9 @@ class LayoutReader {
         if (fields.contains(kNanoseconds)) {
             layout.fl_rem_lease_nsec = read(kNanoseconds);
             if (max_value(*layout.fl_rem_lease_nsec) < kMostNanoseconds) {
-                fail_json(file_, "/file_lock/fields/fl_rem_lease_nsec",
-                          fmt::format("the field holds at most {}, and has to hold {}",
-                                      max_value(*layout.fl_rem_lease_nsec), kMostNanoseconds));
+                file_.fail("/file_lock/fields/fl_rem_lease_nsec",
+                           fmt::format("the field holds at most {}, and has to hold {}",
+                                       max_value(*layout.fl_rem_lease_nsec), kMostNanoseconds));
             }
         }
         for (const Json& padding : lock.value("padding", Json::array())) {
@@ -101,20 +102,20 @@ class LayoutReader {
         const std::string place = "/file_lock/" + name;
         // 0 seconds are a time, and so are those that a restart takes.
         if (!value.is_number_unsigned() || value == 0) {
-            fail_json(file_, place,
-                      "give a whole number above 0, of seconds that no lease ever has left");
+            file_.fail(place,
+                       "give a whole number above 0, of seconds that no lease ever has left");
         }
         const auto seconds = value.get<std::uint64_t>();
         if (seconds < max_value(layout.fl_rem_lease) && seconds <= kMostSeconds) {
-            fail_json(file_, place,
-                      fmt::format("{} s are a time that a lease can have left; give the largest "
-                                  "number that the field holds, or one above {}",
-                                  seconds, kMostSeconds));
+            file_.fail(place,
+                       fmt::format("{} s are a time that a lease can have left; give the largest "
+                                   "number that the field holds, or one above {}",
+                                   seconds, kMostSeconds));
         }
         if (seconds > max_value(layout.fl_rem_lease)) {
-            fail_json(file_, place,
-                      fmt::format("{} does not fit into fl_rem_lease, which holds at most {}",
-                                  seconds, max_value(layout.fl_rem_lease)));
+            file_.fail(place,
+                       fmt::format("{} does not fit into fl_rem_lease, which holds at most {}",
+                                   seconds, max_value(layout.fl_rem_lease)));
         }
         return seconds;
     }
@@ -123,7 +124,7 @@ class LayoutReader {
         layout.no_deadline = read_no_time(layout, lock, "no_deadline");
         layout.not_known = read_no_time(layout, lock, "not_known");
         if (layout.not_known && layout.not_known == layout.no_deadline) {
-            fail_json(file_, "/file_lock/not_known", "no_deadline has this value already");
+            file_.fail("/file_lock/not_known", "no_deadline has this value already");
         }
     }
 
@@ -138,8 +139,8 @@ class LayoutReader {
                 const auto bytes =
                     encode(static_cast<std::uint64_t>(wanted), field.width, ByteOrder::little);
                 if (load_signed(bytes, at_start, ByteOrder::little) != wanted) {
-                    fail_json(file_, "/list_end/marker/" + name,
-                              fmt::format("{} does not fit into the field", wanted));
+                    file_.fail("/list_end/marker/" + name,
+                               fmt::format("{} does not fit into the field", wanted));
                 }
                 marked.values.emplace_back(field, wanted);
             }
@@ -153,8 +154,8 @@ class LayoutReader {
         counted.nr_locks = read_field("nr_locks", record.at("nr_locks"));
         check_type("/list_end/file_locks/type", counted.type);
         if (counted.type == layout.type) {
-            fail_json(file_, "/list_end/file_locks/type",
-                      fmt::format("{} is the type of FILE_LOCK already", counted.type));
+            file_.fail("/list_end/file_locks/type",
+                       fmt::format("{} is the type of FILE_LOCK already", counted.type));
         }
         check_fits("/list_end/file_locks/nr_locks", counted.nr_locks, counted.length);
         layout.list_end = counted;
@@ -166,22 +167,21 @@ class LayoutReader {
                 return field;
             }
         }
-        fail_json(file_, "/list_end/marker/" + name, "FILE_LOCK has no field of this name");
+        file_.fail("/list_end/marker/" + name, "FILE_LOCK has no field of this name");
     }
 
     // A type that the walk needs for something else would be read in two ways.
     void check_type(const std::string& place, std::uint32_t type) {
         const RecordKind* const kind = find_kind(type);
         if (kind != nullptr && !kind->name.starts_with("FILE_LOCK")) {
-            fail_json(file_, place, fmt::format("{} is the type of {}", type, kind->name));
+            file_.fail(place, fmt::format("{} is the type of {}", type, kind->name));
         }
     }
 
     void check_fits(const std::string& place, const Field& field, std::uint32_t length) {
         if (!fits(field, length)) {
-            fail_json(file_, place,
-                      fmt::format("the field ends at {}, and the record is {} bytes long",
-                                  field.end(), length));
+            file_.fail(place, fmt::format("the field ends at {}, and the record is {} bytes long",
+                                          field.end(), length));
         }
     }
 
@@ -192,14 +192,14 @@ class LayoutReader {
                   [](const Field& a, const Field& b) { return a.offset < b.offset; });
         for (std::size_t i = 1; i < all.size(); ++i) {
             if (all[i].offset < all[i - 1].end()) {
-                fail_json(file_, "/file_lock/fields",
-                          fmt::format("{} and {} overlap at offset {}", all[i - 1].name,
-                                      all[i].name, all[i].offset));
+                file_.fail("/file_lock/fields",
+                           fmt::format("{} and {} overlap at offset {}", all[i - 1].name,
+                                       all[i].name, all[i].offset));
             }
         }
     }
 
-    std::string file_;
+    const JsonFile& file_;
 };
 
 template <typename Predicate>
@@ -239,7 +239,7 @@ std::vector<Field> Layout::fields() const {
 }
 
 Layout parse_layout(const std::string& name, std::string_view json) {
-    return LayoutReader(name).read(parse_json(name, json, "layout.json"));
+    return LayoutReader(parse_json(name, json, "layout.json")).read();
 }
 
 const std::vector<BuiltInLayout>& built_in_layouts() {
@@ -248,7 +248,9 @@ const std::vector<BuiltInLayout>& built_in_layouts() {
         for (const std::string_view file : embedded_files("layouts/")) {
             // The tests hold these files against the schema; that need not be done at every start.
             const std::string_view json = embedded_file(file);
-            found.push_back({LayoutReader(std::string(file)).read(Json::parse(json)), json});
+            const JsonFile built_in{
+                .name = std::string(file), .text = json, .document = Json::parse(json)};
+            found.push_back({LayoutReader(built_in).read(), json});
         }
         return found;
     }();

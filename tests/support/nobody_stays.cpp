@@ -108,8 +108,8 @@ class NobodyStays : public ::testing::Environment {
         }
         for (const int pid : left) {
             const std::string folder = "/proc/" + std::to_string(pid);
-            ADD_FAILURE() << "a test has left process " << pid << " behind: "
-                          << text_of(folder + "/cmdline") << "\n"
+            ADD_FAILURE() << "a test has left process " << pid
+                          << " behind: " << text_of(folder + "/cmdline") << "\n"
                           << text_of(folder + "/status");
             kill(pid, SIGKILL);
         }

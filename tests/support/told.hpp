@@ -41,6 +41,7 @@ inline std::string_view name_of(ckpt_lease::Advice advice) {
         CASE(give_time);
         CASE(give_no_deadline);
         CASE(recover_or_name);
+        CASE(see_schema);
         CASE(say_time);
         CASE(no_undo_file);
         CASE(no_modifiers);

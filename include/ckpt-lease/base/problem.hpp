@@ -47,6 +47,7 @@ enum class Advice : std::uint8_t {
     give_time,         ///< a time is needed, as there is no value for no deadline
     give_no_deadline,  ///< Remaining::no_deadline() is the value for that
     recover_or_name,   ///< the image has a change to be taken back: recover it, or give its path
+    see_schema,        ///< the schema `detail`, "rules" or "layout", says what is allowed
     say_time,          ///< PolicyRequest::now is not what the clock says
     no_undo_file,      ///< Target::undo_file makes no sense
     no_modifiers,      ///< Treatment::min, max and renotify make no sense
