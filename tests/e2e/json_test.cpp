@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What scripts rely on: a whole document whatever fails, and errors of one form in it.
-#include <algorithm>
+#include <csignal>
 #include <cstdlib>
 
 #include "rewrite/image_file.hpp"
@@ -163,6 +163,17 @@ TEST_F(Documents, TellWhyNothingCanBeWritten) {
     const Json error = parse_valid("policy", result.err)["errors"][0];
     EXPECT_EQ(error["code"], "no_space");
     EXPECT_EQ(error["file"], "standard output");
+}
+
+TEST_F(Documents, AreEndedWhereASignalStopsTheWork) {
+    const Result result = run_and_signal({"policy", "--json", "--set", "1", "-o", "out.img", "-"},
+                                         image_bytes("holder_breaker").substr(0, 5000), SIGTERM);
+    EXPECT_EQ(result.status, 128 + SIGTERM);
+    const Json document = parse_valid("policy", result.out);
+    ASSERT_EQ(document["errors"].size(), 1U);
+    EXPECT_EQ(document["errors"][0]["code"], "stopped");
+    EXPECT_EQ(document["errors"][0]["subject"], "-");
+    EXPECT_EQ(document["images"][0]["errors"], document["errors"]);
 }
 
 TEST_F(Documents, TellWhoHasAnImageLocked) {
