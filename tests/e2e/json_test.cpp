@@ -245,6 +245,18 @@ TEST_F(Documents, SayWhyThereIsNoTime) {
     EXPECT_EQ(policy["after"]["remaining_reason"], nullptr);
 }
 
+TEST_F(Documents, HaveNumbersBeyond2To53AsStrings) {
+    std::string bytes = image_bytes("holder_breaker");
+    constexpr std::size_t kTime = 56;  // of the checkpoint, in HEADER
+    put(bytes, kTime, 8, (std::uint64_t{1} << 60) + 1, false);
+    write_file("late.img", bytes);
+    const Json shown = parse_valid("show", run({"show", "--json", "late.img"}).out);
+    EXPECT_EQ(shown["images"][0]["checkpoint_time"], "1152921504606846977");
+    const Json listed = parse_valid("records", run({"records", "--json", "late.img"}).out);
+    EXPECT_EQ(listed["records"][0]["fields"]["magic"], "71755283111793152");
+    EXPECT_EQ(listed["records"][0]["fields"]["rev"], 6);
+}
+
 TEST_F(Documents, CallASubjectAsTheCommandLineDoes) {
     for (const std::string name : {"img", "job.tar", "holder_breaker.img", "bare"}) {
         const std::vector<std::vector<std::string>> commands{
