@@ -81,11 +81,8 @@ int run_command(Program& program, const Context& context) {
         context.err.flush();
         return status;
     } catch (const Error& error) {
-        try {
-            context.complain(context.text_of(error));
-        } catch (const Error&) {
-            // Standard output or error cannot be written: the exit status still says so.
-        }
+        context.end_with(error);
+        context.err.flush();
         if (error.kind() == Error::Kind::interrupted) {
             // The signal that was put off does now what it always does.
             static_cast<void>(::raise(context.environment.stop_signal()));
@@ -174,7 +171,8 @@ int run(int argc, const char* const* argv, Environment& environment) {
                     render::Out::Kind::results);
     render::Out err(io::File::borrow(*environment.system, "standard error", STDERR_FILENO),
                     render::Out::Kind::messages);
-    const Context context{environment, out, err};
+    render::Document document(out);
+    const Context context{environment, out, err, document};
     // To make the options of all commands takes longer than most commands do.
     Program program(argc > 1 ? argv[1] : "");
     if (argc > 1 && argv[1][0] != '-' && !program.has_command(argv[1])) {
@@ -192,7 +190,9 @@ int run(int argc, const char* const* argv, Environment& environment) {
         return report_usage_error(program.app(), error, err);
     }
     set_up_log(program.log_level());
-    return run_command(program, {environment, out, err, program.app().get_subcommands().front()});
+    const CLI::App* const command = program.app().get_subcommands().front();
+    document.set_words([command](const Problem& problem) { return in_words(problem, command); });
+    return run_command(program, {environment, out, err, document, command});
 }
 
 }  // namespace ckpt_lease::cli

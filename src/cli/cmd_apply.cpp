@@ -58,7 +58,7 @@ says more.)");
         live::ApplyOptions options;
         options.dry_run = dry_run_;
         options.begin = begin();
-        options.tell = [&](const Problem& problem) { context.complain(context.text_of(problem)); };
+        options.tell = [&](const Problem& problem) { context.warn(image_, problem); };
         const linux_cr::Image image = read(context);
         applied.targets = live::find_targets(image, processes(image));
         std::vector<live::WantedLease> wanted = applied.targets.wanted;
@@ -69,7 +69,8 @@ says more.)");
         for (live::AppliedLease& result : applied.results) {
             result.reason = reason_of(result);
         }
-        render::print_applied(context.out, {json_, context.environment.out_page}, applied);
+        render::print_applied(context.out, context.form(json_, context.environment.out_page),
+                              applied);
         return render::is_all_set(applied) ? kDone : kPartly;
     }
 

@@ -34,7 +34,7 @@ Examples:
             if (error.kind() == Error::Kind::interrupted) {
                 throw;
             }
-            context.complain(context.text_of(error));
+            context.end_with(error);
             return kTrouble;
         }
     }
@@ -45,7 +45,7 @@ Examples:
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
         const Snapshot a = read(context, a_, layout);
         const Snapshot b = read(context, b_, layout);
-        const render::Form form{json_, context.environment.out_page};
+        const render::Form form = context.form(json_, context.environment.out_page);
         return render::print_diff(context.out, form, a, b) ? kDiffer : kSame;
     }
 

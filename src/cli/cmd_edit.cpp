@@ -49,20 +49,24 @@ Examples:
     }
 
     int run(const Context& context) override {
+        const bool to_stdout = output_.is_stdout({image_});
+        if (json_ && to_stdout) {
+            context.put_document_on_standard_error();
+        }
         output_.check({image_});
         const EditRequest request = this->request(context);
         if (image_ == "-") {
             refuse("edit needs an image that can be read more than once, and - cannot",
                    "save the image and give its name, or use policy");
         }
-        const bool to_stdout = output_.is_stdout({image_});
-        render::EditReport report(json_ && !to_stdout ? context.out : context.err,
-                                  {json_, context.environment.err_page}, output_.target().dry_run);
+        render::EditReport report(context.err, context.form(json_, context.environment.err_page),
+                                  output_.target().dry_run);
+        render::Name name{image_, image_};
         const int status = for_each_image(context, {image_}, [&](const std::string& /*image*/) {
             try {
-                edit(context, request, report);
+                edit(context, request, report, name);
             } catch (const Error& error) {
-                report.fail_image(image_, context.text_of(error));
+                report.fail_image(name, error.problem(), context.text_of(error));
                 throw;
             }
             return kDone;
@@ -104,13 +108,14 @@ Examples:
         return request;
     }
 
-    void edit(const Context& context, const EditRequest& request, render::EditReport& report) {
+    void edit(const Context& context, const EditRequest& request, render::EditReport& report,
+              render::Name& name) const {
         const auto subject =
             open_subject(context, image_, {.target = output_.target(), .wait = wait_});
-        image_ = shown_as(*subject);
+        name.path = shown_as(*subject);
         const Plan plan = plan_edit(*subject, request);
-        carry_out(*subject, plan, image_);
-        report.begin_image(image_);
+        carry_out(*subject, plan, name.path);
+        report.begin_image(name);
         for (const PlannedLease& lease : plan.leases) {
             report.lease(plan.locks.at(lease.index), lease.after, lease.changed,
                          plan.locks.ownership());

@@ -23,7 +23,7 @@ class Layouts final : public Command {
 
     int run(const Context& context) override {
         if (layout_.empty()) {
-            render::print_layouts(context.out, {json_, context.environment.out_page},
+            render::print_layouts(context.out, context.form(json_, context.environment.out_page),
                                   linux_cr::built_in_layouts());
             return kDone;
         }

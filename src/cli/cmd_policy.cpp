@@ -52,6 +52,10 @@ can be had. -o takes an archive, and no folder. ckpt-lease-policy(1) says more.)
     }
 
     int run(const Context& context) override {
+        const bool to_stdout = output_.is_stdout(images_);
+        if (json_ && to_stdout) {
+            context.put_document_on_standard_error();
+        }
         output_.check(images_);
         PolicyRunner::Settings settings;
         render::PolicyRun facts;
@@ -65,9 +69,8 @@ can be had. -o takes an archive, and no folder. ckpt-lease-policy(1) says more.)
         find_lease_break_time(context, facts);
         settings.request.lease_break_time = facts.lease_break_time;
 
-        const bool to_stdout = output_.is_stdout(images_);
-        render::PolicyReport report(json_ && !to_stdout ? context.out : context.err,
-                                    {json_, context.environment.err_page}, facts);
+        render::PolicyReport report(context.err, context.form(json_, context.environment.err_page),
+                                    facts);
         PolicyRunner runner(context, settings, report);
         const int status = for_each_image(
             context, images_, [&](const std::string& image) { return runner.run(image); });

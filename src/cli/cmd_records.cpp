@@ -33,24 +33,37 @@ Examples:
 
     int run(const Context& context) override {
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
+        render::RecordsReport report(context.out, context.form(json_, {}), image_);
+        const int status = for_each_image(context, {image_}, [&](const std::string& /*image*/) {
+            try {
+                list(context, layout, report);
+            } catch (const Error& error) {
+                report.break_off(error.problem());
+                throw;
+            }
+            return kDone;
+        });
+        report.end();
+        return status;
+    }
+
+ private:
+    void list(const Context& context, const linux_cr::Layout& layout,
+              render::RecordsReport& report) const {
         const auto subject = open_to_look(context, image_, wait_);
         std::optional<Problem> broken;
         linux_cr::Walker walker(subject->opened().source(),
                                 [&](const Problem& problem) { broken = problem; });
-        render::RecordsReport report(context.out, {json_}, image_);
         bool ended = false;
         while (!ended && walker.next()) {
             report.record(walker.record(), linux_cr::describe_record(walker, layout));
             ended = walker.record().type == linux_cr::kTail;
         }
-        report.end(broken);
         if (broken) {
             throw Error(Error::Kind::damaged, *broken);
         }
-        return kDone;
     }
 
- private:
     std::string image_;
     bool json_ = false;
     bool wait_ = false;

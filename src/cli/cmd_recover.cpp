@@ -35,15 +35,15 @@ Examples:
     }
 
     int run(const Context& context) override {
-        render::RecoverReport report(context.out, {json_});
+        render::RecoverReport report(context.out, context.form(json_, {}));
         const int status = for_each_image(context, images_, [&](const std::string& name) {
-            if (name == "-") {
-                refuse("standard input cannot be recovered", "give the name of the image");
-            }
             try {
+                if (name == "-") {
+                    refuse("standard input cannot be recovered", "give the name of the image");
+                }
                 report.image(recover(*context.environment.system, name));
             } catch (const Error& error) {
-                report.fail_image(name, context.text_of(error));
+                report.fail_image(name, error.problem(), context.text_of(error));
                 throw;
             }
             return kDone;

@@ -104,7 +104,7 @@ Columns of the table:
                 refuse("--tree is about live processes", "give no image, and --pid");
             }
         }
-        render::ShowReport report(context.out, {json_, context.environment.out_page},
+        render::ShowReport report(context.out, context.form(json_, context.environment.out_page),
                                   table_.table(all_));
         const int status = live ? try_live(context, filter, report)
                                 : for_each_image(context, images_, [&](const std::string& name) {
@@ -146,6 +146,7 @@ Columns of the table:
             if (!is_told) {
                 Snapshot failed;
                 failed.origin.name = shown;
+                failed.origin.subject = name;
                 failed.damage = error.problem();
                 report.snapshot(failed, filter);
             }
@@ -174,7 +175,7 @@ Columns of the table:
         const LiveLeases leases = read_live(filter.pids, tree_);
         const bool matched = report.snapshot(leases.snapshot, others);
         for (const Problem& problem : leases.unknown) {
-            context.complain(context.text_of(problem));
+            context.fail(leases.snapshot.origin.name, problem);
         }
         const int status = matched_status(context, leases.snapshot.origin.name, matched);
         return status == kDone && !leases.unknown.empty() ? kPartly : status;
@@ -182,7 +183,9 @@ Columns of the table:
 
     int matched_status(const Context& context, const std::string& name, bool matched) const {
         if (require_match_ && !matched) {
-            context.complain(fmt::format("{}: nothing matches", name));
+            context.fail_to_match(name,
+                                  {.message = "nothing matches", .code = Problem::Code::no_match},
+                                  fmt::format("{}: nothing matches", name));
             return kNoMatch;
         }
         return kDone;

@@ -36,6 +36,7 @@ Examples:
 
     int run(const Context& context) override {
         io::System& system = *context.environment.system;
+        context.document.set_subject(undo_file_);
         const Journal journal = read_undo_file(system, undo_file_);
         const bool is_copy = !image_.empty();
         const std::optional<io::Place> place = find_image(system, is_copy ? image_ : journal.image);
@@ -45,7 +46,7 @@ Examples:
         }
         ImageFile image =
             open_to_undo(*place, journal, undo_file_, {.copied = is_copy, .wait = wait_});
-        tell_of_interruption(context, image);
+        tell_of_interruption(context, image.file().name(), image);
         render::Recovery recovery;
         recovery.image = image.file().name();
         recovery.edits = journal.edits.size();
@@ -54,7 +55,7 @@ Examples:
             const StopSignals stop_signals;
             recovery.put_back = undo(image, journal, undo_file_, is_copy, progress) == Undone::now;
         }
-        render::print_undo(context.out, {json_}, undo_file_, recovery);
+        render::print_undo(context.out, context.form(json_, {}), undo_file_, recovery);
         return kDone;
     }
 

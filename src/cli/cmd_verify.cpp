@@ -31,7 +31,7 @@ Examples:
     int run(const Context& context) override {
         check_images(images_);
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
-        render::VerifyReport report(context.out, {json_});
+        render::VerifyReport report(context.out, context.form(json_, {}));
         const int status = for_each_image(context, images_, [&](const std::string& name) {
             report.begin_image(name);
             bool sound = true;
@@ -42,10 +42,10 @@ Examples:
             try {
                 const auto subject = open_to_look(context, name, wait_);
                 const std::uint64_t records = verify(*subject, layout, tell);
-                report.end_image(name, records, sound);
+                report.end_image({name, name, subject->has_checkpoint()}, records, sound);
                 return sound ? kDone : kDamaged;
             } catch (const Error& error) {
-                report.fail_image(context.text_of(error));
+                report.fail_image(error.problem(), context.text_of(error));
                 throw;
             }
         });

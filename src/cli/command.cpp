@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/command.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
 #include "ckpt-lease/base/text.hpp"
@@ -14,9 +16,68 @@ void say(render::Out& err, std::string_view message) {
     err.flush();
 }
 
+namespace {
+
+bool wants_json(const CLI::App* command) {
+    const CLI::Option* const option =
+        command == nullptr ? nullptr : command->get_option_no_throw("--json");
+    return option != nullptr && option->count() > 0;
+}
+
+}  // namespace
+
+render::Form Context::form(bool json, const render::Page& page) const {
+    return {json, page, &document};
+}
+
+void Context::put_document_on_standard_error() const {
+    document.write_to(err);
+    spdlog::set_level(spdlog::level::off);
+}
+
 void Context::complain(std::string_view message) const {
+    if (document.goes_to(err) && !document.has_ended()) {
+        return;  // it would stand in the middle
+    }
     out.flush();  // so that results and messages on one terminal keep their order
     say(err, message);
+}
+
+void Context::fail(const std::string& subject, const Problem& problem) const {
+    document.add_error(subject, problem);
+    complain(text_of(problem));
+}
+
+void Context::warn(const std::string& subject, const Problem& problem) const {
+    document.add_warning(subject, problem);
+    complain(text_of(problem));
+}
+
+void Context::fail_to_match(const std::string& subject, const Problem& problem,
+                            std::string_view message) const {
+    document.add_error(subject, problem);
+    complain(message);
+}
+
+void Context::end_with(const Error& error) const {
+    bool is_told = false;
+    try {
+        if (wants_json(command) && !document.has_ended()) {
+            document.add_error({}, error.problem());
+            document.end(command->get_name());
+            is_told = document.goes_to(err);
+            out.flush();
+        }
+    } catch (const Error&) {
+        // What could not be written before cannot be now.
+    }
+    try {
+        if (!is_told) {
+            complain(text_of(error));
+        }
+    } catch (const Error&) {
+        // Standard output or error cannot be written: the exit status still says so.
+    }
 }
 
 std::string Context::text_of(const Problem& problem) const {
@@ -37,7 +98,7 @@ int for_each_image(const Context& context, const std::vector<std::string>& image
             if (error.kind() == Error::Kind::interrupted) {
                 throw;
             }
-            context.complain(context.text_of(error));
+            context.fail(image, error.problem());
             status = std::max(status, status_of(error));
         }
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/environment.hpp"
+#include "render/document.hpp"
 #include "render/out.hpp"
 
 namespace ckpt_lease::cli {
@@ -18,10 +19,25 @@ struct Context {
     Environment& environment;
     render::Out& out;                   ///< standard output
     render::Out& err;                   ///< standard error
+    render::Document& document;         ///< what --json prints
     const CLI::App* command = nullptr;  ///< the one that is at work, once that is known
+
+    /// How the command prints, on a page of standard output or of standard error.
+    [[nodiscard]] render::Form form(bool json, const render::Page& page) const;
+    /// The document goes to standard error, which is then no place for messages: it has them all.
+    void put_document_on_standard_error() const;
 
     /// Says `message` on standard error, behind what was written to standard output.
     void complain(std::string_view message) const;
+    /// The same, of what makes the command fail, or is worth knowing; `subject`: what it is about,
+    /// as it stands on the command line. A document has it, too.
+    void fail(const std::string& subject, const Problem& problem) const;
+    void warn(const std::string& subject, const Problem& problem) const;
+    /// Nothing that `subject` has matches, as `message` says.
+    void fail_to_match(const std::string& subject, const Problem& problem,
+                       std::string_view message) const;
+    /// The command ends with this. A document is ended; one that was not begun is begun first.
+    void end_with(const Error& error) const;
     /// What a user of this command is told of it: text_of().
     [[nodiscard]] std::string text_of(const Problem& problem) const;
     [[nodiscard]] std::string text_of(const std::exception& error) const;

@@ -12,7 +12,6 @@
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
-#include "render/parts.hpp"
 #include "subject/opened.hpp"
 
 namespace ckpt_lease::cli {
@@ -70,16 +69,21 @@ class ProgressLine {
 
 }  // namespace
 
-void tell_of_interruption(const Context& context, const ImageFile& image) {
+void tell_of_interruption(const Context& context, const std::string& subject,
+                          const ImageFile& image) {
     if (!image.was_interrupted()) {
         return;
     }
-    const std::string_view what =
-        image.hides_change()
-            ? "a change to this image was interrupted; it is read as it was before "
-              "('ckpt-lease recover' makes it so)"
-            : "a change to this image had been interrupted; it was taken back first";
-    context.complain(fmt::format("{}: {}", render::shown_name(image.file().name()), what));
+    Problem problem{
+        .severity = Problem::Severity::warning,
+        .file = image.file().name(),
+        .message = "a change to this image had been interrupted; it was taken back first",
+        .code = Problem::Code::interrupted_change};
+    if (image.hides_change()) {
+        problem.message = "a change to this image was interrupted; it is read as it was before";
+        problem.hint = "'ckpt-lease recover' makes it so";
+    }
+    context.warn(subject, problem);
 }
 
 io::Progress progress_on(const Context& context, const io::File& file) {
@@ -91,9 +95,10 @@ io::Progress progress_on(const Context& context, const io::File& file) {
 std::unique_ptr<Subject> open_subject(const Context& context, const std::string& name,
                                       Subject::Options options) {
     options.progress = [&context](const io::File& file) { return progress_on(context, file); };
+    context.document.set_subject(name);
     auto subject = std::make_unique<Subject>(*context.environment.system, name, std::move(options));
     if (subject->opened().is_in_file()) {
-        tell_of_interruption(context, subject->opened().file());
+        tell_of_interruption(context, name, subject->opened().file());
     }
     return subject;
 }

@@ -23,8 +23,9 @@ namespace ckpt_lease::cli {
 /// What reports call a subject: the image in a folder by its own name, an archive by its.
 [[nodiscard]] std::string shown_as(const Subject& subject);
 
-/// Says on standard error if a change to the image had been interrupted.
-void tell_of_interruption(const Context& context, const ImageFile& image);
+/// Warns if a change to the image of `subject` had been interrupted.
+void tell_of_interruption(const Context& context, const std::string& subject,
+                          const ImageFile& image);
 
 /// A progress function for work on `file`: after a second it says on standard error, if that is a
 /// terminal, how far the work is, and it throws Error(interrupted) once a signal asked to stop.

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/policy_run.hpp"
 
-#include <fmt/format.h>
-
 #include <optional>
 #include <utility>
 
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
-#include "render/parts.hpp"
 
 namespace ckpt_lease::cli {
+namespace {
+
+render::Name name_of(const Subject& subject) {
+    return {subject.name(), shown_as(subject), subject.has_checkpoint()};
+}
+
+}  // namespace
 
 bool PolicyRunner::fails_to_match(const Counts& counts) const {
     return settings_.require_match && counts.matched() == 0;
@@ -19,35 +23,33 @@ bool PolicyRunner::fails_to_match(const Counts& counts) const {
 void PolicyRunner::rewrite(Subject& subject, Counts& counts) {
     const Plan plan = make_plan(subject, settings_.request);
     for (const Problem& warning : plan.warnings) {
-        context_.complain(context_.text_of(warning));
+        context_.warn(subject.name(), warning);
     }
     counts = plan.counts;
     if (fails_to_match(counts)) {
         return;  // nothing is written
     }
     carry_out(subject, plan, subject.image_name());
-    report_.begin_image(shown_as(subject));
+    report_.begin_image(name_of(subject));
     for (const PlannedLease& lease : plan.leases) {
         report_.lease(plan.locks.at(lease.index), lease.after, plan.locks.ownership());
     }
     report_.end_image(plan.counts);
     for (const Problem& note : plan.notes) {
-        context_.complain(context_.text_of(note));
+        context_.warn(subject.name(), note);
     }
 }
 
 class PolicyRunner::Listener final : public StreamListener {
  public:
-    Listener(const PolicyRunner& runner, std::string name)
+    Listener(const PolicyRunner& runner, render::Name name)
         : runner_(runner), name_(std::move(name)) {}
 
     void begin() override { runner_.report_.begin_image(name_); }
     void lease(const Lock& before, const LeaseState& after, const Ownership& ownership) override {
         runner_.report_.lease(before, after, ownership);
     }
-    void warning(const Problem& problem) override {
-        runner_.context_.complain(runner_.context_.text_of(problem));
-    }
+    void warning(const Problem& problem) override { runner_.context_.warn(name_.subject, problem); }
     bool end(const Counts& counts) override {
         counts_ = counts;
         return !runner_.fails_to_match(counts);
@@ -56,12 +58,12 @@ class PolicyRunner::Listener final : public StreamListener {
 
  private:
     const PolicyRunner& runner_;
-    std::string name_;
+    render::Name name_;
     Counts counts_;
 };
 
 void PolicyRunner::rewrite_stream(Subject& subject, Counts& counts) {
-    Listener listener(*this, subject.name());
+    Listener listener(*this, name_of(subject));
     {
         std::optional<StopSignals> stop_signals;
         if (subject.writes_file()) {
@@ -75,24 +77,26 @@ void PolicyRunner::rewrite_stream(Subject& subject, Counts& counts) {
 
 int PolicyRunner::run(const std::string& name) {
     Counts counts;
-    std::string shown = name;
+    render::Name shown{name, name};
+    bool is_stream = false;
     try {
         const auto subject =
             open_subject(context_, name, {.target = settings_.target, .wait = settings_.wait});
-        shown = shown_as(*subject);
-        const bool is_stream = subject->kind() == Subject::Kind::stream;
+        shown = name_of(*subject);
+        is_stream = subject->kind() == Subject::Kind::stream;
         is_stream ? rewrite_stream(*subject, counts) : rewrite(*subject, counts);
     } catch (const Error& error) {
-        report_.fail_image(shown, context_.text_of(error));
+        report_.fail_image(shown, error.problem(), context_.text_of(error));
         throw;
     }
     if (fails_to_match(counts)) {
-        const std::string message =
-            fmt::format("{}: no lease that is being broken matches", render::shown_name(shown));
-        if (name != "-") {
-            report_.fail_image(shown, message);
+        const Problem problem{.file = name,
+                              .message = "no lease that is being broken matches",
+                              .code = Problem::Code::no_match};
+        if (!is_stream) {
+            report_.fail_image(shown, problem, context_.text_of(problem));
         }
-        context_.complain(message);
+        context_.fail(name, problem);
         return kNoMatch;
     }
     return kDone;

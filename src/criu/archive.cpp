@@ -151,7 +151,7 @@ bool ArchiveReader::next() {
         // The mark is read as a header is; where the input ends without one, nothing is.
         if (contents_position() == position()) {
             fail_damaged(source_.name(), "the archive ends without its end mark: it was cut",
-                         "copy it again");
+                         "copy it again", Problem::Code::truncated);
         }
         read_to_end();
         return false;
@@ -315,10 +315,11 @@ void ArchiveReader::fail() {
             source_.name(),
             fmt::format("these are {}-compressed data, but there is no tar archive in them",
                         begins_as_),
-            "decompress them first, if they are an image");
+            "decompress them first, if they are an image", Problem::Code::not_a_checkpoint);
     }
     fail_damaged(source_.name(), "this is no tar archive",
-                 "tar archives are read, plain or compressed with gzip, zstd, xz, bzip2 or lz4");
+                 "tar archives are read, plain or compressed with gzip, zstd, xz, bzip2 or lz4",
+                 Problem::Code::not_a_checkpoint);
 }
 
 template <typename Read>

@@ -151,7 +151,8 @@ void ArchiveFiles::find_folder() {
             throw why->error();
         }
         fail_damaged(name(), "this is no checkpoint of CRIU: there is no inventory.img",
-                     "what is needed is an archive of CRIU's images, at its top or in one folder");
+                     "what is needed is an archive of CRIU's images, at its top or in one folder",
+                     Problem::Code::not_a_checkpoint);
     }
     if (inventories.size() > 1) {
         refuse_archive(name(),

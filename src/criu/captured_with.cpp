@@ -194,7 +194,8 @@ void check_captured_with(CheckpointFiles& files, std::uint64_t id, const LockLis
              .hint = mismatch->is_certain
                          ? "if this one was dumped without CRIU's action script, remove it"
                          : "if CRIU's images were changed with crit, put back those that were "
-                           "dumped; this image cannot be used with another dump"});
+                           "dumped; this image cannot be used with another dump",
+             .code = Problem::Code::other_dump});
     }
 }
 

@@ -70,7 +70,7 @@ void check_version(CheckpointFiles& files) {
     if ((version == 0 || inventory.has_pre_dump_mode()) && !files.has(kPstreeImage)) {
         fail_damaged(files.name(),
                      "this is a pre-dump of CRIU: there are pages of memory, and no locks",
-                     "give the dump that followed");
+                     "give the dump that followed", Problem::Code::not_a_checkpoint);
     }
     if (version != 1 && version != 2) {
         fail_damaged(files.path_of(kInventoryImage),
@@ -359,7 +359,7 @@ const LockDetails& details_of(const Checkpoint& checkpoint, const std::string& f
 
 void fail_changed(const std::string& file) {
     fail_damaged(file, "it has changed since it was read",
-                 "somebody else writes to this file; try again");
+                 "somebody else writes to this file; try again", Problem::Code::changed_meanwhile);
 }
 
 Checkpoint verify_checkpoint(CheckpointFiles& files, const ProblemSink& problems) {

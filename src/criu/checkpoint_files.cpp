@@ -122,7 +122,8 @@ std::unique_ptr<CheckpointFiles> open_checkpoint(const std::shared_ptr<const io:
     }
     fail_damaged(folder->path(), "this is no checkpoint of CRIU: there is no inventory.img",
                  "CRIU's image directory is what is needed, or an archive with its images at the "
-                 "top or under checkpoint/");
+                 "top or under checkpoint/",
+                 Problem::Code::not_a_checkpoint);
 }
 
 }  // namespace ckpt_lease::criu

@@ -106,7 +106,7 @@ class Editor {
 
     [[noreturn]] void fail_changed() const {
         fail_damaged(name_, "the archive is not what it was before",
-                     "something else is writing to it");
+                     "something else is writing to it", Problem::Code::changed_meanwhile);
     }
 
     // The next bytes, at most `count`; none at the end. They are `taken_`.

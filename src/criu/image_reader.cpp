@@ -16,9 +16,11 @@ constexpr std::string_view kDamaged = "the image is damaged; copy it again";
 
 }  // namespace
 
-void fail_damaged(std::string file, std::string message, std::string hint) {
-    throw Error(Error::Kind::damaged,
-                {.file = std::move(file), .message = std::move(message), .hint = std::move(hint)});
+void fail_damaged(std::string file, std::string message, std::string hint, Problem::Code code) {
+    throw Error(Error::Kind::damaged, {.file = std::move(file),
+                                       .message = std::move(message),
+                                       .hint = std::move(hint),
+                                       .code = code});
 }
 
 ImageReader::ImageReader(std::string file, std::string_view bytes, Magic magic)

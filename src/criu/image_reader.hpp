@@ -78,7 +78,8 @@ class ImageReader {
 };
 
 /// Throws Error(damaged) that is about all of `file`.
-[[noreturn]] void fail_damaged(std::string file, std::string message, std::string hint = {});
+[[noreturn]] void fail_damaged(std::string file, std::string message, std::string hint = {},
+                               Problem::Code code = Problem::Code::damaged);
 
 /// Calls `work`, and tells `problems` of an Error(damaged) that it throws, so that the caller can
 /// go on with what stands beside. Returns whether there was none. Without `problems` it is thrown.

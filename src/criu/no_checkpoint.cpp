@@ -304,7 +304,12 @@ std::optional<NoCheckpoint> of_inventory(const io::Folder& folder) {
 }  // namespace
 
 Error NoCheckpoint::error() const {
-    return {kind == Kind::unreadable ? Error::Kind::io : Error::Kind::damaged, problem};
+    if (kind == Kind::unreadable) {
+        return {Error::Kind::io, problem};
+    }
+    Problem of_checkpoint = problem;
+    of_checkpoint.code = Problem::Code::not_a_checkpoint;
+    return {Error::Kind::damaged, std::move(of_checkpoint)};
 }
 
 std::optional<NoCheckpoint> why_no_checkpoint(

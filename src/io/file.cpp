@@ -30,13 +30,35 @@ void advise(Problem& problem, std::int64_t error) {
     problem.advice = Advice::write_elsewhere;
 }
 
+Problem::Code code_of(std::int64_t error) {
+    switch (-error) {
+        case ENOENT:
+        case ENOTDIR:
+        case ENXIO:
+        case ENODEV:
+        case ESRCH:
+            return Problem::Code::not_found;
+        case EACCES:
+        case EPERM:
+        case EROFS:
+            return Problem::Code::not_permitted;
+        case ENOSPC:
+        case EDQUOT:
+        case EFBIG:
+            return Problem::Code::no_space;
+        default:
+            return Problem::Code::io_error;
+    }
+}
+
 }  // namespace
 
 void fail(const std::string& name, std::string_view action, std::int64_t error) {
     Problem problem{
         .file = name,
         .message = fmt::format("cannot {}: {}", action,
-                               std::generic_category().message(static_cast<int>(-error)))};
+                               std::generic_category().message(static_cast<int>(-error))),
+        .code = code_of(error)};
     // Advice on writing is of no use to somebody who reads.
     if (action != "open" && action != "read") {
         advise(problem, error);

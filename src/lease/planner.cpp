@@ -45,6 +45,7 @@ Decision Planner::decide(const Lock& lock, const Treatment* treatment) const {
     } catch (const Error& error) {
         Problem problem = problem_of(input_, lock, error.problem().message, error.problem().hint);
         problem.advice = error.problem().advice;
+        problem.code = error.problem().code;
         throw Error(Error::Kind::refused, std::move(problem));
     }
 }

@@ -97,8 +97,10 @@ void check_fits(const Remaining& before, const Remaining& after, const RecordLim
 }
 
 [[noreturn]] void refuse_unknown() {
-    refuse("the remaining lease is not known: it could not be read when the leases were captured",
-           Advice::set_time);
+    throw Error(Error::Kind::refused, {.message = "the remaining lease is not known: it could not "
+                                                  "be read when the leases were captured",
+                                       .advice = Advice::set_time,
+                                       .code = Problem::Code::time_not_known});
 }
 
 constexpr std::array<PolicyKind, 7> kKinds{{

@@ -247,7 +247,8 @@ class Scanner {
         locks_.end_list();
         walker_.report(
             {.message = "the image ends after this record, without TAIL",
-             .hint = "the checkpoint or its copy was cut off; copy it again, or take it again"});
+             .hint = "the checkpoint or its copy was cut off; copy it again, or take it again",
+             .code = Problem::Code::truncated});
     }
 
     ImageFacts& facts_;

@@ -70,7 +70,8 @@ bool Walker::break_off() {
 void Walker::report_no_image(std::span<const std::byte> start) {
     Problem problem{.offset = 0,
                     .message = start.empty() ? "the file is empty" : "this is no linux-cr image",
-                    .hint = "an image begins with a HEADER record: its type, 1, in 4 bytes"};
+                    .hint = "an image begins with a HEADER record: its type, 1, in 4 bytes",
+                    .code = Problem::Code::not_a_checkpoint};
     for (const Lookalike& lookalike : kLookalikes) {
         if (as_text(start).starts_with(lookalike.start)) {
             problem.message += fmt::format(" but {}", lookalike.name);
@@ -116,7 +117,8 @@ bool Walker::next() {
             report({.offset = offset,
                     .message = fmt::format(
                         "the image ends after {} of the 8 bytes that begin a record", size),
-                    .hint = kTakeAgain});
+                    .hint = kTakeAgain,
+                    .code = Problem::Code::truncated});
         }
         return false;  // the record before stays the current one
     }
@@ -206,7 +208,8 @@ void Walker::report_cut_off() {
     report(
         {.message = fmt::format("the record is {} bytes long, and the image ends after {} of them",
                                 record_.length, source_.offset() - record_.offset),
-         .hint = kTakeAgain});
+         .hint = kTakeAgain,
+         .code = Problem::Code::truncated});
 }
 
 std::uint64_t Walker::pass_rest() {

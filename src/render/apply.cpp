@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "render/json_writer.hpp"
+#include "render/document.hpp"
 #include "render/parts.hpp"
 #include "render/table.hpp"
 
@@ -65,9 +65,9 @@ void print_table(Out& out, const Page& page, const Applied& applied) {
     }
 }
 
-void print_json(Out& out, const Applied& applied) {
-    JsonWriter json(out);
-    json.begin_document("apply").bytes_member("path", applied.image);
+void print_json(Document& document, const Applied& applied) {
+    JsonWriter& json = document.begin("apply");
+    json.bytes_member("subject", applied.image).bytes_member("path", applied.image);
     json.member("dry_run", applied.dry_run).key("leases").begin_array();
     for (const auto& place : applied.targets.places) {
         const live::AppliedLease result = result_of(applied, place);
@@ -82,19 +82,26 @@ void print_json(Out& out, const Applied& applied) {
             json.null();
         }
         json.member("result", word_for(result.outcome, false));
+        json.member("outcome", word_for(result.outcome, applied.dry_run)).key("wanted");
+        if (found) {
+            json.begin_object();
+            write_state(json, applied.targets.wanted[place.wanted].state);
+            json.end_object();
+        } else {
+            json.null();
+        }
         if (!result.reason.empty()) {
             json.member("reason", result.reason);
         }
         json.end_object();
     }
-    json.end_array().end_object();
-    json.finish();
+    document.end();
 }
 
 }  // namespace
 
 void print_applied(Out& out, const Form& form, const Applied& applied) {
-    form.json ? print_json(out, applied) : print_table(out, form.page, applied);
+    form.json ? print_json(*form.document, applied) : print_table(out, form.page, applied);
 }
 
 bool is_all_set(const Applied& applied) {

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "lease/diff.hpp"
-#include "render/json_writer.hpp"
+#include "render/document.hpp"
 #include "render/parts.hpp"
 #include "render/table.hpp"
 
@@ -58,9 +58,13 @@ void write_side(JsonWriter& json, std::string_view key, const LockList& locks, c
     json.end_object();
 }
 
-bool print_json(Out& out, const Snapshot& a, const Snapshot& b) {
-    JsonWriter json(out);
-    json.begin_document("diff").key("paths").begin_object();
+bool print_json(Document& document, const Snapshot& a, const Snapshot& b) {
+    JsonWriter& json = document.begin("diff");
+    json.key("subjects").begin_object();
+    json.bytes_member("a", subject_of(a.origin))
+        .bytes_member("b", subject_of(b.origin))
+        .end_object();
+    json.key("paths").begin_object();
     json.bytes_member("a", a.origin.name).bytes_member("b", b.origin.name).end_object();
     json.key("differences").begin_array();
     bool differ = false;
@@ -75,15 +79,15 @@ bool print_json(Out& out, const Snapshot& a, const Snapshot& b) {
         write_side(json, "b", b.locks, difference.second);
         json.end_object();
     });
-    json.end_array().member("same", !differ).end_object();
-    json.finish();
+    json.end_array().member("same", !differ);
+    document.end();
     return differ;
 }
 
 }  // namespace
 
 bool print_diff(Out& out, const Form& form, const Snapshot& a, const Snapshot& b) {
-    return form.json ? print_json(out, a, b) : print_table(out, form.page, a, b);
+    return form.json ? print_json(*form.document, a, b) : print_table(out, form.page, a, b);
 }
 
 }  // namespace ckpt_lease::render

@@ -14,17 +14,17 @@ class EditReport final : public Report {
  public:
     EditReport(Out& out, const Form& form, bool dry_run);
 
-    void begin_image(const std::string& name);
+    void begin_image(const Name& name);
     /// `changed`: the record gets other bytes, which may mean the same.
     void lease(const Lock& before, const LeaseState& after, bool changed,
                const Ownership& ownership);
     void end_image(const Counts& counts);
     /// Instead of all that is said of an image: nothing was written.
-    void fail_image(const std::string& name, const std::string& error);
+    void fail_image(const Name& name, const Problem& problem, const std::string& text);
 
  private:
     bool dry_run_;
-    std::string name_;
+    Name name_;
 };
 
 }  // namespace ckpt_lease::render

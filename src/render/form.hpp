@@ -5,6 +5,8 @@
 
 namespace ckpt_lease::render {
 
+class Document;
+
 /// What a table may use of the place it is printed on.
 struct Page {
     std::size_t width = 80;  ///< columns
@@ -15,7 +17,8 @@ struct Page {
 /// for people.
 struct Form {
     bool json = false;
-    Page page = {};  ///< of text
+    Page page = {};                ///< of text
+    Document* document = nullptr;  ///< of JSON; null: one that only tells of what is reported
 };
 
 }  // namespace ckpt_lease::render

@@ -80,6 +80,16 @@ JsonWriter& JsonWriter::bytes_member(std::string_view name, std::string_view byt
     return member(std::string(name) + "_bytes", std::string_view(to_hex(bytes)));
 }
 
+JsonWriter& JsonWriter::close_down_to(std::size_t depth) {
+    if (after_key_) {
+        null();
+    }
+    while (levels_.size() > depth) {
+        close(levels_.back().is_array ? ']' : '}');
+    }
+    return *this;
+}
+
 JsonWriter& JsonWriter::begin_document(std::string_view command) {
     return begin_object().member("schema", "ckpt-lease/" + std::string(command) + "/1");
 }

@@ -57,8 +57,15 @@ class JsonWriter {
         return *this;
     }
     JsonWriter& null();
+    /// A number; a string of its digits where it is beyond 2^53, which many programs cannot read
+    /// exactly.
     template <std::integral Number>
     JsonWriter& value(Number number) {
+        if constexpr (sizeof(Number) == sizeof(std::int64_t)) {
+            if (!is_exact(number)) {
+                return word(std::to_string(number));
+            }
+        }
         before_value();
         constexpr std::size_t kMostDigits = 24;
         char* const begin = out_.room(kMostDigits);
@@ -83,6 +90,10 @@ class JsonWriter {
     /// NAME_bytes, then has all of its bytes in hexadecimal digits.
     JsonWriter& bytes_member(std::string_view name, std::string_view bytes);
 
+    /// Closes what is open until no more than `depth` objects and arrays are. A member that has no
+    /// value yet is null.
+    JsonWriter& close_down_to(std::size_t depth);
+
     /// Begins the object that a schema in schemas/ describes: that of `command`.
     JsonWriter& begin_document(std::string_view command);
     /// Ends the output with a newline.
@@ -93,6 +104,13 @@ class JsonWriter {
         bool is_array = false;
         bool empty = true;
     };
+
+    template <std::integral Number>
+    static constexpr bool is_exact(Number number) {
+        constexpr auto kMost = (std::int64_t{1} << 53) - 1;
+        return std::in_range<std::int64_t>(number) && std::cmp_less_equal(number, kMost) &&
+               std::cmp_greater_equal(number, -kMost);
+    }
 
     JsonWriter& open(char bracket);
     JsonWriter& close(char bracket);

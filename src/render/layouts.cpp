@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "render/json_writer.hpp"
+#include "render/document.hpp"
 #include "render/table.hpp"
 
 namespace ckpt_lease::render {
@@ -33,9 +33,9 @@ void print_table(Out& out, const Page& page, const std::vector<linux_cr::BuiltIn
     table.finish();
 }
 
-void print_json(Out& out, const std::vector<linux_cr::BuiltInLayout>& layouts) {
-    JsonWriter json(out);
-    json.begin_document("layouts").key("layouts").begin_array();
+void print_json(Document& document, const std::vector<linux_cr::BuiltInLayout>& layouts) {
+    JsonWriter& json = document.begin("layouts");
+    json.key("layouts").begin_array();
     for (const auto& [layout, text] : layouts) {
         const bool counted = std::holds_alternative<linux_cr::CountedList>(layout.list_end);
         json.begin_object()
@@ -55,15 +55,14 @@ void print_json(Out& out, const std::vector<linux_cr::BuiltInLayout>& layouts) {
         }
         json.end_array().end_object();
     }
-    json.end_array().end_object();
-    json.finish();
+    document.end();
 }
 
 }  // namespace
 
 void print_layouts(Out& out, const Form& form,
                    const std::vector<linux_cr::BuiltInLayout>& layouts) {
-    form.json ? print_json(out, layouts) : print_table(out, form.page, layouts);
+    form.json ? print_json(*form.document, layouts) : print_table(out, form.page, layouts);
 }
 
 }  // namespace ckpt_lease::render

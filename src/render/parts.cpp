@@ -28,6 +28,10 @@ std::string shown_name(std::string_view name) {
     return name == "-" ? "standard input" : escape(name);
 }
 
+const std::string& subject_of(const Origin& origin) {
+    return origin.subject.empty() ? origin.name : origin.subject;
+}
+
 std::string shown_path(std::string_view path) {
     return path.empty() ? "(no name)" : escape(path);
 }
@@ -99,6 +103,14 @@ void write_remaining(JsonWriter& json, const LeaseState& state) {
     json.member("no_deadline", state.breaking && !has_time && is_known);
     if (state.breaking && !is_known) {
         json.member("not_known", true);
+    }
+    json.key("remaining_reason");
+    if (has_time) {
+        json.null();
+    } else {
+        json.word(!state.breaking ? std::string_view("held")
+                  : is_known      ? std::string_view("no_deadline")
+                                  : std::string_view("not_known"));
     }
 }
 

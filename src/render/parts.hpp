@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "ckpt-lease/lease/lock_list.hpp"
+#include "ckpt-lease/lease/snapshot.hpp"
 #include "render/form.hpp"
 #include "render/json_writer.hpp"
 #include "render/out.hpp"
@@ -19,6 +20,8 @@ void print_headline(Out& out, const Page& page, std::string_view name, std::stri
 
 /// The name of an input, to be shown; "-" is "standard input".
 [[nodiscard]] std::string shown_name(std::string_view name);
+/// What a snapshot was made of, as it was given on the command line.
+[[nodiscard]] const std::string& subject_of(const Origin& origin);
 /// The path of a lock, to be shown; a file without one is "(no name)".
 [[nodiscard]] std::string shown_path(std::string_view path);
 /// "10 smbd, 11 smbd-io"; "-" if there are none; "and 12 more" after the first fifty.
@@ -39,7 +42,8 @@ void write_phase(JsonWriter& json, const LeaseState& state);  ///< "state"
 void write_type(JsonWriter& json, const LeaseState& state);
 void write_previous_type(JsonWriter& json, const LeaseState& state);
 void write_break_notified(JsonWriter& json, const LeaseState& state);
-/// "remaining_seconds", "no_deadline", and "not_known" if so.
+/// "remaining_seconds", "no_deadline", "not_known" if so, and "remaining_reason": why there is no
+/// time.
 void write_remaining(JsonWriter& json, const LeaseState& state);
 /// The last two: what policies change.
 void write_break(JsonWriter& json, const LeaseState& state);

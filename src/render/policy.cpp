@@ -71,18 +71,20 @@ std::string yes_or_no(bool value) {
 PolicyReport::PolicyReport(Out& out, const Form& form, const PolicyRun& run)
     : Report(out, form, "policy"), headline_(headline(run)) {
     if (form_.json) {
-        write_run(json_, run);
+        write_run(json(), run);
     }
     begin_list("images");
 }
 
-void PolicyReport::begin_image(const std::string& name) {
+void PolicyReport::begin_image(const Name& name) {
     in_image_ = true;
     if (form_.json) {
-        json_.begin_object().bytes_member("path", name).key("leases").begin_array();
+        json().begin_object();
+        write_names(name.subject, name.path).key("leases").begin_array();
         return;
     }
-    print_headline(out_, form_.page, name, headline_);
+    print_headline(out_, form_.page, name.subject,
+                   (name.is_checkpoint ? "CRIU checkpoint, " : "") + headline_);
     using Kind = Table::Kind;
     table_.emplace(out_, form_.page,
                    std::vector<Table::Column>{{"IDX", Kind::right},
@@ -97,13 +99,13 @@ void PolicyReport::begin_image(const std::string& name) {
 void PolicyReport::lease(const Lock& before, const LeaseState& after, const Ownership& ownership) {
     const LeaseState& state = before.lease;
     if (form_.json) {
-        json_.begin_object();
-        write_place(json_, before, ownership);
-        json_.key("before").begin_object();
-        write_break(json_, state);
-        json_.end_object().key("after").begin_object();
-        write_break(json_, after);
-        json_.end_object().end_object();
+        json().begin_object();
+        write_place(json(), before, ownership);
+        json().key("before").begin_object();
+        write_break(json(), state);
+        json().end_object().key("after").begin_object();
+        write_break(json(), after);
+        json().end_object().end_object();
         return;
     }
     table_->add(
@@ -117,13 +119,15 @@ void PolicyReport::lease(const Lock& before, const LeaseState& after, const Owne
 void PolicyReport::end_image(const Counts& counts) {
     in_image_ = false;
     if (form_.json) {
-        json_.end_array()
+        json()
+            .end_array()
             .member("changed", counts.changed)
             .member("changed_leases", counts.changed_leases)
             .member("unchanged", counts.unchanged)
             .member("not_breaking", counts.not_breaking)
-            .member("filtered_out", counts.filtered_out)
-            .end_object();
+            .member("filtered_out", counts.filtered_out);
+        document_.write_no_errors();
+        json().end_object();
         return;
     }
     table_->finish();
@@ -136,7 +140,7 @@ void PolicyReport::end_image(const Counts& counts) {
                counts.unchanged, counts.not_breaking, counts.filtered_out);
 }
 
-void PolicyReport::fail_image(const std::string& name, const std::string& error) {
+void PolicyReport::fail_image(const Name& name, const Problem& problem, const std::string& text) {
     if (!form_.json) {
         return;
     }
@@ -144,7 +148,9 @@ void PolicyReport::fail_image(const std::string& name, const std::string& error)
         begin_image(name);
     }
     in_image_ = false;
-    json_.end_array().member("error", to_utf8(error)).end_object();
+    json().end_array().member("error", to_utf8(text));
+    document_.write_errors(name.subject, problem);
+    json().end_object();
 }
 
 }  // namespace ckpt_lease::render

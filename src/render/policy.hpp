@@ -32,11 +32,11 @@ class PolicyReport final : public Report {
  public:
     PolicyReport(Out& out, const Form& form, const PolicyRun& run);
 
-    void begin_image(const std::string& name);
+    void begin_image(const Name& name);
     void lease(const Lock& before, const LeaseState& after, const Ownership& ownership);
     void end_image(const Counts& counts);
     /// Instead of end_image(), and perhaps of begin_image() too: nothing was written.
-    void fail_image(const std::string& name, const std::string& error);
+    void fail_image(const Name& name, const Problem& problem, const std::string& text);
 
  private:
     std::string headline_;

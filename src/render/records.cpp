@@ -34,7 +34,7 @@ std::string line_of(const Record& record, const RecordFacts& facts) {
 RecordsReport::RecordsReport(Out& out, const Form& form, const std::string& name)
     : Report(out, form, "records") {
     if (form_.json) {
-        json_.bytes_member("path", name);
+        write_names(name, name);
     }
     begin_list("records");
 }
@@ -44,30 +44,27 @@ void RecordsReport::record(const Record& record, const RecordFacts& facts) {
         out_.print("{}\n", line_of(record, facts));
         return;
     }
-    json_.begin_object()
+    json()
+        .begin_object()
         .member("offset", record.offset)
         .member("type", record.type)
         .member("name", facts.name)
         .member("length", record.length);
-    json_.key("fields").begin_object();
+    json().key("fields").begin_object();
     for (const Fact& fact : facts.facts) {
-        json_.key(fact.name);
-        fact.is_signed ? json_.value(fact.signed_value()) : json_.value(fact.value);
+        json().key(fact.name);
+        fact.is_signed ? json().value(fact.signed_value()) : json().value(fact.value);
     }
-    json_.end_object();
+    json().end_object();
     if (facts.is_text) {
-        json_.bytes_member("text", facts.text);
+        json().bytes_member("text", facts.text);
     }
-    json_.end_object();
+    json().end_object();
 }
 
-void RecordsReport::end(const std::optional<Problem>& broken) {
+void RecordsReport::break_off(const Problem& broken) {
     if (form_.json) {
-        json_.end_array();
-        if (broken) {
-            json_.member("error", to_utf8(broken->message));
-        }
-        json_.end_object().finish();
+        json().close_down_to(1).member("error", to_utf8(broken.message));
     }
 }
 

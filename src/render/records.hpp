@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "ckpt-lease/base/problem.hpp"
@@ -10,7 +9,7 @@
 
 namespace ckpt_lease::render {
 
-/// What 'records' prints: the records as they come, and end().
+/// What 'records' prints: the records as they come, break_off() if they end too early, and end().
 class RecordsReport final : public Report {
  public:
     /// `name`: of the image.
@@ -18,7 +17,7 @@ class RecordsReport final : public Report {
 
     void record(const linux_cr::Record& record, const linux_cr::RecordFacts& facts);
     /// `broken`: what ended the walk before the image did.
-    void end(const std::optional<Problem>& broken);
+    void break_off(const Problem& broken);
 };
 
 }  // namespace ckpt_lease::render

@@ -9,8 +9,7 @@ namespace {
 JsonWriter& write_recovery(JsonWriter& json, const Recovery& recovery) {
     return json.bytes_member("path", recovery.image)
         .member("put_back", recovery.put_back)
-        .member("edits", recovery.edits)
-        .end_object();
+        .member("edits", recovery.edits);
 }
 
 }  // namespace
@@ -21,7 +20,9 @@ RecoverReport::RecoverReport(Out& out, const Form& form) : Report(out, form, "re
 
 void RecoverReport::image(const Recovery& recovery) {
     if (form_.json) {
-        write_recovery(json_.begin_object(), recovery);
+        write_recovery(json().begin_object().bytes_member("subject", recovery.image), recovery);
+        document_.write_no_errors();
+        json().end_object();
     } else if (recovery.put_back) {
         out_.print("{}: an interrupted change was taken back ({} edits)\n", escape(recovery.image),
                    recovery.edits);
@@ -30,19 +31,22 @@ void RecoverReport::image(const Recovery& recovery) {
     }
 }
 
-void RecoverReport::fail_image(const std::string& image, const std::string& error) {
+void RecoverReport::fail_image(const std::string& image, const Problem& problem,
+                               const std::string& text) {
     if (form_.json) {
-        json_.begin_object().bytes_member("path", image).member("error", to_utf8(error));
-        json_.end_object();
+        json().begin_object();
+        write_names(image, image).member("error", to_utf8(text));
+        document_.write_errors(image, problem);
+        json().end_object();
     }
 }
 
 void print_undo(Out& out, const Form& form, const std::string& undo_file,
                 const Recovery& recovery) {
     if (form.json) {
-        JsonWriter json(out);
-        write_recovery(json.begin_document("undo").bytes_member("undo_file", undo_file), recovery)
-            .finish();
+        JsonWriter& json = form.document->begin("undo");
+        write_recovery(json.bytes_member("undo_file", undo_file), recovery);
+        form.document->end();
     } else if (recovery.put_back) {
         out.print("{}: is as it was before the change ({} edits taken back)\n",
                   escape(recovery.image), recovery.edits);

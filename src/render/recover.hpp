@@ -21,7 +21,7 @@ class RecoverReport final : public Report {
     RecoverReport(Out& out, const Form& form);
 
     void image(const Recovery& recovery);
-    void fail_image(const std::string& image, const std::string& error);
+    void fail_image(const std::string& image, const Problem& problem, const std::string& text);
 };
 
 /// What 'undo' prints.

@@ -44,8 +44,10 @@ std::string describe(const Origin& origin) {
         return fmt::format("live, {}, Linux {}, at {}", escape(kernel.machine), release, time);
     }
     const Encoding encoding = origin.encoding.value_or(Encoding());
-    return fmt::format("linux-cr revision {}, {}, {} endian, Linux {}, taken {}, {}",
-                       encoding.revision, encoding.arch, to_string(encoding.order), release,
+    return fmt::format("{}, {}, {} endian, Linux {}, taken {}, {}",
+                       origin.was_captured ? "CRIU checkpoint, leases captured with it"
+                                           : fmt::format("linux-cr revision {}", encoding.revision),
+                       encoding.arch, to_string(encoding.order), release,
                        origin.taken ? time : "at an unknown time",
                        origin.complete.value_or(false) ? "complete" : "not complete");
 }
@@ -64,7 +66,8 @@ std::string_view name_of(Format format) {
 
 void write_origin(JsonWriter& json, const Origin& origin) {
     const std::optional<Encoding>& encoding = origin.encoding;
-    json.bytes_member("path", origin.name)
+    json.bytes_member("subject", subject_of(origin))
+        .bytes_member("path", origin.name)
         .optional_member("format",
                          origin.format ? std::optional(name_of(*origin.format)) : std::nullopt);
     json.optional_member("byte_order",
@@ -189,7 +192,7 @@ bool ShowReport::print_table(const Snapshot& snapshot, const Filter& filter) {
     const bool is_for_people = table_.headings && table_.lines == Table::Lines::aligned;
     if (is_for_people) {
         out_.write(first_ ? "" : "\n");
-        print_headline(out_, form_.page, snapshot.origin.name, describe(snapshot.origin));
+        print_headline(out_, form_.page, subject_of(snapshot.origin), describe(snapshot.origin));
     }
     const std::vector<const Column*> columns = columns_of(snapshot);
     std::vector<Table::Column> headings;
@@ -224,38 +227,41 @@ bool ShowReport::print_table(const Snapshot& snapshot, const Filter& filter) {
 }
 
 bool ShowReport::write_object(const Snapshot& snapshot, const Filter& filter) {
-    json_.begin_object();
-    write_origin(json_, snapshot.origin);
+    json().begin_object();
+    write_origin(json(), snapshot.origin);
     bool matched = write_locks(snapshot, filter, true);
     if (table_.all) {
         matched |= write_locks(snapshot, filter, false);
     }
     if (snapshot.damage) {
-        json_.member("error", to_utf8(snapshot.damage->message));
+        json().member("error", to_utf8(snapshot.damage->message));
+        document_.write_errors(subject_of(snapshot.origin), *snapshot.damage);
+    } else {
+        document_.write_no_errors();
     }
-    json_.end_object();
+    json().end_object();
     return matched;
 }
 
 bool ShowReport::write_locks(const Snapshot& snapshot, const Filter& filter, bool leases) {
     const Members wanted = leases ? Members::of_leases : Members::of_others;
     bool any = false;
-    json_.key(leases ? "leases" : "locks").begin_array();
+    json().key(leases ? "leases" : "locks").begin_array();
     snapshot.locks.for_each([&](const Lock& lock) {
         if ((lock.kind == LockKind::lease) != leases ||
             !filter.matches(lock, snapshot.locks.ownership())) {
             return;
         }
         any = true;
-        json_.begin_object();
+        json().begin_object();
         for (const Column& column : show_columns()) {
             if (column.members == Members::of_all || column.members == wanted) {
-                column.write(json_, {snapshot, {&lock, 1}});
+                column.write(json(), {snapshot, {&lock, 1}});
             }
         }
-        json_.end_object();
+        json().end_object();
     });
-    json_.end_array();
+    json().end_array();
     return any;
 }
 

@@ -28,39 +28,47 @@ VerifyReport::VerifyReport(Out& out, const Form& form) : Report(out, form, "veri
 void VerifyReport::begin_image(const std::string& name) {
     name_ = name;
     if (form_.json) {
-        json_.begin_object().bytes_member("path", name).key("problems").begin_array();
+        json().begin_object();
+        write_names(name, name).key("problems").begin_array();
     }
 }
 
 void VerifyReport::problem(const Problem& problem) {
     if (form_.json) {
-        json_.begin_object()
+        json()
+            .begin_object()
             .member("severity", name_of(problem.severity))
+            .member("code", to_string(code_of(problem)))
             .optional_member("offset", problem.offset)
             .member("record", to_utf8(problem.record))
             .member("message", to_utf8(problem.message))
             .member("hint", to_utf8(problem.hint));
         if (problem.file != name_) {
-            json_.bytes_member("file", problem.file);
+            json().bytes_member("file", problem.file);
         }
-        json_.end_object();
+        json().end_object();
         return;
     }
     const bool is_warning = problem.severity == Problem::Severity::warning;
     out_.print("{}{}\n", is_warning ? "warning: " : "", printable(to_string(problem)));
 }
 
-void VerifyReport::end_image(const std::string& name, std::uint64_t records, bool sound) {
+void VerifyReport::end_image(const Name& name, std::uint64_t records, bool sound) {
     if (form_.json) {
-        json_.end_array().member("sound", sound).end_object();
+        json().end_array().member("sound", sound);
+        document_.write_no_errors();
+        json().end_object();
     } else if (sound) {
-        out_.print("{}: sound, {} records\n", shown_name(name), records);
+        out_.print("{}: {}sound, {} records\n", shown_name(name.subject),
+                   name.is_checkpoint ? "CRIU checkpoint, " : "", records);
     }
 }
 
-void VerifyReport::fail_image(const std::string& error) {
+void VerifyReport::fail_image(const Problem& problem, const std::string& text) {
     if (form_.json) {
-        json_.end_array().member("error", to_utf8(error)).end_object();
+        json().end_array().member("error", to_utf8(text));
+        document_.write_errors(name_, problem);
+        json().end_object();
     }
 }
 

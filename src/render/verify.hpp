@@ -18,9 +18,9 @@ class VerifyReport final : public Report {
     void begin_image(const std::string& name);
     void problem(const Problem& problem);
     /// `records`: how many the image has.
-    void end_image(const std::string& name, std::uint64_t records, bool sound);
+    void end_image(const Name& name, std::uint64_t records, bool sound);
     /// Instead of end_image(): the file could not be read.
-    void fail_image(const std::string& error);
+    void fail_image(const Problem& problem, const std::string& text);
 
  private:
     std::string name_;

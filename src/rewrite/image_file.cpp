@@ -21,12 +21,14 @@ constexpr std::size_t kLongestName = 200;
 constexpr int kTries = 100;
 
 [[noreturn]] void fail_at(Error::Kind kind, const std::string& file, std::string message,
-                          std::string hint, Advice advice = Advice::none, std::string detail = {}) {
+                          std::string hint, Advice advice = Advice::none, std::string detail = {},
+                          Problem::Code code = Problem::Code::by_severity) {
     throw Error(kind, {.file = file,
                        .message = std::move(message),
                        .hint = std::move(hint),
                        .advice = advice,
-                       .detail = std::move(detail)});
+                       .detail = std::move(detail),
+                       .code = code});
 }
 
 [[noreturn]] void refuse_folder(const std::string& path) {
@@ -73,7 +75,7 @@ void lock(const io::File& file, const ImageFile::Options& options, const io::Pat
                     writes ? "another process is using the image"
                            : "another process is rewriting the image",
                     patience != nullptr ? "it was waited for, and did not end in time" : "",
-                    patience != nullptr ? Advice::none : Advice::wait);
+                    patience != nullptr ? Advice::none : Advice::wait, {}, Problem::Code::locked);
         case 0:
         case ENOLCK:  // a file system without locks, or a kernel without those of open files
         case ENOSYS:

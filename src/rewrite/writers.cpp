@@ -41,7 +41,8 @@ void refuse_journal(const io::Place& place, const std::string& path) {
                     {.file = place.shown,
                      .message = "there is a journal of an interrupted change to this file: " +
                                 journal_path(path),
-                     .advice = Advice::recover_or_remove_journal});
+                     .advice = Advice::recover_or_remove_journal,
+                     .code = Problem::Code::interrupted_change});
     }
 }
 

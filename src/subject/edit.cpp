@@ -24,7 +24,8 @@ class Editor {
                         {.file = name_,
                          .message = fmt::format("there is no lock {}: the image has {}",
                                                 request_.index, locks.size()),
-                         .advice = Advice::list_locks});
+                         .advice = Advice::list_locks,
+                         .code = Problem::Code::no_such_lock});
         }
         const Lock asked = locks.at(static_cast<std::size_t>(request_.index));
         if (asked.kind != LockKind::lease) {

@@ -26,7 +26,8 @@ namespace {
                 {.file = folder.path(),
                  .message = fmt::format("there is no checkpoint and no {} in this folder",
                                         criu::kCapturedImage),
-                 .hint = "an image with another name must be given itself"});
+                 .hint = "an image with another name must be given itself",
+                 .code = Problem::Code::not_a_checkpoint});
 }
 
 constexpr std::size_t kArchiveBegin = 512;
@@ -143,7 +144,8 @@ void Opened::refuse_interrupted() const {
                                       "rewritten as a stream"
                                     : "an image of which a change was interrupted cannot be read "
                                       "from its middle",
-                     .advice = Advice::recover_or_name});
+                     .advice = Advice::recover_or_name,
+                     .code = Problem::Code::interrupted_change});
     }
 }
 

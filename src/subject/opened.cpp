@@ -31,7 +31,8 @@ void refuse_several_names(const io::File& file) {
 [[noreturn]] void fail_changed(const io::File& file) {
     throw Error(Error::Kind::damaged, {.file = file.name(),
                                        .message = "it has changed since it was read",
-                                       .hint = "somebody else writes to this file; try again"});
+                                       .hint = "somebody else writes to this file; try again",
+                                       .code = Problem::Code::changed_meanwhile});
 }
 
 }  // namespace
@@ -42,7 +43,8 @@ void Opened::need_image() const {
             Error::Kind::refused,
             {.file = name_,
              .message = fmt::format("no leases were captured with this checkpoint: there is no {}",
-                                    criu::kCapturedImage)});
+                                    criu::kCapturedImage),
+             .code = Problem::Code::not_captured});
     }
 }
 
@@ -96,7 +98,10 @@ Snapshot Opened::read(const linux_cr::Layout& layout) {
         }
         image.damage = image.damage ? image.damage : error.problem();
     }
-    return linux_cr::as_snapshot(std::move(image), image_name_, layout);
+    Snapshot snapshot = linux_cr::as_snapshot(std::move(image), image_name_, layout);
+    snapshot.origin.subject = name_;
+    snapshot.origin.was_captured = checkpoint_ != nullptr;
+    return snapshot;
 }
 
 Snapshot Opened::read_sound(const linux_cr::Layout& layout) {

@@ -51,7 +51,8 @@ std::span<const std::byte> RecordReader::read(const Lock& lock) {
                                        .offset = lock.offset,
                                        .record = "FILE_LOCK",
                                        .message = "the record has changed since it was read",
-                                       .hint = "somebody else writes to this file; try again"});
+                                       .hint = "somebody else writes to this file; try again",
+                                       .code = Problem::Code::changed_meanwhile});
 }
 
 Plan plan_image(Snapshot image, const ReadAt& read_at, const PolicyRequest& request) {

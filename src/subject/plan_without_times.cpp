@@ -13,8 +13,10 @@ namespace ckpt_lease {
 namespace {
 
 [[noreturn]] void refuse_rules(const std::string& name, std::string message, Advice advice) {
-    throw Error(Error::Kind::refused,
-                {.file = name, .message = std::move(message), .advice = advice});
+    throw Error(Error::Kind::refused, {.file = name,
+                                       .message = std::move(message),
+                                       .advice = advice,
+                                       .code = Problem::Code::not_captured});
 }
 
 void refuse_impossible(const std::string& name, const Treatment& treatment) {

@@ -87,13 +87,15 @@ TEST_F(BareCheckpoint, TheReportSaysWhatBecameOfTheBreaks) {
     const Json kept = report_of({"--favor-holder"});
     EXPECT_EQ(kept["leases"][0]["after"], kept["leases"][0]["before"]);
     EXPECT_EQ(kept["unchanged"], 1);
-    EXPECT_EQ(run({"policy", "--favor-holder", "--lease-break-time", "45", "-n", "img"}).err,
-              "img: --favor-holder, lease-break-time 45s (as given), dry run: nothing is written\n"
-              "  IDX     BEFORE      AFTER  SIG  FD  PATH\n"
-              "    0  not known  not known  yes   3  /srv/job/write-break\n"
-              "    1  not known  not known  yes   4  /srv/job/downgrade\n"
-              "  0 changed, 2 unchanged, 1 not being broken, 0 filtered out\n"
-              "ckpt-lease: img: CRIU gives these holders the whole lease-break-time\n");
+    EXPECT_EQ(
+        run({"policy", "--favor-holder", "--lease-break-time", "45", "-n", "img"}).err,
+        "img: CRIU checkpoint, --favor-holder, lease-break-time 45s (as given), dry run: nothing "
+        "is written\n"
+        "  IDX     BEFORE      AFTER  SIG  FD  PATH\n"
+        "    0  not known  not known  yes   3  /srv/job/write-break\n"
+        "    1  not known  not known  yes   4  /srv/job/downgrade\n"
+        "  0 changed, 2 unchanged, 1 not being broken, 0 filtered out\n"
+        "ckpt-lease: img: CRIU gives these holders the whole lease-break-time\n");
 }
 
 // CRIU's own reader, of what was written in the place of its writer's bytes.
@@ -339,7 +341,7 @@ TEST_F(ArchivedCheckpoint, InUseIsAnError) {
 
 TEST_F(ArchivedCheckpoint, IsVerifiedWithWhatWasCaptured) {
     pack(false);
-    EXPECT_EQ(run({"verify", "job.tar.gz"}).out, "job.tar.gz: sound, 4 records\n");
+    EXPECT_EQ(run({"verify", "job.tar.gz"}).out, "job.tar.gz: CRIU checkpoint, sound, 4 records\n");
     pack(true);
     const Result result = run({"verify", "job.tar.gz"});
     EXPECT_EQ(result.status, 1);

@@ -59,7 +59,7 @@ TEST_F(DamagedCheckpoint, WithoutTheProcessTreeNothingIsMadeUp) {
 TEST_F(DamagedCheckpoint, VerifySaysEverythingThatIsWrong) {
     const Result sound = run({"verify", "img"});
     EXPECT_EQ(sound.status, 0);
-    EXPECT_EQ(sound.out, "img: sound, 4 records\n");
+    EXPECT_EQ(sound.out, "img: CRIU checkpoint, sound, 4 records\n");
     fs::remove("img/core-12530.img");
     write_file("img/filelocks.img", locks() + test_support::criu::lock_entry(8, 6, 9, 3));
     const Result text = run({"verify", "img"});

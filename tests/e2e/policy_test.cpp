@@ -173,16 +173,21 @@ TEST_F(Policy, ReportsInJson) {
         "renotify": false, "dry_run": false,
         "lease_break_time": 45, "lease_break_time_source": "option",
         "images": [{
-          "path": "shared_tables.img",
+          "subject": "shared_tables.img", "path": "shared_tables.img", "errors": [],
           "leases": [
             {"index": 1, "offset": 959, "fd": 8, "path": "/share/z",
-             "before": {"remaining_seconds": 44, "no_deadline": false, "break_notified": true},
-             "after": {"remaining_seconds": 54, "no_deadline": false, "break_notified": true}},
+             "before": {"remaining_seconds": 44, "no_deadline": false, "break_notified": true,
+                        "remaining_reason": null},
+             "after": {"remaining_seconds": 54, "no_deadline": false, "break_notified": true,
+                        "remaining_reason": null}},
             {"index": 3, "offset": 1079, "fd": 9, "path": "/share/z",
-             "before": {"remaining_seconds": 44, "no_deadline": false, "break_notified": true},
-             "after": {"remaining_seconds": 54, "no_deadline": false, "break_notified": true}}],
+             "before": {"remaining_seconds": 44, "no_deadline": false, "break_notified": true,
+                        "remaining_reason": null},
+             "after": {"remaining_seconds": 54, "no_deadline": false, "break_notified": true,
+                        "remaining_reason": null}}],
           "changed": 2, "changed_leases": 1, "unchanged": 0, "not_breaking": 0, "filtered_out": 2
-        }]})"));
+        }],
+        "errors": [], "warnings": []})"));
 }
 
 TEST_F(Policy, SendsTheReportToStandardErrorWhenTheImageGoesToStandardOutput) {

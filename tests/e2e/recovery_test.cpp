@@ -110,10 +110,16 @@ TEST_F(Recovery, RecoverInJson) {
     EXPECT_EQ(result.err, "ckpt-lease: none.img: cannot open: No such file or directory\n");
     const Json json = parse_valid("recover", result.out);
     EXPECT_EQ(json.at("images"),
-              Json::parse(R"([{"path": "no_deadline.img", "put_back": true, "edits": 1},
-                              {"path": "none.img",
-                               "error": "none.img: cannot open: No such file or directory"},
-                              {"path": "no_leases.img", "put_back": false, "edits": 0}])"));
+              Json::parse(R"([{"subject": "no_deadline.img", "path": "no_deadline.img",
+                               "put_back": true, "edits": 1, "errors": []},
+                              {"subject": "none.img", "path": "none.img",
+                               "error": "none.img: cannot open: No such file or directory",
+                               "errors": [{"subject": "none.img", "code": "not_found",
+                                           "message": "cannot open: No such file or directory",
+                                           "file": "none.img", "offset": null, "record": null,
+                                           "hint": null}]},
+                              {"subject": "no_leases.img", "path": "no_leases.img",
+                               "put_back": false, "edits": 0, "errors": []}])"));
 }
 
 TEST_F(Recovery, WritersTakeItBackFirst) {
@@ -226,7 +232,9 @@ TEST_F(Recovery, UndoTakesAChangeBack) {
                                                     {"undo_file", "u"},
                                                     {"path", path},
                                                     {"put_back", false},
-                                                    {"edits", 3}}));
+                                                    {"edits", 3},
+                                                    {"errors", Json::array()},
+                                                    {"warnings", Json::array()}}));
 
     // On a copy of what the change had made.
     write_file("copy.img", after);

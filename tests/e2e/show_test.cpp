@@ -17,6 +17,10 @@ Json expected_leases(const std::string& image) {
             tasks.push_back({{"pid", lease.at("pids").at(i)}, {"comm", lease.at("comms").at(i)}});
         }
         lease["tasks"] = tasks;
+        lease["remaining_reason"] = nullptr;
+        if (lease.at("remaining_seconds").is_null()) {
+            lease["remaining_reason"] = lease.at("state") == "held" ? "held" : "no_deadline";
+        }
         lease.erase("pids");
         lease.erase("comms");
     }

@@ -76,7 +76,7 @@ TEST_F(Subjects, AreVerified) {
     for (const char* const name : {"bare", "bare.tar.bz2"}) {
         const Result result = run({"verify", name});
         EXPECT_EQ(result.status, 0) << result.out;
-        EXPECT_EQ(result.out, std::string(name) + ": sound, 4 records\n");
+        EXPECT_EQ(result.out, std::string(name) + ": CRIU checkpoint, sound, 4 records\n");
     }
 }
 

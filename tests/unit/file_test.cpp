@@ -176,6 +176,22 @@ TEST_F(FileTest, AFullDiskAndMissingRightsComeWithAdvice) {
     }
 }
 
+TEST_F(FileTest, ErrorsHaveACodeByWhatTheSystemSays) {
+    const std::vector<std::pair<int, Problem::Code>> cases{
+        {ENOENT, Problem::Code::not_found},     {ENOTDIR, Problem::Code::not_found},
+        {EACCES, Problem::Code::not_permitted}, {EROFS, Problem::Code::not_permitted},
+        {ENOSPC, Problem::Code::no_space},      {EFBIG, Problem::Code::no_space},
+        {EIO, Problem::Code::io_error},
+    };
+    for (const auto& [error, code] : cases) {
+        try {
+            fail("x.img", "open", -error);
+        } catch (const Error& failed) {
+            EXPECT_EQ(failed.problem().code, code) << error;
+        }
+    }
+}
+
 TEST_F(FileTest, WhoReadsGetsNoAdviceOnWriting) {
     EXPECT_EQ(io_error([] { fail("x.img", "open", -EACCES); }),
               "x.img: cannot open: Permission denied");

@@ -70,7 +70,13 @@ TEST(JsonWriter, NumbersAreExact) {
                       .member("n", -1)
                       .member("b", std::uint16_t{65535});
               }),
-              R"({"u":18446744073709551615,"i":-9223372036854775808,"n":-1,"b":65535})");
+              R"({"u":"18446744073709551615","i":"-9223372036854775808","n":-1,"b":65535})");
+    EXPECT_EQ(member([](JsonWriter& j) {
+                  j.member("most", (std::int64_t{1} << 53) - 1)
+                      .member("least", 1 - (std::int64_t{1} << 53))
+                      .member("more", std::uint64_t{1} << 53);
+              }),
+              R"({"most":9007199254740991,"least":-9007199254740991,"more":"9007199254740992"})");
 }
 
 TEST(JsonWriter, SecondsAreExactToTheNanosecond) {

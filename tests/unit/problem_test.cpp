@@ -77,6 +77,32 @@ TEST(ErrorTest, SaysWhatItsProblemSays) {
     EXPECT_STREQ(error.what(), "job.img: offset 4096: FILE_LOCK: the length is 4 (8 is the least)");
 }
 
+TEST(ProblemCode, IsOfItsSeverityWhereNothingMoreIsKnown) {
+    Problem problem;
+    EXPECT_EQ(to_string(code_of(problem)), "damaged");
+    problem.severity = Problem::Severity::meaning;
+    EXPECT_EQ(to_string(code_of(problem)), "bad_value");
+    problem.severity = Problem::Severity::warning;
+    EXPECT_EQ(to_string(code_of(problem)), "warning");
+    problem.code = Problem::Code::locked;
+    EXPECT_EQ(to_string(code_of(problem)), "locked");
+}
+
+TEST(ProblemCode, OfAnErrorIsOfItsKindWhereNothingMoreIsKnown) {
+    const auto code_of_error = [](Error::Kind kind, Problem::Code code) {
+        return to_string(Error(kind, {.message = "odd", .code = code}).problem().code);
+    };
+    constexpr auto kNone = Problem::Code::by_severity;
+    EXPECT_EQ(code_of_error(Error::Kind::damaged, kNone), "damaged");
+    EXPECT_EQ(code_of_error(Error::Kind::refused, kNone), "refused");
+    EXPECT_EQ(code_of_error(Error::Kind::io, kNone), "io_error");
+    EXPECT_EQ(code_of_error(Error::Kind::interrupted, kNone), "stopped");
+    EXPECT_EQ(code_of_error(Error::Kind::io, Problem::Code::no_space), "no_space");
+    EXPECT_EQ(
+        with_outcome(Error(Error::Kind::io, {.code = Problem::Code::no_space}), "x").problem().code,
+        Problem::Code::no_space);
+}
+
 TEST(ErrorTest, ARefusalIsAboutNoFile) {
     EXPECT_EQ(refusal([] { refuse("no", "try yes"); }), "no (try yes)");
     EXPECT_EQ(refusal([] { refuse("no"); }), "no");

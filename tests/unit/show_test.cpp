@@ -212,7 +212,7 @@ TEST(ShowJson, OfAnImage) {
     snapshot.damage = Problem{.message = "cut off"};
     const json image = json_of(snapshot, true);
     const json expected = json::parse(R"({
-        "path": "j.img", "format": "linux-cr", "byte_order": "big", "arch": "s390x", "revision": 6,
+        "subject": "j.img", "path": "j.img", "format": "linux-cr", "byte_order": "big", "arch": "s390x", "revision": 6,
         "kernel": {"version": "2.6.35", "release": "2.6.35-ckpt", "build": "#1 SMP",
                    "machine": "s390x"},
         "checkpoint_time": 1285123224, "complete": true, "layout": "lease-1",
@@ -220,17 +220,19 @@ TEST(ShowJson, OfAnImage) {
             {"index": 0, "offset": 1000, "fd": 3, "path": "/srv/0",
              "tasks": [{"pid": 7, "comm": "holder"}], "state": "held", "type": "F_RDLCK",
              "previous_type": null, "break_notified": false, "remaining_seconds": null,
-             "no_deadline": false},
+             "no_deadline": false, "remaining_reason": "held"},
             {"index": 1, "offset": 1040, "fd": 3, "path": "/srv/1",
              "tasks": [{"pid": 7, "comm": "holder"}], "state": "breaking", "type": "F_UNLCK",
              "previous_type": "F_WRLCK", "break_notified": true, "remaining_seconds": 5.25,
-             "no_deadline": false,
+             "no_deadline": false, "remaining_reason": null,
              "owner": {"kind": "thread", "id": 8, "uid": 5, "euid": 0, "signal": 10}}],
         "locks": [
             {"index": 2, "offset": 1080, "fd": 3, "path": "/srv/2",
              "tasks": [{"pid": 7, "comm": "holder"}], "kind": "posix", "type": "F_WRLCK",
              "start": 100, "end": 107}],
-        "error": "cut off"})");
+        "error": "cut off",
+        "errors": [{"subject": "j.img", "code": "damaged", "message": "cut off", "file": null,
+                    "offset": null, "record": null, "hint": null}]})");
     EXPECT_EQ(image, expected);
 }
 

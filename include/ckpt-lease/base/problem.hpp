@@ -6,6 +6,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "ckpt-lease/base/api.hpp"
 
@@ -65,6 +66,30 @@ struct Problem {
         structure,  ///< the records cannot be relied on from here
     };
 
+    /// What kind of fault it is, for programs that decide what to do. There will be more of them.
+    enum class Code : std::uint8_t {
+        by_severity,         ///< nothing more is known than `severity` says, or Error::kind()
+        warning,             ///< odd, but a restart would not mind
+        bad_value,           ///< a value that a restart refuses or misunderstands
+        damaged,             ///< the file is not what it should be
+        truncated,           ///< it ends too early
+        not_a_checkpoint,    ///< it is neither an image nor a checkpoint that is whole
+        changed_meanwhile,   ///< somebody else writes to the file
+        not_found,           ///< there is no such file, folder or process
+        not_permitted,       ///< the user may not
+        no_space,            ///< no room for what is to be written
+        io_error,            ///< the system refused something else, or it would do harm
+        locked,              ///< another process works on it
+        interrupted_change,  ///< a change was interrupted, and is to be taken back first
+        not_captured,        ///< no leases were captured with the checkpoint
+        other_dump,          ///< they were captured with another dump
+        time_not_known,      ///< how much time a lease has left
+        no_such_lock,        ///< the image has no lock record of this index
+        refused,             ///< what was asked for makes no sense, or would do harm
+        no_match,            ///< nothing matches what was asked for
+        stopped,             ///< by a signal
+    };
+
     Severity severity = Severity::structure;
     std::string file;                     ///< as the user named it; "-" is standard input
     std::optional<std::uint64_t> offset;  ///< bytes from the start of the file
@@ -74,7 +99,14 @@ struct Problem {
     Advice advice = Advice::none;         ///< what else, or instead
     std::string detail;                   ///< what `advice` is about, where it says so
     std::string outcome;                  ///< what was left behind, where something is changed
+    Code code = Code::by_severity;        ///< Error has one always
 };
+
+/// What kind of fault it is: never by_severity.
+[[nodiscard]] CKPT_LEASE_API Problem::Code code_of(const Problem& problem) noexcept;
+
+/// "not_found": the name of a code, which stays what it is.
+[[nodiscard]] CKPT_LEASE_API std::string_view to_string(Problem::Code code) noexcept;
 
 /// "FILE: offset N: RECORD: message (hint; outcome)", without the advice. Bytes that came from an
 /// image are escaped.

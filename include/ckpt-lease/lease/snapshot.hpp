@@ -48,6 +48,8 @@ struct CriuTasks {
 /// read.
 struct Origin {
     std::string name;              ///< what it is called: as the user named it, most of the time
+    std::string subject;           ///< as the user named it; empty: `name` is that
+    bool was_captured = false;     ///< an image that was captured with a checkpoint of CRIU
     std::optional<Format> format;  ///< absent where nothing could be opened
     std::optional<Encoding> encoding;    ///< of linux-cr
     std::optional<std::string> layout;   ///< of linux-cr: the layout it was read with

@@ -49,6 +49,11 @@ class Collector {
             }
         }
         looks_ = look_into(files_, options_.frozen, captured_.unknown);
+        for (Problem& problem : captured_.unknown) {
+            if (problem.code == Problem::Code::by_severity) {
+                problem.code = Problem::Code::time_not_known;
+            }
+        }
         ids_.resize(files_.size());
         for (const Descriptor& descriptor : descriptors_) {
             if (!looks_[descriptor.file].gone) {

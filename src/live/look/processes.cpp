@@ -127,12 +127,14 @@ bool is_hidden(pid_t pid) {
 
 [[noreturn]] void fail_not_there(pid_t pid) {
     Problem problem{.file = "process " + std::to_string(pid),
-                    .message = "there is no such process"};
+                    .message = "there is no such process",
+                    .code = Problem::Code::not_found};
     if (is_hidden(pid)) {
         problem.message = "it is there, but /proc does not show it";
         problem.hint =
             "/proc is mounted with hidepid here: it takes CAP_SYS_PTRACE to look at the processes "
             "of others";
+        problem.code = Problem::Code::not_permitted;
     }
     throw Error(Error::Kind::io, std::move(problem));
 }
