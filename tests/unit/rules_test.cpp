@@ -63,6 +63,14 @@ TEST(Rules, AMatchBecomesAFilter) {
     EXPECT_EQ(set.rules[3].match, Filter{});
 }
 
+TEST(Rules, StatesAreFilters) {
+    const RuleSet set = rules(
+        R"({"rules": [{"policy": {"keep": true}, "match": {"state": "breaking"}},
+                      {"policy": {"keep": true}, "match": {"state": "held"}}]})");
+    EXPECT_EQ(set.rules[0].match, Filter{.phases = {Phase::breaking}});
+    EXPECT_EQ(set.rules[1].match, Filter{.phases = {Phase::held}});
+}
+
 TEST(Rules, EveryPolicyCanBeGiven) {
     EXPECT_EQ(result_of_policy(R"({"favor-holder": true})"), Remaining(45s));
     EXPECT_EQ(result_of_policy(R"({"favour-holder": true})"), Remaining(45s));
@@ -226,6 +234,8 @@ TEST(RulesErrors, WhatTheSchemaRefusesIsToldByItsPointer) {
         {R"({"rules": [{"policy": {"keep": true}, "match": {"fd": "5"}}]})", "/rules/0/match/fd"},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"index": 1.5}}]})",
          "/rules/0/match/index"},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"state": "broken"}}]})",
+         "/rules/0/match/state"},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"target": "F_WRLCK"}}]})",
          "/rules/0/match/target"},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"path": ["/a"]}}]})",
