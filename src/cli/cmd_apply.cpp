@@ -58,7 +58,7 @@ says more.)");
         live::ApplyOptions options;
         options.dry_run = dry_run_;
         options.begin = begin();
-        options.tell = [&](const Problem& problem) { context.complain(context.text_of(problem)); };
+        options.tell = [&](const Problem& problem) { context.note(context.text_of(problem)); };
         const linux_cr::Image image = read(context);
         applied.targets = live::find_targets(image, processes(image));
         std::vector<live::WantedLease> wanted = applied.targets.wanted;

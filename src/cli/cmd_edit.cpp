@@ -56,7 +56,9 @@ Examples:
                    "save the image and give its name, or use policy");
         }
         const bool to_stdout = output_.is_stdout({image_});
-        render::EditReport report(json_ && !to_stdout ? context.out : context.err,
+        render::EditReport report(!json_      ? context.reports()
+                                  : to_stdout ? context.err
+                                              : context.out,
                                   {json_, context.environment.err_page}, output_.target().dry_run);
         const int status = for_each_image(context, {image_}, [&](const std::string& /*image*/) {
             try {

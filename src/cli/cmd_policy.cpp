@@ -66,7 +66,9 @@ can be had. -o takes an archive, and no folder. ckpt-lease-policy(1) says more.)
         settings.request.lease_break_time = facts.lease_break_time;
 
         const bool to_stdout = output_.is_stdout(images_);
-        render::PolicyReport report(json_ && !to_stdout ? context.out : context.err,
+        render::PolicyReport report(!json_      ? context.reports()
+                                    : to_stdout ? context.err
+                                                : context.out,
                                     {json_, context.environment.err_page}, facts);
         PolicyRunner runner(context, settings, report);
         const int status = for_each_image(

@@ -19,6 +19,17 @@ struct Context {
     render::Out& out;                   ///< standard output
     render::Out& err;                   ///< standard error
     const CLI::App* command = nullptr;  ///< the one that is at work, once that is known
+    /// With --quiet: where what nobody wants to see goes.
+    render::Out* unseen = nullptr;
+
+    /// Where reports go that stand on standard error, for people.
+    [[nodiscard]] render::Out& reports() const { return unseen == nullptr ? err : *unseen; }
+    /// As complain(), of what is no error.
+    void note(std::string_view message) const {
+        if (unseen == nullptr) {
+            complain(message);
+        }
+    }
 
     /// Says `message` on standard error, behind what was written to standard output.
     void complain(std::string_view message) const;

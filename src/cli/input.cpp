@@ -79,7 +79,7 @@ void tell_of_interruption(const Context& context, const ImageFile& image) {
             ? "a change to this image was interrupted; it is read as it was before "
               "('ckpt-lease recover' makes it so)"
             : "a change to this image had been interrupted; it was taken back first";
-    context.complain(fmt::format("{}: {}", render::shown_name(image.file().name()), what));
+    context.note(fmt::format("{}: {}", render::shown_name(image.file().name()), what));
 }
 
 io::Progress progress_on(const Context& context, const io::File& file) {

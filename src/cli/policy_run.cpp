@@ -19,7 +19,7 @@ bool PolicyRunner::fails_to_match(const Counts& counts) const {
 void PolicyRunner::rewrite(Subject& subject, Counts& counts) {
     const Plan plan = make_plan(subject, settings_.request);
     for (const Problem& warning : plan.warnings) {
-        context_.complain(context_.text_of(warning));
+        context_.note(context_.text_of(warning));
     }
     counts = plan.counts;
     if (fails_to_match(counts)) {
@@ -32,7 +32,7 @@ void PolicyRunner::rewrite(Subject& subject, Counts& counts) {
     }
     report_.end_image(plan.counts);
     for (const Problem& note : plan.notes) {
-        context_.complain(context_.text_of(note));
+        context_.note(context_.text_of(note));
     }
 }
 
@@ -46,7 +46,7 @@ class PolicyRunner::Listener final : public StreamListener {
         runner_.report_.lease(before, after, ownership);
     }
     void warning(const Problem& problem) override {
-        runner_.context_.complain(runner_.context_.text_of(problem));
+        runner_.context_.note(runner_.context_.text_of(problem));
     }
     bool end(const Counts& counts) override {
         counts_ = counts;
