@@ -37,8 +37,8 @@ class TableOptions {
     }
 
     // Throws Error(refused) if there are no such columns.
-    [[nodiscard]] render::ShowTable table(bool all) const {
-        render::ShowTable table{.all = all, .headings = !no_headings_};
+    [[nodiscard]] render::ShowTable table(bool all, bool tree) const {
+        render::ShowTable table{.all = all, .headings = !no_headings_, .tree = tree};
         if (!columns_.empty()) {
             table.columns = render::parse_columns(columns_);
         }
@@ -66,7 +66,7 @@ class Show final : public Command {
         app.add_flag("-a,--all", all_,
                      "show POSIX and flock locks too, and which bytes they cover");
         app.add_flag("--tree", tree_,
-                     "without IMAGE: the leases of the descendants of --pid as well");
+                     "without IMAGE: the descendants of --pid as well, drawn as a tree");
         app.add_flag("--require-match", require_match_,
                      "exit with 4 if nothing in an image matches the filters");
         declare_json(app, json_);
@@ -83,7 +83,7 @@ Examples:
   ckpt-lease show --pid 42                the same of a live process, now
   ckpt-lease show img                     of what criu dump -D img has written
   ckpt-lease show job.tar.zst             of what podman has exported
-  ckpt-lease show --target F_UNLCK *.img  only leases that are being taken away
+  ckpt-lease show --breaking *.img        only leases that are being broken
   ckpt-lease show --json job.img | jq '.images[].leases[].remaining_seconds'
 
 Columns of the table:
@@ -105,7 +105,7 @@ Columns of the table:
             }
         }
         render::ShowReport report(context.out, {json_, context.environment.out_page},
-                                  table_.table(all_));
+                                  table_.table(all_, tree_));
         const int status = live ? try_live(context, filter, report)
                                 : for_each_image(context, images_, [&](const std::string& name) {
                                       return show(context, name, layout, filter, report);
@@ -169,15 +169,19 @@ Columns of the table:
     }
 
     int show_live(const Context& context, const Filter& filter, render::ShowReport& report) const {
-        Filter others = filter;
-        others.pids.clear();
         const LiveLeases leases = read_live(filter.pids, tree_);
-        const bool matched = report.snapshot(leases.snapshot, others);
+        const bool matched = report.snapshot(leases.snapshot, without_processes(filter));
         for (const Problem& problem : leases.unknown) {
             context.complain(context.text_of(problem));
         }
         const int status = matched_status(context, leases.snapshot.origin.name, matched);
         return status == kDone && !leases.unknown.empty() ? kPartly : status;
+    }
+
+    // Of a snapshot, what was asked for but the processes.
+    static Filter without_processes(Filter filter) {
+        filter.pids.clear();
+        return filter;
     }
 
     int matched_status(const Context& context, const std::string& name, bool matched) const {

@@ -9,6 +9,7 @@ namespace ckpt_lease::render {
 struct Page {
     std::size_t width = 80;  ///< columns
     bool colour = false;
+    bool utf8 = false;  ///< whether lines may be drawn with more than ASCII
 };
 
 /// How a command prints: as JSON, which the schema of its name in schemas/ describes, or as text
