@@ -2,12 +2,16 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
+#include <optional>
+
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/live_show.hpp"
 #include "cli/options.hpp"
+#include "cli/watch.hpp"
 #include "criu/checkpoint.hpp"
 #include "render/show.hpp"
 
@@ -69,6 +73,13 @@ class Show final : public Command {
                      "without IMAGE: the descendants of --pid as well, drawn as a tree");
         app.add_flag("--require-match", require_match_,
                      "exit with 4 if nothing in an image matches the filters");
+        app.add_option("--watch", watch_,
+                       "without IMAGE: again and again, every SECONDS (2 if not given); if it is "
+                       "not printed on a terminal, what becomes of the leases, a line each")
+            ->type_name("[SECONDS]")
+            ->expected(0, 1)
+            ->default_str("2")
+            ->excludes(app.get_option("--require-match"));
         declare_json(app, json_);
         table_.declare(app);
         declare_wait(app, wait_);
@@ -81,6 +92,7 @@ Examples:
   ckpt-lease show job.img                 who holds which lease, for how long
   checkpoint 42 | ckpt-lease show -       the same of an image on its way
   ckpt-lease show --pid 42                the same of a live process, now
+  ckpt-lease show --pid 42 --watch        and what becomes of it
   ckpt-lease show img                     of what criu dump -D img has written
   ckpt-lease show job.tar.zst             of what podman has exported
   ckpt-lease show --breaking *.img        only leases that are being broken
@@ -103,6 +115,11 @@ Columns of the table:
             if (tree_) {
                 refuse("--tree is about live processes", "give no image, and --pid");
             }
+            if (watch_) {
+                refuse("--watch is about live processes", "give no image, and --pid");
+            }
+        } else if (watch_) {
+            return watch(context, filter);
         }
         render::ShowReport report(context.out, {json_, context.environment.out_page},
                                   table_.table(all_, tree_));
@@ -184,6 +201,25 @@ Columns of the table:
         return filter;
     }
 
+    [[nodiscard]] Nanoseconds interval() const {
+        constexpr Nanoseconds kLeast = std::chrono::milliseconds(100);
+        const Nanoseconds interval = parse_duration(*watch_);
+        if (interval < kLeast) {
+            refuse(fmt::format("--watch {}: 0.1 is the least", *watch_));
+        }
+        return interval;
+    }
+
+    int watch(const Context& context, const Filter& filter) const {
+        const WatchRequest request{.interval = interval(),
+                                   .tree = tree_,
+                                   .json = json_,
+                                   .filter = without_processes(filter),
+                                   .table = table_.table(false, tree_)};
+        cli::watch(context, request, read_live(filter.pids, tree_));
+        return kDone;
+    }
+
     int matched_status(const Context& context, const std::string& name, bool matched) const {
         if (require_match_ && !matched) {
             context.complain(fmt::format("{}: nothing matches", name));
@@ -195,6 +231,7 @@ Columns of the table:
     std::vector<std::string> images_;
     bool all_ = false;
     bool tree_ = false;
+    std::optional<std::string> watch_;
     bool json_ = false;
     bool wait_ = false;
     bool require_match_ = false;

@@ -148,7 +148,7 @@ TEST_F(Usage, SchemasArePrinted) {
     EXPECT_EQ(result.out, "");
     EXPECT_EQ(result.err,
               "ckpt-lease: there is no schema 'shw' (there are apply, diff, edit, layout, layouts, "
-              "policy, records, recover, rules, show, undo, verify)\n");
+              "policy, records, recover, rules, show, undo, verify, watch)\n");
 }
 
 TEST_F(Usage, OutputThatCannotBeWrittenIsAFailure) {
