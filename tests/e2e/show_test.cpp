@@ -200,11 +200,11 @@ TEST_F(Show, ShowsSeveralImagesAndReturnsTheHighestStatus) {
 
 TEST_F(Show, FiltersByEachCondition) {
     copy("shared_tables");
-    struct Case {
+    struct Filtered {
         std::vector<std::string> filter;
         Json indexes;
     };
-    const Case cases[] = {
+    const Filtered cases[] = {
         {{"--path", "/share/*.doc"}, {0, 4}},
         {{"--path", "/share/z", "--fd", "9"}, {3}},
         {{"--pid", "12"}, {4}},
@@ -217,7 +217,7 @@ TEST_F(Show, FiltersByEachCondition) {
         {{"--target", "F_UNLCK"}, {1, 3}},
         {{"--pid", "13"}, Json::array()},
     };
-    for (const Case& c : cases) {
+    for (const Filtered& c : cases) {
         std::vector<std::string> args{"show", "--json", "shared_tables.img"};
         args.insert(args.end(), c.filter.begin(), c.filter.end());
         SCOPED_TRACE(c.filter.at(0) + " " + c.filter.at(1));
