@@ -9,6 +9,7 @@
 #include "ckpt-lease/base/text.hpp"
 #include "lease_support.hpp"
 #include "render_support.hpp"
+#include "show_support.hpp"
 #include "support.hpp"
 
 namespace ckpt_lease::render {
@@ -17,38 +18,12 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-constexpr Page kWide{.width = 200};
-
-std::string shown(const Snapshot& snapshot, bool as_json, const ShowTable& table) {
-    return printed([&](Out& out) {
-        ShowReport report(out, {as_json, kWide}, table);
-        report.snapshot(snapshot, {});
-        report.end();
-    });
-}
-
 std::string text_of(const Snapshot& snapshot, bool all = false) {
     return shown(snapshot, false, {.all = all});
 }
 
 json json_of(const Snapshot& snapshot, bool all = false) {
     return json::parse(shown(snapshot, true, {.all = all})).at("images").at(0);
-}
-
-void add(Snapshot& snapshot, LockKind kind, const LeaseState& state) {
-    Ownership& ownership = snapshot.locks.ownership();
-    Lock lock;
-    lock.index = snapshot.locks.size();
-    lock.offset = 1000 + lock.index * 40;
-    lock.fd = 3;
-    lock.file = ownership.add_file();
-    ownership.set_path(lock.file, "/srv/" + std::to_string(lock.index));
-    lock.table = ownership.add_table();
-    ownership.add_task(lock.table, {7, "holder"});
-    lock.kind = kind;
-    lock.lease = state;
-    lock.range = {100, 107};
-    snapshot.locks.add(lock);
 }
 
 // Every lease of it is of an unknown type before its break.
@@ -60,17 +35,6 @@ Snapshot of_criu() {
     LeaseState state = breaking(Remaining::not_known());
     state.previous_type.reset();
     add(snapshot, LockKind::lease, state);
-    return snapshot;
-}
-
-Snapshot of_live() {
-    Snapshot snapshot;
-    snapshot.origin = {.name = "process 7",
-                       .format = Format::live,
-                       .kernel = Kernel{.release = "6.12", .build = "#1", .machine = "x86_64"},
-                       .taken = 1285123224};
-    add(snapshot, LockKind::lease, breaking(5250ms));
-    snapshot.breakers = {{{42, "cat"}}};
     return snapshot;
 }
 
