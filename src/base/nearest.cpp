@@ -42,8 +42,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
             continue;
         }
         const std::size_t letters = distance(word, candidate);
-        if (letters * 3 <= std::max(word.size(), candidate.size()) && letters < least) {
-            best = candidate;
+        if (letters * 3 <= std::max(word.size(), candidate.size()) && letters <= least) {
+            best = letters < least ? candidate : "";  // of two that are as near, nobody knows
             least = letters;
         }
     }

@@ -164,9 +164,9 @@ void check(const Filter& filter) {
     if (!condition) {
         return;
     }
-    constexpr const char* kOptions[] = {"--index", "--fd", "--target"};
-    refuse(fmt::format("two different {} can never both match",
-                       kOptions[static_cast<std::size_t>(*condition)]),
+    constexpr const char* kWhich[] = {"two different --index", "two different --fd",
+                                      "two different --target", "--breaking and --held"};
+    refuse(fmt::format("{} can never both match", kWhich[static_cast<std::size_t>(*condition)]),
            "all filters must match; use --rules for alternatives");
 }
 

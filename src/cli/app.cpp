@@ -129,16 +129,29 @@ Program::Program(std::optional<std::string_view> only)
             continue;
         }
         commands_.back().command->declare(*app);
-        app->add_flag("-v,--verbose", verbosity_,
-                      "say more on standard error; -vv and -vvv still more");
-        app->add_option("--log-level", log_level_,
-                        "what to say on standard error: warning, info, debug or trace")
-            ->type_name("LEVEL")
-            ->check([](const std::string& level) {
-                const auto* const found = std::find(std::begin(kLevels), std::end(kLevels), level);
-                return found != std::end(kLevels)
+        auto* const verbose = app->add_flag("-v,--verbose", verbosity_,
+                                            "say more on standard error; -vv and -vvv still more");
+        auto* const log_level =
+            app->add_option("--log-level", log_level_,
+                            "what to say on standard error: warning, info, debug or trace")
+                ->type_name("LEVEL")
+                ->check([](const std::string& level) {
+                    const auto* const found =
+                        std::find(std::begin(kLevels), std::end(kLevels), level);
+                    return found != std::end(kLevels)
+                               ? std::string()
+                               : "give warning, info, debug or trace, not " + level;
+                });
+        app->add_flag("-q,--quiet", quiet_, "say nothing on standard error but errors")
+            ->excludes(verbose)
+            ->excludes(log_level);
+        app->add_option("--color,--colour", colour_,
+                        "bold and dim text: auto (on terminals), always or never")
+            ->type_name("WHEN")
+            ->check([](const std::string& when) {
+                return when == "auto" || when == "always" || when == "never"
                            ? std::string()
-                           : "give warning, info, debug or trace, not " + level;
+                           : "give auto, always or never, not " + when;
             });
         refuse_empty_values(*app);
     }
@@ -190,9 +203,15 @@ int run(int argc, const char* const* argv, Environment& environment) {
         return report_usage_error(program.app(), error, err);
     }
     set_up_log(program.log_level());
+    environment.out_page.colour = program.has_colour(environment.out_page.colour);
+    environment.err_page.colour = program.has_colour(environment.err_page.colour);
+    environment.err_is_terminal = environment.err_is_terminal && !program.is_quiet();
+    render::Out unseen(io::File::borrow(*environment.system, "standard error", STDERR_FILENO),
+                       render::Out::Kind::unseen);
     const CLI::App* const command = program.app().get_subcommands().front();
     document.set_words([command](const Problem& problem) { return in_words(problem, command); });
-    return run_command(program, {environment, out, err, document, command});
+    return run_command(program, {environment, out, err, document, command,
+                                 program.is_quiet() ? &unseen : nullptr});
 }
 
 }  // namespace ckpt_lease::cli

@@ -25,6 +25,12 @@ class Program {
     [[nodiscard]] Command* chosen() const;
     /// How much -v and --log-level ask for, as a spdlog level's name.
     [[nodiscard]] std::string log_level() const;
+    /// --quiet
+    [[nodiscard]] bool is_quiet() const noexcept { return quiet_; }
+    /// What --color says of a page that has colours if it is not asked for any.
+    [[nodiscard]] bool has_colour(bool by_itself) const {
+        return colour_ == "always" || (by_itself && colour_ != "never");
+    }
 
  private:
     struct Entry {
@@ -35,6 +41,8 @@ class Program {
     std::vector<Entry> commands_;
     int verbosity_ = 0;
     std::string log_level_;
+    std::string colour_;
+    bool quiet_ = false;
 };
 
 /// Runs the program and returns its exit status.

@@ -59,7 +59,8 @@ Examples:
             refuse("edit needs an image that can be read more than once, and - cannot",
                    "save the image and give its name, or use policy");
         }
-        render::EditReport report(context.err, context.form(json_, context.environment.err_page),
+        render::EditReport report(context.reports(),
+                                  context.form(json_, context.environment.err_page),
                                   output_.target().dry_run);
         render::Name name{image_, image_};
         const int status = for_each_image(context, {image_}, [&](const std::string& /*image*/) {

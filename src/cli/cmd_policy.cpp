@@ -69,8 +69,8 @@ can be had. -o takes an archive, and no folder. ckpt-lease-policy(1) says more.)
         find_lease_break_time(context, facts);
         settings.request.lease_break_time = facts.lease_break_time;
 
-        render::PolicyReport report(context.err, context.form(json_, context.environment.err_page),
-                                    facts);
+        render::PolicyReport report(context.reports(),
+                                    context.form(json_, context.environment.err_page), facts);
         PolicyRunner runner(context, settings, report);
         const int status = for_each_image(
             context, images_, [&](const std::string& image) { return runner.run(image); });

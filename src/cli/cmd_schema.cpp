@@ -27,7 +27,8 @@ class Schema final : public Command {
  public:
     void declare(CLI::App& app) override {
         app.add_option("NAME", name_,
-                       "a command that prints JSON, or layout or rules for these files")
+                       "a command that prints JSON, watch for show --watch, or layout or "
+                       "rules for these files")
             ->type_name("");
         app.footer(R"(The same files are installed: ckpt-lease(1) says where, and what a program can
 rely on.

@@ -2,12 +2,16 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
+#include <optional>
+
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/live_show.hpp"
 #include "cli/options.hpp"
+#include "cli/watch.hpp"
 #include "criu/checkpoint.hpp"
 #include "render/show.hpp"
 
@@ -37,8 +41,8 @@ class TableOptions {
     }
 
     // Throws Error(refused) if there are no such columns.
-    [[nodiscard]] render::ShowTable table(bool all) const {
-        render::ShowTable table{.all = all, .headings = !no_headings_};
+    [[nodiscard]] render::ShowTable table(bool all, bool tree) const {
+        render::ShowTable table{.all = all, .headings = !no_headings_, .tree = tree};
         if (!columns_.empty()) {
             table.columns = render::parse_columns(columns_);
         }
@@ -66,9 +70,16 @@ class Show final : public Command {
         app.add_flag("-a,--all", all_,
                      "show POSIX and flock locks too, and which bytes they cover");
         app.add_flag("--tree", tree_,
-                     "without IMAGE: the leases of the descendants of --pid as well");
+                     "without IMAGE: the descendants of --pid as well, drawn as a tree");
         app.add_flag("--require-match", require_match_,
                      "exit with 4 if nothing in an image matches the filters");
+        app.add_option("--watch", watch_,
+                       "without IMAGE: again and again, every SECONDS (2 if not given); if it is "
+                       "not printed on a terminal, what becomes of the leases, a line each")
+            ->type_name("[SECONDS]")
+            ->expected(0, 1)
+            ->default_str("2")
+            ->excludes(app.get_option("--require-match"));
         declare_json(app, json_);
         table_.declare(app);
         declare_wait(app, wait_);
@@ -81,9 +92,10 @@ Examples:
   ckpt-lease show job.img                 who holds which lease, for how long
   checkpoint 42 | ckpt-lease show -       the same of an image on its way
   ckpt-lease show --pid 42                the same of a live process, now
+  ckpt-lease show --pid 42 --watch        and what becomes of it
   ckpt-lease show img                     of what criu dump -D img has written
   ckpt-lease show job.tar.zst             of what podman has exported
-  ckpt-lease show --target F_UNLCK *.img  only leases that are being taken away
+  ckpt-lease show --breaking *.img        only leases that are being broken
   ckpt-lease show --json job.img | jq '.images[].leases[].remaining_seconds'
 
 Columns of the table:
@@ -103,9 +115,14 @@ Columns of the table:
             if (tree_) {
                 refuse("--tree is about live processes", "give no image, and --pid");
             }
+            if (watch_) {
+                refuse("--watch is about live processes", "give no image, and --pid");
+            }
+        } else if (watch_) {
+            return watch(context, filter);
         }
         render::ShowReport report(context.out, context.form(json_, context.environment.out_page),
-                                  table_.table(all_));
+                                  table_.table(all_, tree_));
         const int status = live ? try_live(context, filter, report)
                                 : for_each_image(context, images_, [&](const std::string& name) {
                                       return show(context, name, layout, filter, report);
@@ -170,15 +187,38 @@ Columns of the table:
     }
 
     int show_live(const Context& context, const Filter& filter, render::ShowReport& report) const {
-        Filter others = filter;
-        others.pids.clear();
         const LiveLeases leases = read_live(filter.pids, tree_);
-        const bool matched = report.snapshot(leases.snapshot, others);
+        const bool matched = report.snapshot(leases.snapshot, without_processes(filter));
         for (const Problem& problem : leases.unknown) {
             context.fail(leases.snapshot.origin.name, problem);
         }
         const int status = matched_status(context, leases.snapshot.origin.name, matched);
         return status == kDone && !leases.unknown.empty() ? kPartly : status;
+    }
+
+    // Of a snapshot, what was asked for but the processes.
+    static Filter without_processes(Filter filter) {
+        filter.pids.clear();
+        return filter;
+    }
+
+    [[nodiscard]] Nanoseconds interval() const {
+        constexpr Nanoseconds kLeast = std::chrono::milliseconds(100);
+        const Nanoseconds interval = parse_duration(*watch_);
+        if (interval < kLeast) {
+            refuse(fmt::format("--watch {}: 0.1 is the least", *watch_));
+        }
+        return interval;
+    }
+
+    int watch(const Context& context, const Filter& filter) const {
+        const WatchRequest request{.interval = interval(),
+                                   .tree = tree_,
+                                   .json = json_,
+                                   .filter = without_processes(filter),
+                                   .table = table_.table(false, tree_)};
+        cli::watch(context, request, read_live(filter.pids, tree_));
+        return kDone;
     }
 
     int matched_status(const Context& context, const std::string& name, bool matched) const {
@@ -194,6 +234,7 @@ Columns of the table:
     std::vector<std::string> images_;
     bool all_ = false;
     bool tree_ = false;
+    std::optional<std::string> watch_;
     bool json_ = false;
     bool wait_ = false;
     bool require_match_ = false;

@@ -18,10 +18,14 @@ void say(render::Out& err, std::string_view message) {
 
 namespace {
 
+// A document: what is watched is told of in lines, and why that cannot be done in a message.
 bool wants_json(const CLI::App* command) {
-    const CLI::Option* const option =
-        command == nullptr ? nullptr : command->get_option_no_throw("--json");
-    return option != nullptr && option->count() > 0;
+    const auto is_given = [command](const char* name) {
+        const CLI::Option* const option =
+            command == nullptr ? nullptr : command->get_option_no_throw(name);
+        return option != nullptr && option->count() > 0;
+    };
+    return is_given("--json") && !is_given("--watch");
 }
 
 }  // namespace
@@ -50,7 +54,7 @@ void Context::fail(const std::string& subject, const Problem& problem) const {
 
 void Context::warn(const std::string& subject, const Problem& problem) const {
     document.add_warning(subject, problem);
-    complain(text_of(problem));
+    note(text_of(problem));
 }
 
 void Context::fail_to_match(const std::string& subject, const Problem& problem,

@@ -21,6 +21,17 @@ struct Context {
     render::Out& err;                   ///< standard error
     render::Document& document;         ///< what --json prints
     const CLI::App* command = nullptr;  ///< the one that is at work, once that is known
+    /// With --quiet: where what nobody wants to see goes.
+    render::Out* unseen = nullptr;
+
+    /// Where reports go that stand on standard error, for people.
+    [[nodiscard]] render::Out& reports() const { return unseen == nullptr ? err : *unseen; }
+    /// As complain(), of what is no error.
+    void note(std::string_view message) const {
+        if (unseen == nullptr) {
+            complain(message);
+        }
+    }
 
     /// How the command prints, on a page of standard output or of standard error.
     [[nodiscard]] render::Form form(bool json, const render::Page& page) const;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/environment.hpp"
 
+#include <langinfo.h>
+#include <locale.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -39,6 +41,19 @@ void interrupt_again(int /*signal*/) {
 std::string_view variable(const char* name) {
     const char* const value = std::getenv(name);
     return value == nullptr ? std::string_view() : value;
+}
+
+// What nl_langinfo(3) says of the locale that was asked for. The program itself has none: names are
+// bytes.
+bool is_utf8() {
+    const locale_t asked_for = newlocale(LC_CTYPE_MASK, "", nullptr);
+    if (asked_for == nullptr) {
+        return false;
+    }
+    const std::string_view codes = nl_langinfo_l(CODESET, asked_for);
+    const bool result = codes == "UTF-8" || codes == "utf8";
+    freelocale(asked_for);
+    return result;
 }
 
 render::Page page_of(int fd) {
@@ -94,8 +109,10 @@ Environment process_environment() {
     Environment environment;
     environment.system = &io::posix_system();
     environment.out_page = page_of(STDOUT_FILENO);
+    environment.out_page.utf8 = is_utf8();
     environment.err_page = page_of(STDERR_FILENO);
     environment.err_is_terminal = isatty(STDERR_FILENO) == 1;
+    environment.out_is_screen = isatty(STDOUT_FILENO) == 1 && variable("TERM") != "dumb";
     environment.now = [] {
         return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
     };

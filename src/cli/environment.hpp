@@ -17,6 +17,7 @@ struct Environment {
     render::Page out_page;  ///< of standard output
     render::Page err_page;
     bool err_is_terminal = false;
+    bool out_is_screen = false;  ///< a terminal that can be cleared
     std::function<Moment()> now;
     /// The signal that asked the program to stop, or 0.
     std::function<int()> stop_signal;

@@ -1,13 +1,110 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/live_show.hpp"
 
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "cli/live_options.hpp"
 #include "live/breakers.hpp"
 #include "live/capture.hpp"
+#include "live/proc_text.hpp"
+#include "live/process_stat.hpp"
 
 namespace ckpt_lease::cli {
+namespace {
+
+// Nothing if breaks have no deadline.
+std::optional<Nanoseconds> read_lease_break_time() {
+    const std::string text = live::read_if_there("/proc/sys/fs/lease-break-time");
+    std::string_view rest = text;
+    const auto seconds = live::parse_number<std::int32_t>(live::take_word(rest));
+    return seconds && *seconds > 0 ? std::optional(Nanoseconds(std::chrono::seconds(*seconds)))
+                                   : std::nullopt;
+}
+
+void add_files(Snapshot& snapshot, const live::Captured& captured) {
+    for (std::size_t i = 0; i < captured.inodes.size(); ++i) {
+        const Inode& inode = captured.inodes[i];
+        snapshot.files.push_back({.device_major = major(inode.device),
+                                  .device_minor = minor(inode.device),
+                                  .inode = inode.number,
+                                  .mount_id = captured.mount_ids[i]});
+    }
+}
+
+void add_breakers(Snapshot& snapshot, const live::Captured& captured) {
+    snapshot.breakers.resize(captured.shown_inodes.size());
+    for (const live::Breaker& breaker : live::find_breakers()) {
+        for (std::size_t i = 0; i < captured.shown_inodes.size(); ++i) {
+            if (captured.shown_inodes[i] == breaker.inode) {
+                snapshot.breakers[i].push_back({{breaker.pid, breaker.comm}, breaker.age});
+            }
+        }
+    }
+}
+
+LiveLeases look_at(std::vector<live::Process> processes, std::string name) {
+    Snapshot snapshot;
+    for (live::Process& process : processes) {
+        // Not those of a container: who looks can do nothing with them.
+        process.pids = {process.pid};
+        snapshot.processes.push_back({.task = {process.pid, process.comm},
+                                      .leader = process.leader,
+                                      .parent = process.parent,
+                                      .started = process.started});
+        if (!process.cgroup.empty()) {
+            snapshot.cgroups.emplace(process.pid, process.cgroup);
+        }
+    }
+    live::Captured captured = live::capture(processes, {});
+    snapshot.lease_break_time = read_lease_break_time();
+    linux_cr::ImageFacts& facts = captured.image.facts;
+    snapshot.origin = {.name = std::move(name),
+                       .format = Format::live,
+                       .kernel = Kernel{.release = std::move(facts.uts_release),
+                                        .build = std::move(facts.uts_version),
+                                        .machine = std::move(facts.uts_machine)},
+                       .taken = facts.time};
+    snapshot.locks = std::move(captured.image.locks);
+    for (std::size_t i = 0; i < captured.image.owners.size(); ++i) {
+        snapshot.owners.emplace(i, captured.image.owners[i]);
+    }
+    add_files(snapshot, captured);
+    add_breakers(snapshot, captured);
+    return {std::move(snapshot), std::move(captured.unknown)};
+}
+
+// Those of the process that are still there, and not another's that has its pid by now.
+std::vector<live::Process> read_process_again(const ProcessFacts& process, bool tree) {
+    std::vector<live::Process> found;
+    try {
+        found = tree ? live::read_tree(process.task.pid) : live::read_process(process.task.pid);
+    } catch (const Error&) {
+        if (live::read_stat("/proc/" + std::to_string(process.task.pid))) {
+            throw;
+        }
+        return {};
+    }
+    if (found.front().started != process.started) {
+        return {};
+    }
+    std::set<pid_t> alive;  // the first thread of a process may have ended before the others
+    for (const live::Process& each : found) {
+        if (!each.has_ended) {
+            alive.insert(each.leader);
+        }
+    }
+    std::erase_if(found, [&](const live::Process& each) { return alive.count(each.leader) == 0; });
+    return found;
+}
+
+}  // namespace
 
 std::string name_of_processes(const std::vector<std::int32_t>& pids) {
     std::string name = "process";
@@ -18,33 +115,23 @@ std::string name_of_processes(const std::vector<std::int32_t>& pids) {
 }
 
 LiveLeases read_live(const std::vector<std::int32_t>& pids, bool tree) {
-    std::vector<live::Process> processes = read_processes(pids, tree);
-    for (live::Process& process : processes) {
-        // Not those of a container: who looks can do nothing with them.
-        process.pids = {process.pid};
-    }
-    live::Captured captured = live::capture(processes, {});
-    Snapshot snapshot;
-    linux_cr::ImageFacts& facts = captured.image.facts;
-    snapshot.origin = {.name = name_of_processes(pids),
-                       .format = Format::live,
-                       .kernel = Kernel{.release = std::move(facts.uts_release),
-                                        .build = std::move(facts.uts_version),
-                                        .machine = std::move(facts.uts_machine)},
-                       .taken = facts.time};
-    snapshot.locks = std::move(captured.image.locks);
-    for (std::size_t i = 0; i < captured.image.owners.size(); ++i) {
-        snapshot.owners.emplace(i, captured.image.owners[i]);
-    }
-    snapshot.breakers.resize(captured.shown_inodes.size());
-    for (const live::Breaker& breaker : live::find_breakers()) {
-        for (std::size_t i = 0; i < captured.shown_inodes.size(); ++i) {
-            if (captured.shown_inodes[i] == breaker.inode) {
-                snapshot.breakers[i].push_back({breaker.pid, breaker.comm});
+    return look_at(read_processes(pids, tree), name_of_processes(pids));
+}
+
+LiveLeases read_again(const Snapshot& last, bool tree) {
+    std::vector<live::Process> all;
+    std::set<std::int32_t> known;
+    for (const ProcessFacts& process : last.processes) {
+        if (process.task.pid != process.leader || known.count(process.leader) > 0) {
+            continue;  // a thread is read with its process
+        }
+        for (live::Process& found : read_process_again(process, tree)) {
+            if (known.insert(found.pid).second) {
+                all.push_back(std::move(found));
             }
         }
     }
-    return {std::move(snapshot), std::move(captured.unknown)};
+    return look_at(std::move(all), last.origin.name);
 }
 
 }  // namespace ckpt_lease::cli

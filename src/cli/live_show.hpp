@@ -7,6 +7,7 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/lease/snapshot.hpp"
+#include "live/processes.hpp"
 
 namespace ckpt_lease::cli {
 
@@ -21,5 +22,9 @@ struct LiveLeases {
 
 /// Throws Error(io) if a process is not there or may not be looked at.
 [[nodiscard]] LiveLeases read_live(const std::vector<std::int32_t>& pids, bool tree);
+
+/// Looks once more at the processes of `last`, those that have ended left out, and with `tree` at
+/// all descendants that they have by now.
+[[nodiscard]] LiveLeases read_again(const Snapshot& last, bool tree);
 
 }  // namespace ckpt_lease::cli

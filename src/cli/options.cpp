@@ -39,6 +39,9 @@ void FilterOptions::declare(CLI::App& app) {
     declare_filter(app, "--index", indexes_, "N", "the lock record, counted from 0");
     declare_filter(app, "--target", targets_, "TYPE",
                    "F_UNLCK or F_RDLCK: what a lease being broken becomes");
+    app.add_flag("--breaking", breaking_, "leases that are being broken, whatever they become")
+        ->group(kFilterGroup);
+    app.add_flag("--held", held_, "leases that nobody is breaking")->group(kFilterGroup);
 }
 
 Filter FilterOptions::filter() const {
@@ -61,6 +64,12 @@ Filter FilterOptions::filter() const {
             refuse("--target F_WRLCK: no lease is ever broken to that", "give F_UNLCK or F_RDLCK");
         }
         filter.targets.push_back(type);
+    }
+    if (breaking_) {
+        filter.phases.push_back(Phase::breaking);
+    }
+    if (held_) {
+        filter.phases.push_back(Phase::held);
     }
     check(filter);
     return filter;

@@ -15,7 +15,7 @@ namespace ckpt_lease::cli {
 
 /// Options that several commands have. They are added here, so that they are the same everywhere.
 
-/// --path, --pid, --comm, --fd, --index, --target
+/// --path, --pid, --comm, --fd, --index, --target, --breaking, --held
 class FilterOptions {
  public:
     void declare(CLI::App& app);
@@ -29,6 +29,8 @@ class FilterOptions {
     std::vector<std::string> fds_;
     std::vector<std::string> indexes_;
     std::vector<std::string> targets_;
+    bool breaking_ = false;
+    bool held_ = false;
 };
 
 /// --layout

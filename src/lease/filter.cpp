@@ -38,13 +38,28 @@ bool differ(const std::vector<Value>& values) {
                        [&](const Value& v) { return v != values.front(); });
 }
 
+// Of a lease.
+Phase phase_of(const Lock& lock) {
+    return lock.lease.breaking ? Phase::breaking : Phase::held;
+}
+
 }  // namespace
+
+std::optional<Phase> parse_phase(std::string_view text) {
+    if (text == "breaking") {
+        return Phase::breaking;
+    }
+    return text == "held" ? std::optional(Phase::held) : std::nullopt;
+}
 
 bool Filter::matches(const Lock& lock, const Ownership& ownership) const {
     if (!all_equal(indexes, lock.index) || !all_equal(fds, lock.fd)) {
         return false;
     }
     if (!targets.empty() && !(is_breaking(lock) && all_equal(targets, lock.lease.type))) {
+        return false;
+    }
+    if (!phases.empty() && !(lock.kind == LockKind::lease && all_equal(phases, phase_of(lock)))) {
         return false;
     }
     if (!std::all_of(paths.begin(), paths.end(), [&](const std::string& p) {
@@ -73,6 +88,7 @@ void Filter::add(const Filter& other) {
     append(fds, other.fds);
     append(indexes, other.indexes);
     append(targets, other.targets);
+    append(phases, other.phases);
 }
 
 std::optional<Condition> Filter::contradiction() const {
@@ -82,7 +98,10 @@ std::optional<Condition> Filter::contradiction() const {
     if (differ(fds)) {
         return Condition::fd;
     }
-    return differ(targets) ? std::optional(Condition::target) : std::nullopt;
+    if (differ(targets)) {
+        return Condition::target;
+    }
+    return differ(phases) ? std::optional(Condition::phase) : std::nullopt;
 }
 
 }  // namespace ckpt_lease

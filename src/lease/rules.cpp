@@ -63,6 +63,9 @@ class RulesReader {
         if (const auto found = match.find("target"); found != match.end()) {
             filter.targets.push_back(parse_lock_type(found->get<std::string>()).value());
         }
+        if (const auto found = match.find("state"); found != match.end()) {
+            filter.phases.push_back(parse_phase(found->get<std::string>()).value());
+        }
         return filter;
     }
 

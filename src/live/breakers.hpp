@@ -5,11 +5,13 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/inode.hpp"
+#include "ckpt-lease/base/time.hpp"
 #include "live/processes.hpp"
 
 namespace ckpt_lease::live {
@@ -19,6 +21,8 @@ struct Breaker {
     pid_t pid = 0;     ///< 0: it is in another pid namespace, and cannot be seen from here
     std::string comm;  ///< bytes; empty if it has ended, or cannot be seen
     Inode inode;       ///< as proc(5) names it, which may not be fstat(2)'s name
+    /// How long it has been there, and so waits at most; nothing if it cannot be seen.
+    std::optional<Nanoseconds> age = {};
 };
 
 /// The leases on a file, through whatever open files.

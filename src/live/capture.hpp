@@ -23,7 +23,8 @@ struct Captured {
     linux_cr::NewImage image;
     std::vector<Inode> inodes;        ///< of the leased files, by FileId, as fstat(2) names them
     std::vector<Inode> shown_inodes;  ///< the same, as proc(5) names them
-    std::vector<bool> are_writable;   ///< by FileId: whether the open file is open for writing
+    std::vector<std::optional<std::int64_t>> mount_ids;  ///< the same
+    std::vector<bool> are_writable;  ///< by FileId: whether the open file is open for writing
     /// What could not be found out, and why: one sentence each, with what would help. Each thing
     /// once, however many leases it is about.
     std::vector<Problem> unknown;

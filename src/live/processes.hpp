@@ -11,6 +11,7 @@
 
 #include "base/inode.hpp"
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/base/time.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 
 namespace ckpt_lease::live {
@@ -38,6 +39,7 @@ struct Descriptor {
     std::string path;  ///< where /proc/PID/fd/FD leads: bytes
     FdinfoLease lease;
     bool is_writable = false;  ///< open for writing, as F_GETFL would say
+    std::optional<std::int64_t> mount_id = {};
 };
 
 /// A process, or a thread that has a file table of its own.
@@ -47,6 +49,9 @@ struct Process {
     pid_t parent = 0;                ///< of its process
     std::vector<std::int32_t> pids;  ///< `pid` in its own namespace first, then in those around it
     std::string comm;                ///< bytes
+    std::optional<Nanoseconds> started;  ///< as read_stat() tells
+    bool has_ended = false;              ///< a zombie
+    std::string cgroup;                  ///< bytes; empty if it is not known
     std::vector<Descriptor> descriptors;
     std::optional<Problem> hidden;  ///< why its descriptors are not known
 };

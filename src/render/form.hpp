@@ -11,6 +11,7 @@ class Document;
 struct Page {
     std::size_t width = 80;  ///< columns
     bool colour = false;
+    bool utf8 = false;  ///< whether lines may be drawn with more than ASCII
 };
 
 /// How a command prints: as JSON, which the schema of its name in schemas/ describes, or as text

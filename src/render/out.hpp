@@ -21,8 +21,8 @@ namespace ckpt_lease::render {
 class Out {
  public:
     /// What must not get lost, or what nobody may be listening to: messages that cannot be written
-    /// are no reason to say that the work failed.
-    enum class Kind : unsigned char { results, messages };
+    /// are no reason to say that the work failed. What is unseen is not written at all.
+    enum class Kind : unsigned char { results, messages, unseen };
 
     Out(io::File file, Kind kind) : file_(std::move(file)), kind_(kind) {}
 
@@ -68,6 +68,9 @@ class Out {
         }
     }
     void pass_on(std::string_view text) {
+        if (kind_ == Kind::unseen) {
+            return;
+        }
         try {
             file_.write(as_bytes(text));
         } catch (const Error& error) {

@@ -11,11 +11,13 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "ckpt-lease/base/text.hpp"
 #include "render/parts.hpp"
+#include "render/process_tree.hpp"
 #include "render/shown_locks.hpp"
 #include "render/table.hpp"
 
@@ -140,6 +142,45 @@ void for_each_sorted_row(const Snapshot& snapshot, const ShownLocks& shown, cons
     }
 }
 
+// Hands each process of a tree to `visit_process`, and the rows of its leases to `visit`. With a
+// filter, only those that have any, and those above them.
+template <typename VisitProcess, typename Visit>
+void for_each_in_tree(const Snapshot& snapshot, const ShownLocks& shown, const Filter& filter,
+                      bool utf8, VisitProcess visit_process, Visit visit) {
+    std::unordered_map<TableId, std::vector<std::uint64_t>> indexes;
+    shown.for_each([&](const Lock& lock) { indexes[lock.table].push_back(lock.index); });
+    std::unordered_map<std::int32_t, TableId> tables;  // by pid
+    for (const auto& [table, leases] : indexes) {
+        for (const Task& task : snapshot.locks.ownership().tasks(table)) {
+            tables.emplace(task.pid, table);
+        }
+    }
+    std::vector<bool> wanted;
+    for (const ProcessFacts& process : snapshot.processes) {
+        wanted.push_back(filter == Filter() || tables.count(process.task.pid) > 0);
+    }
+    draw_tree(snapshot.processes, wanted, utf8, [&](const TreeNode& node) {
+        const Task& task = snapshot.processes[node.process].task;
+        visit_process(node.before + shown_tasks({&task, 1}));
+        const auto table = tables.find(task.pid);
+        if (table == tables.end()) {
+            return;
+        }
+        std::vector<Lock> records;
+        for (const std::uint64_t index : indexes.at(table->second)) {
+            const Lock lock = snapshot.locks.at(index);
+            if (!records.empty() && !is_same_lease(records.front(), lock)) {
+                visit(node.below, records);
+                records.clear();
+            }
+            records.push_back(lock);
+        }
+        if (!records.empty()) {
+            visit(node.below, records);
+        }
+    });
+}
+
 }  // namespace
 
 ColumnChoice parse_columns(std::string_view list) {
@@ -185,6 +226,12 @@ std::vector<const Column*> ShowReport::columns_of(const Snapshot& snapshot) cons
     return columns;
 }
 
+// A table for scripts has a row for each lease, and an order that was asked for goes before all.
+bool ShowReport::is_tree(const Snapshot& snapshot) const {
+    return table_.tree && table_.lines == Table::Lines::aligned && table_.sorted_by == nullptr &&
+           !snapshot.processes.empty();
+}
+
 bool ShowReport::print_table(const Snapshot& snapshot, const Filter& filter) {
     if (!snapshot.origin.kernel && !snapshot.origin.criu) {
         return false;  // the error says it all
@@ -194,9 +241,16 @@ bool ShowReport::print_table(const Snapshot& snapshot, const Filter& filter) {
         out_.write(first_ ? "" : "\n");
         print_headline(out_, form_.page, subject_of(snapshot.origin), describe(snapshot.origin));
     }
-    const std::vector<const Column*> columns = columns_of(snapshot);
+    const bool as_tree = is_tree(snapshot);
+    std::vector<const Column*> columns = columns_of(snapshot);
     std::vector<Table::Column> headings;
-    headings.reserve(columns.size());
+    headings.reserve(columns.size() + 1);
+    if (as_tree) {
+        headings.push_back({"PROCESS", Table::Kind::left});
+        if (!table_.columns || table_.columns->more) {
+            std::erase(columns, &find_column("HOLDER"));  // it is above its leases
+        }
+    }
     for (const Column* const column : columns) {
         headings.push_back({column->heading, column->kind});
     }
@@ -204,16 +258,22 @@ bool ShowReport::print_table(const Snapshot& snapshot, const Filter& filter) {
                 {.lines = table_.lines, .headings = table_.headings && (is_for_people || first_)});
     first_ = false;
     const ShownLocks shown(snapshot.locks, filter, table_.all);
-    const auto add_row = [&](std::span<const Lock> records) {
-        std::vector<std::string> cells;
-        cells.reserve(columns.size());
+    const auto add_row_behind = [&](std::vector<std::string> cells, std::span<const Lock> records) {
+        cells.reserve(columns.size() + 1);
         for (const Column* const column : columns) {
             cells.push_back(column->cell({snapshot, records}));
         }
         table.add(std::move(cells),
                   is_breaking(records.front()) ? Table::Style::important : Table::Style::plain);
     };
-    if (table_.sorted_by == nullptr) {
+    const auto add_row = [&](std::span<const Lock> records) { add_row_behind({}, records); };
+    if (as_tree) {
+        const auto add_process = [&](std::string process) { table.add({std::move(process)}); };
+        for_each_in_tree(snapshot, shown, filter, form_.page.utf8, add_process,
+                         [&](const std::string& below, std::span<const Lock> records) {
+                             add_row_behind({below}, records);
+                         });
+    } else if (table_.sorted_by == nullptr) {
         for_each_row(shown, add_row);
     } else {
         for_each_sorted_row(snapshot, shown, *table_.sorted_by, add_row);

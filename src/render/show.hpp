@@ -30,6 +30,9 @@ struct ShowTable {
     const Column* sorted_by = nullptr;  ///< null: what is being broken first, then as in the input
     Table::Lines lines = Table::Lines::aligned;
     bool headings = true;  ///< also what is said above the table
+    /// Aligned lines that are in no other order: live processes as a tree, each with its leases
+    /// below it.
+    bool tree = false;
 };
 
 /// What 'show' prints: the snapshots, and end().
@@ -42,6 +45,7 @@ class ShowReport final : public Report {
 
  private:
     bool print_table(const Snapshot& snapshot, const Filter& filter);
+    [[nodiscard]] bool is_tree(const Snapshot& snapshot) const;
     [[nodiscard]] std::vector<const Column*> columns_of(const Snapshot& snapshot) const;
     bool write_object(const Snapshot& snapshot, const Filter& filter);
     bool write_locks(const Snapshot& snapshot, const Filter& filter, bool leases);

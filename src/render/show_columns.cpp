@@ -13,6 +13,7 @@
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
 #include "ckpt-lease/base/time.hpp"
+#include "render/live_cells.hpp"
 #include "render/parts.hpp"
 
 namespace ckpt_lease::render {
@@ -198,21 +199,45 @@ constexpr std::array kColumns{
     Column{"", "SIGNAL", Kind::left, Shown::if_asked, Members::of_none, signal_cell, nullptr,
            "with which signal (F_GETSIG)"},
     Column{"breakers", "BREAKER", Kind::wrapped, Shown::live, Members::of_all,
-           [](auto& row) { return shown_tasks(row.breakers()); },
-           [](auto& json, auto& row) {
-               if (row.is_live()) {
-                   write_tasks(json, row.breakers(), "breakers");
-               }
-           },
+           [](auto& row) { return shown_tasks(tasks_of(row.breakers())); }, write_breakers,
            "of live processes: who waits for the lease"},
+    Column{"", "WAITING", Kind::wrapped, Shown::if_asked, Members::of_none, waiting_cell, nullptr,
+           "and how long at most: since when is not known"},
+    Column{"since_seconds", "SINCE", Kind::right, Shown::if_asked, Members::of_leases, since_cell,
+           write_since, "of live processes: how long the break is under way",
+           [](auto& row) {
+               const auto time = since(row);
+               return time ? -time->count() : std::int64_t{1};
+           }},
+    Column{"device", "DEVICE", Kind::right, Shown::if_asked, Members::of_all, device_cell,
+           write_file, "of live processes: the device that the file is on, MAJOR:MINOR"},
+    Column{
+        "", "INODE", Kind::right, Shown::if_asked, Members::of_none,
+        [](auto& row) { return row.file() == nullptr ? "-" : fmt::to_string(row.file()->inode); },
+        nullptr, "of live processes: the file's inode",
+        [](auto& row) {
+            return row.file() == nullptr ? -1 : static_cast<std::int64_t>(row.file()->inode);
+        }},
+    Column{"", "MNT", Kind::right, Shown::if_asked, Members::of_none,
+           [](auto& row) {
+               const FileFacts* const file = row.file();
+               return file != nullptr && file->mount_id ? fmt::to_string(*file->mount_id) : "-";
+           },
+           nullptr, "of live processes: the mount's ID, as in /proc/PID/mountinfo",
+           [](auto& row) {
+               return row.file() == nullptr ? std::int64_t{-1} : row.file()->mount_id.value_or(-1);
+           }},
+    Column{"cgroups", "CGROUP", Kind::wrapped, Shown::if_asked, Members::of_all, cgroup_cell,
+           write_cgroups, "of live processes: the cgroups of the holders"},
     Column{"", "IMAGE", Kind::wrapped, Shown::if_asked, Members::of_none,
            [](auto& row) { return shown_name(row.snapshot.origin.name); }, nullptr,
            "the image or the processes that it was found in"},
 };
 
-constexpr std::array<std::string_view, 16> kTextOrder{
-    "IDX",   "STATE",  "REMAINING", "DEADLINE", "TYPE",    "BECOMES", "SIG",   "FD",
-    "BYTES", "HOLDER", "OWNER",     "SIGNAL",   "BREAKER", "OFFSET",  "IMAGE", "PATH"};
+constexpr std::array<std::string_view, 22> kTextOrder{
+    "IDX",    "STATE",  "REMAINING", "SINCE",  "DEADLINE", "TYPE",   "BECOMES", "SIG",
+    "FD",     "BYTES",  "HOLDER",    "CGROUP", "OWNER",    "SIGNAL", "BREAKER", "WAITING",
+    "OFFSET", "DEVICE", "INODE",     "MNT",    "IMAGE",    "PATH"};
 
 const Column* column_of(std::string_view heading) {
     const auto* const found =

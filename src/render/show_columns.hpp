@@ -28,9 +28,15 @@ struct Row {
     [[nodiscard]] bool is_live() const { return snapshot.origin.format == Format::live; }
     [[nodiscard]] std::string_view path() const { return snapshot.locks.path(first()); }
     // None if they are not known: only those of live processes are.
-    [[nodiscard]] std::span<const Task> breakers() const {
+    [[nodiscard]] std::span<const Waiter> breakers() const {
         const auto file = static_cast<std::size_t>(first().file);
-        return file < snapshot.breakers.size() ? snapshot.breakers[file] : std::span<const Task>();
+        return file < snapshot.breakers.size() ? snapshot.breakers[file]
+                                               : std::span<const Waiter>();
+    }
+    // Null if nothing is known of it.
+    [[nodiscard]] const FileFacts* file() const {
+        const auto file = static_cast<std::size_t>(first().file);
+        return file < snapshot.files.size() ? &snapshot.files[file] : nullptr;
     }
 };
 

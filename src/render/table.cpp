@@ -95,7 +95,7 @@ void Table::set_widths() {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         std::size_t width = form_.headings ? columns_[i].heading.size() : 0;
         for (const Row& row : held_) {
-            width = std::max(width, display_width(row.cells[i]));
+            width = std::max(width, i < row.cells.size() ? display_width(row.cells[i]) : 0);
         }
         widths_.push_back(width);
         natural += width;
@@ -137,7 +137,7 @@ void Table::print_block(const Row& row) {
     const std::size_t width =
         page_.width > before + kLeastWrapped ? page_.width - before : kLeastWrapped;
     out_.write(std::exchange(any_block_, true) ? "\n" : "");
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
+    for (std::size_t i = 0; i < row.cells.size(); ++i) {
         std::string_view rest = row.cells[i];
         std::string_view heading = columns_[i].heading;
         do {
@@ -162,7 +162,7 @@ void Table::print_raw(const Row& row) {
 
 void Table::print_pairs(const Row& row) {
     std::string line;
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
+    for (std::size_t i = 0; i < row.cells.size(); ++i) {
         line += fmt::format("{}{}=\"{}\"", i == 0 ? "" : " ", columns_[i].heading,
                             escaped(row.cells[i], "\"$`"));
     }
@@ -183,6 +183,7 @@ void Table::print(const Row& row) {
 
 void Table::print_aligned(const Row& row) {
     std::vector<std::string_view> rest(row.cells.begin(), row.cells.end());
+    rest.resize(columns_.size());
     do {
         std::string line(form_.indent);
         for (std::size_t i = 0; i < columns_.size(); ++i) {

@@ -41,7 +41,8 @@ class Table {
     Table(Out& out, Page page, std::vector<Column> columns)
         : Table(out, page, std::move(columns), Form()) {}
 
-    /// One cell for each column; printable text, as escape() returns it.
+    /// One cell for each column, or only those of the first ones; printable text, as escape()
+    /// returns it.
     void add(std::vector<std::string> cells, Style style = Style::plain);
     /// Prints what was held back. A table without rows prints nothing.
     void finish();

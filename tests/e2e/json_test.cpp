@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // One way to fail: what is run, what it ends with, and the error that its document has.
-struct Case {
+struct FailingCase {
     std::vector<std::string> args;
     int status;
     Json subject;
@@ -33,7 +33,7 @@ class Documents : public Test {
         EXPECT_EQ(std::system("tar -cf job.tar img && head -c 2000 job.tar >cut.tar"), 0);
     }
 
-    static void expect_error(const Case& one, const std::string& text) {
+    static void expect_error(const FailingCase& one, const std::string& text) {
         const Json document = parse_valid(one.args[0], text);
         ASSERT_EQ(document["errors"].size(), 1U) << text;
         const Json& error = document["errors"][0];
@@ -51,7 +51,7 @@ class Documents : public Test {
 };
 
 TEST_F(Documents, AreWholeWhateverFails) {
-    std::vector<Case> cases;
+    std::vector<FailingCase> cases;
     for (const char* const command : {"show", "records", "verify"}) {
         cases.push_back({{command, "missing"}, 3, "missing", "not_found"});
         cases.push_back(
@@ -63,7 +63,7 @@ TEST_F(Documents, AreWholeWhateverFails) {
         cases.push_back({{command, "bad_truncated.img"}, 1, "bad_truncated.img", "truncated"});
         cases.push_back({{command, "text"}, 1, "text", "not_a_checkpoint"});
     }
-    const std::vector<Case> others{
+    const std::vector<FailingCase> others{
         {{"records", "bare"}, 2, "bare", "not_captured"},
         {{"show"}, 2, nullptr, "refused"},
         {{"show", "--layout", "none", "img"}, 2, nullptr, "refused"},
@@ -94,7 +94,7 @@ TEST_F(Documents, AreWholeWhateverFails) {
         {{"layouts", "none"}, 2, nullptr, "refused"},
     };
     cases.insert(cases.end(), others.begin(), others.end());
-    for (const Case& one : cases) {
+    for (const FailingCase& one : cases) {
         std::vector<std::string> args = one.args;
         args.insert(args.begin() + 1, "--json");
         const Result result = run(args);
@@ -124,7 +124,7 @@ TEST_F(Documents, EndWithAllErrorsInTheirOrder) {
 // Where the image goes to standard output, messages would stand in the middle of the document.
 TEST_F(Documents, OnStandardErrorHaveTheMessagesInThem) {
     const std::string cut = image_bytes("bad_truncated");
-    const std::vector<Case> cases{
+    const std::vector<FailingCase> cases{
         {{"policy", "--set", "5", "-"}, 1, "-", "truncated"},
         {{"policy", "--set", "5", "-o", "-", "bad_truncated.img"},
          1,
@@ -139,7 +139,7 @@ TEST_F(Documents, OnStandardErrorHaveTheMessagesInThem) {
          "no_such_lock"},
         {{"edit", "--index", "0", "--remaining", "5", "-"}, 2, nullptr, "refused"},
     };
-    for (const Case& one : cases) {
+    for (const FailingCase& one : cases) {
         std::vector<std::string> args = one.args;
         args.insert(args.begin() + 1, {"--json", "-vvv"});
         SCOPED_TRACE(one.args[0] + " " + one.args.back());

@@ -40,8 +40,10 @@ LeaseHolder::LeaseHolder(const std::string& path, int flags, int lease) {
         std::signal(SIGUSR2, give_up_lease);
         lease_to_take = lease;
         const int fd = open(path.c_str(), flags);
-        dup2(fd, 7);
-        close(fd);
+        if (fd != 7) {
+            dup2(fd, 7);
+            close(fd);
+        }
         const bool held = fcntl(7, F_SETLEASE, lease) == 0 || lease == F_UNLCK;
         static_cast<void>(!write(ready[1], held ? "y" : "n", 1));
         while (true) {

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Live processes, from the command line.
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <sstream>
+
 #include "live_support.hpp"
 
 namespace e2e {
@@ -26,6 +35,98 @@ TEST_F(Live, ShowTellsOfALiveProcess) {
     EXPECT_EQ(lease["type"], "F_WRLCK");
     EXPECT_EQ(lease["owner"]["id"], std::stoi(holder.pid()));
     EXPECT_EQ(lease["breakers"], Json::array());
+}
+
+// What this process's own /proc says of the same things.
+TEST_F(Live, ShowTellsOfTheFileAndTheContainer) {
+    const LeaseHolder holder("held");
+    struct stat status {};
+    ASSERT_EQ(stat("held", &status), 0);
+    const std::string device =
+        std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev));
+    std::istringstream fdinfo(read_file("/proc/" + holder.pid() + "/fdinfo/7"));
+    std::string word;
+    while (fdinfo >> word && word != "mnt_id:") {
+    }
+    int mount = 0;
+    ASSERT_TRUE(fdinfo >> mount);
+    const std::string cgroups = read_file("/proc/" + holder.pid() + "/cgroup");
+
+    const Json json = parse_valid("show", run({"show", "--json", "--pid", holder.pid()}).out);
+    const Json& lease = json["images"][0]["leases"][0];
+    EXPECT_EQ(lease["device"], device);
+    EXPECT_EQ(lease["inode"], status.st_ino);
+    EXPECT_EQ(lease["mount_id"], mount);
+    ASSERT_EQ(lease["cgroups"].size(), 1U);
+    EXPECT_EQ(lease["cgroups"][0]["pid"], std::stoi(holder.pid()));
+    const std::string cgroup = lease["cgroups"][0]["path"];
+    EXPECT_NE(cgroups.find(":" + cgroup + "\n"), std::string::npos) << cgroup;
+    EXPECT_EQ(lease["since_seconds"], nullptr);
+
+    EXPECT_EQ(run({"show", "-nr", "--columns", "device,inode,mnt,cgroup,since,waiting", "--pid",
+                   holder.pid()})
+                  .out,
+              device + " " + std::to_string(status.st_ino) + " " + std::to_string(mount) + " " +
+                  cgroup + " - -\n");
+}
+
+TEST_F(Live, ShowTellsSinceWhenALeaseIsBeingBrokenAndHowLongSomebodyWaits) {
+    const LeaseBreakTime time(60);
+    const LeaseHolder holder("held");
+    const pid_t breaker = fork();
+    if (breaker == 0) {
+        static_cast<void>(open("held", O_WRONLY));
+        _exit(0);
+    }
+    Json lease;
+    for (int i = 0; i < 1000 && lease["breakers"].empty(); ++i) {
+        const Json json = parse_valid("show", run({"show", "--json", "--pid", holder.pid()}).out);
+        lease = json["images"][0]["leases"][0];
+    }
+    kill(breaker, SIGKILL);
+    waitpid(breaker, nullptr, 0);
+    ASSERT_EQ(lease["breakers"].size(), 1U);
+    EXPECT_EQ(lease["breakers"][0]["pid"], breaker);
+    const double since = lease["since_seconds"];
+    EXPECT_GE(since, 0);
+    EXPECT_NEAR(since + lease["remaining_seconds"].get<double>(), 60, 1e-6);
+    EXPECT_LE(lease["breakers"][0]["waiting_at_most_seconds"], since);
+}
+
+// A process with a lease and its child, which has none of its own and no descriptors.
+TEST_F(Live, ShowDrawsATreeOfProcesses) {
+    const LeaseHolder holder("held");
+    const std::string self = std::to_string(getpid());
+    const std::string path = (fs::current_path() / "held").string();
+    const auto drawn = [&](const std::string& locale) {
+        setenv("LC_ALL", locale.c_str(), 1);
+        const Result result =
+            run({"show", "-n", "--tree", "--columns", "fd,path", "--path", path, "--pid", self});
+        unsetenv("LC_ALL");
+        EXPECT_EQ(result.status, 0);
+        EXPECT_EQ(result.err, "");
+        return result.out;
+    };
+    const std::string child = holder.pid() + " e2e-tests\n";
+    const std::string gap(holder.pid().size() + 12, ' ');
+    EXPECT_EQ(drawn("C"), self + " e2e-tests\n`-" + child + gap + "  7  " + path + "\n");
+    EXPECT_EQ(drawn("C.UTF-8"), self + " e2e-tests\n└─" + child + gap + "  7  " + path + "\n");
+}
+
+TEST_F(Live, ATreeThatDoesNotFitTheTerminalIsInBlocks) {
+    const LeaseHolder holder("held");
+    const std::string command = "LC_ALL=C COLUMNS=40 NO_COLOR=1 script -qefc '" CKPT_LEASE_PROGRAM
+                                " show -n --tree --columns fd,owner,mnt,inode,path --pid " +
+                                holder.pid() + "' /dev/null >out </dev/null";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    std::string text = read_file("out");
+    std::erase(text, '\r');
+    EXPECT_EQ(text.find("PROCESS  " + holder.pid() + " e2e-tests\n\nPROCESS\nFD       7\n"), 0U)
+        << text;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        EXPECT_LE(line.size(), 40U) << line;
+    }
 }
 
 TEST_F(Live, ShowNeedsAnImageOrAProcess) {

@@ -105,5 +105,18 @@ TEST_F(PolicyFiles, SaysThatHalfAStreamIsNoImage) {
         << result.err;
 }
 
+TEST_F(PolicyFiles, BreakingAndHeldAreFilters) {
+    const std::string name = copy("holder_breaker");
+    const Result held = run({"policy", "--set", "1", "--held", "--require-match", name});
+    EXPECT_EQ(held.status, 4) << "no policy changes a lease that is held";
+    write_file("rules.json", R"({"rules": [
+        {"match": {"state": "held"}, "policy": {"set": 1}},
+        {"match": {"state": "breaking"}, "policy": {"set": 9}}]})");
+    EXPECT_EQ(run({"policy", "--rules", "rules.json", "--held", name}).status, 0);
+    EXPECT_EQ(read_file(name), image_bytes("holder_breaker"));
+    EXPECT_EQ(run({"policy", "--rules", "rules.json", "--breaking", name}).status, 0);
+    EXPECT_EQ(run({"show", "-nr", "--columns", "idx,remaining", name}).out, "0 9s\n1 -\n");
+}
+
 }  // namespace
 }  // namespace e2e

@@ -346,18 +346,18 @@ TEST_F(Policy, NamesThePlaceOfAMistakeInTheRules) {
         const char* message;
     } const cases[] = {
         {R"({"rules": [{"policy": {"add": "soon"}}]})",
-         "ckpt-lease: rules.json: line 1, column 25, /rules/0/policy/add: 'soon' is not a length "
+         "ckpt-lease: rules.json: line 1, column 24, /rules/0/policy/add: 'soon' is not a length "
          "of time (write it like 90, 90s, 1.5, 1m30s, 5min, 1h or 250ms)\n"},
         {R"({"rules": [{"policy": {"add": 1, "add": 2}}]})",
          "ckpt-lease: rules.json: top level: the member 'add' stands twice in one object\n"},
         {R"({"rules": [{"policy": {"ad": 1}}]})",
-         "ckpt-lease: rules.json: line 1, column 25, /rules/0/policy/ad: there is no such member "
+         "ckpt-lease: rules.json: line 1, column 24, /rules/0/policy/ad: there is no such member "
          "(did you mean 'add'?)\n"},
         {R"({"rules": [{"policy": {"add": 1, "set": 2}}]})",
-         "ckpt-lease: rules.json: line 1, column 14, /rules/0/policy: only one of 'add' and 'set' "
+         "ckpt-lease: rules.json: line 1, column 13, /rules/0/policy: only one of 'add' and 'set' "
          "can be given ('ckpt-lease schema rules' prints what is allowed)\n"},
         {R"({"rules": [{"match": {"pid": "x"}, "policy": {"keep": true}}]})",
-         "ckpt-lease: rules.json: line 1, column 24, /rules/0/match/pid: this is a text, and it "
+         "ckpt-lease: rules.json: line 1, column 23, /rules/0/match/pid: this is a text, and it "
          "has to be a whole number ('ckpt-lease schema rules' prints what is allowed)\n"},
         {"{\n\"rules\": [\n}",
          "ckpt-lease: rules.json: line 3, column 1: from here on this is not JSON\n"},

@@ -217,6 +217,7 @@ TEST_F(Show, FiltersByEachCondition) {
         {{"--fd", "7"}, {0, 4}},
         {{"--index", "1"}, {1}},
         {{"--target", "F_RDLCK"}, {0, 4}},
+        {{"--breaking", "--fd", "9"}, {3}},
         {{"--target", "F_UNLCK"}, {1, 3}},
         {{"--pid", "13"}, Json::array()},
     };
@@ -231,6 +232,19 @@ TEST_F(Show, FiltersByEachCondition) {
         }
         EXPECT_EQ(indexes, c.indexes);
     }
+}
+
+TEST_F(Show, LeasesThatAreBeingBrokenOrHeld) {
+    copy("holder_breaker");
+    const auto indexes = [](const char* filter) {
+        return run({"show", "-nr", "--columns", "idx", filter, "holder_breaker.img"}).out;
+    };
+    EXPECT_EQ(indexes("--breaking"), "0\n");
+    EXPECT_EQ(indexes("--held"), "1\n");
+    const Result all =
+        run({"show", "--all", "-nr", "--columns", "idx", "--held", "holder_breaker.img"});
+    EXPECT_EQ(all.out, "1\n") << "a POSIX lock is no lease that is held";
+    EXPECT_EQ(run({"show", "--breaking", "--held", "holder_breaker.img"}).status, 2);
 }
 
 TEST_F(Show, KeepsBytesThatAreNotUtf8) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <cstdlib>
 #include <set>
 #include <sstream>
 
@@ -66,6 +67,17 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
         {{"show", "--fd", "1", "--fd", "2", "x.img"},
          "ckpt-lease: two different --fd can never both match (all filters must match; use --rules "
          "for alternatives)\n"},
+        {{"show", "--breaking", "--held", "x.img"},
+         "ckpt-lease: --breaking and --held can never both match (all filters must match; use "
+         "--rules for alternatives)\n"},
+        {{"policy", "--keep", "--held", "--breaking", "x.img"},
+         "ckpt-lease: --breaking and --held can never both match (all filters must match; use "
+         "--rules for alternatives)\n"},
+        {{"show", "-q", "-v", "x.img"},
+         "ckpt-lease: --verbose excludes --quiet (see 'ckpt-lease show --help')\n"},
+        {{"diff", "--color", "often", "x.img", "y.img"},
+         "ckpt-lease: --color: give auto, always or never, not often (see 'ckpt-lease diff "
+         "--help')\n"},
         {{"show", "--target", "F_WRLCK", "x.img"},
          "ckpt-lease: --target F_WRLCK: no lease is ever broken to that (give F_UNLCK or "
          "F_RDLCK)\n"},
@@ -128,15 +140,15 @@ TEST_F(Usage, SchemasArePrinted) {
         EXPECT_EQ(result.out, read_file(std::string(SOURCE_ROOT) + "/schemas/" + name + ".json"));
         seen.insert(name);
     }
-    EXPECT_EQ(seen,
-              (std::set<std::string>{"apply", "diff", "edit", "layout", "layouts", "policy",
-                                     "records", "recover", "rules", "show", "undo", "verify"}));
+    EXPECT_EQ(seen, (std::set<std::string>{"apply", "diff", "edit", "layout", "layouts", "policy",
+                                           "records", "recover", "rules", "show", "undo", "verify",
+                                           "watch"}));
     const Result result = run({"schema", "shw"});
     EXPECT_EQ(result.status, 2);
     EXPECT_EQ(result.out, "");
     EXPECT_EQ(result.err,
               "ckpt-lease: there is no schema 'shw' (there are apply, diff, edit, layout, layouts, "
-              "policy, records, recover, rules, show, undo, verify)\n");
+              "policy, records, recover, rules, show, undo, verify, watch)\n");
 }
 
 TEST_F(Usage, OutputThatCannotBeWrittenIsAFailure) {
@@ -192,6 +204,70 @@ TEST_F(Usage, NothingIsColouredThatGoesIntoAFile) {
     for (const char* const command : {"show", "verify", "records"}) {
         EXPECT_EQ(run({command, "holder_breaker.img"}).out.find('\x1b'), std::string::npos);
     }
+}
+
+// The bold line of a lease that is being broken, and the dim one of one that stays as it is.
+TEST_F(Usage, ColourIsPrintedWhereItIsAskedFor) {
+    copy("holder_breaker");
+    const std::string bold = "\x1b[1m  0  breaking";
+    const auto shown = [](std::vector<std::string> args) {
+        args.insert(args.begin(), "show");
+        args.emplace_back("holder_breaker.img");
+        return run(args).out;
+    };
+    EXPECT_NE(shown({"--color", "always"}).find(bold), std::string::npos);
+    EXPECT_NE(shown({"--colour=always"}).find(bold), std::string::npos);
+    setenv("NO_COLOR", "1", 1);
+    EXPECT_NE(shown({"--color=always"}).find(bold), std::string::npos) << "it is asked for";
+    unsetenv("NO_COLOR");
+    EXPECT_EQ(shown({"--color=auto"}), shown({}));
+    const Result report = run({"policy", "--color=always", "--keep", "holder_breaker.img"});
+    EXPECT_NE(report.err.find("\x1b[2m"), std::string::npos) << report.err;
+}
+
+TEST_F(Usage, ColourOnATerminalIsForTheUserToDecide) {
+    copy("holder_breaker");
+    const auto is_coloured = [](const std::string& environment, const std::string& options) {
+        const std::string command = "TERM=xterm " + environment +
+                                    " script -qefc '" CKPT_LEASE_PROGRAM " show " + options +
+                                    " holder_breaker.img' /dev/null >out </dev/null";
+        EXPECT_EQ(std::system(command.c_str()), 0);
+        return read_file("out").find('\x1b') != std::string::npos;
+    };
+    EXPECT_TRUE(is_coloured("NO_COLOR=", ""));
+    EXPECT_TRUE(is_coloured("NO_COLOR=", "--color=auto"));
+    EXPECT_FALSE(is_coloured("NO_COLOR=", "--color=never"));
+    EXPECT_FALSE(is_coloured("NO_COLOR=1", ""));
+    EXPECT_FALSE(is_coloured("NO_COLOR=1", "--color=auto"));
+    EXPECT_TRUE(is_coloured("NO_COLOR=1", "--color=always"));
+}
+
+TEST_F(Usage, QuietMeansThatResultsAndErrorsAreAllThereIs) {
+    copy("holder_breaker");
+    const Result policy = run({"policy", "-q", "--set", "5", "holder_breaker.img"});
+    EXPECT_EQ(policy.status, 0);
+    EXPECT_EQ(policy.out, "");
+    EXPECT_EQ(policy.err, "");
+    EXPECT_NE(read_file("holder_breaker.img"), image_bytes("holder_breaker"));
+    EXPECT_EQ(
+        run({"edit", "--quiet", "--index", "0", "--remaining", "7", "holder_breaker.img"}).err, "");
+    EXPECT_EQ(
+        run({"show", "-q", "-nr", "--columns", "remaining", "--breaking", "holder_breaker.img"})
+            .out,
+        "7s\n");
+    const Result json = run({"policy", "-q", "--json", "--keep", "-o", "-", "holder_breaker.img"});
+    EXPECT_EQ(json.out, read_file("holder_breaker.img"));
+    EXPECT_EQ(parse_valid("policy", json.err).at("images").size(), 1U) << "it was asked for";
+}
+
+TEST_F(Usage, QuietHidesNoError) {
+    const Result missing = run({"show", "-q", "missing.img"});
+    EXPECT_EQ(missing.status, 3);
+    EXPECT_EQ(missing.err, "ckpt-lease: missing.img: cannot open: No such file or directory\n");
+    copy("holder_breaker");
+    const Result none = run({"show", "-q", "--require-match", "--fd", "9", "holder_breaker.img"});
+    EXPECT_EQ(none.status, 4);
+    EXPECT_EQ(none.err, "ckpt-lease: holder_breaker.img: nothing matches\n");
 }
 
 }  // namespace

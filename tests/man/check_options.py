@@ -75,7 +75,7 @@ class Help:
 
     def read_option(self, line):
         # "  -o,--output OUT         write OUT", "  --json                  print JSON"
-        match = re.match(r"  (-[\w-]+(?:,-[\w-]+)*)(?: ([A-Z][A-Z|a-z]*|\w+\|\w+)(?= |$))?", line)
+        match = re.match(r"  (-[\w-]+(?:,-[\w-]+)*)(?: (\[?[A-Z][A-Z|a-z]*\]?|\w+\|\w+)(?= |$))?", line)
         if not match:
             return
         for name in match.group(1).split(","):

@@ -151,6 +151,11 @@ TEST_F(AdviceTest, NamesTheOptionThatContradictsItself) {
                   check(Filter{.targets = {LockType::unlck, LockType::rdlck}});
               }).substr(0, 22),
               "two different --target");
+    EXPECT_EQ(refusal([] {
+                  check(Filter{.phases = {Phase::breaking, Phase::held}});
+              }),
+              "--breaking and --held can never both match (all filters must match; use --rules for "
+              "alternatives)");
     EXPECT_NO_THROW(check(Filter{}));
 }
 

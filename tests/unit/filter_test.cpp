@@ -149,6 +149,20 @@ TEST_F(FilterTest, RepeatedTaskConditionsMayHoldForDifferentTasks) {
     }));
 }
 
+TEST_F(FilterTest, PhasesAreThoseOfLeases) {
+    EXPECT_TRUE(matches([](Filter& f) { f.phases = {Phase::breaking}; }));
+    EXPECT_FALSE(matches([](Filter& f) { f.phases = {Phase::held}; }));
+    EXPECT_FALSE(matches([](Filter& f) { f.phases = {Phase::breaking, Phase::held}; }));
+    const Lock lease = builder_.lease("/held", 9, 1, held(LockType::rdlck));
+    const Lock posix = builder_.list().at(0);
+    for (const Phase phase : {Phase::breaking, Phase::held}) {
+        Filter filter;
+        filter.phases = {phase};
+        EXPECT_EQ(filter.matches(lease, builder_.ownership()), phase == Phase::held);
+        EXPECT_FALSE(filter.matches(posix, builder_.ownership())) << "no lease";
+    }
+}
+
 TEST_F(FilterTest, OnlyTaskConditionsNeedTasks) {
     Filter filter;
     EXPECT_FALSE(filter.needs_tasks());
@@ -156,6 +170,7 @@ TEST_F(FilterTest, OnlyTaskConditionsNeedTasks) {
     filter.fds = {1};
     filter.indexes = {1};
     filter.targets = {LockType::unlck};
+    filter.phases = {Phase::breaking};
     EXPECT_FALSE(filter.needs_tasks());
     filter.pids = {1};
     EXPECT_TRUE(filter.needs_tasks());
@@ -174,6 +189,7 @@ TEST_F(FilterTest, AfterAddingAnotherBothMustMatch) {
     other.fds = {5};
     other.indexes = {1};
     other.targets = {LockType::unlck};
+    other.phases = {Phase::breaking};
     filter.add(other);
     EXPECT_EQ(filter.paths, (std::vector<std::string>{"/srv/*", "*.1"}));
     EXPECT_EQ(filter.comms, other.comms);
@@ -181,6 +197,7 @@ TEST_F(FilterTest, AfterAddingAnotherBothMustMatch) {
     EXPECT_EQ(filter.fds, other.fds);
     EXPECT_EQ(filter.indexes, other.indexes);
     EXPECT_EQ(filter.targets, other.targets);
+    EXPECT_EQ(filter.phases, other.phases);
     EXPECT_TRUE(filter.matches(lock_, builder_.ownership()));
     other = {};
     other.fds = {6};
@@ -193,6 +210,7 @@ TEST(FilterContradiction, IsTheConditionThatCanNeverHold) {
     EXPECT_EQ((Filter{.fds = {3, 3, 4}}).contradiction(), Condition::fd);
     EXPECT_EQ((Filter{.targets = {LockType::unlck, LockType::rdlck}}).contradiction(),
               Condition::target);
+    EXPECT_EQ((Filter{.phases = {Phase::held, Phase::breaking}}).contradiction(), Condition::phase);
 }
 
 TEST(FilterContradiction, IsNoneWhereALockCanMatch) {
@@ -204,6 +222,7 @@ TEST(FilterContradiction, IsNoneWhereALockCanMatch) {
     filter.fds = {3, 3};
     filter.indexes = {4};
     filter.targets = {LockType::rdlck, LockType::rdlck};
+    filter.phases = {Phase::breaking, Phase::breaking};
     EXPECT_EQ(filter.contradiction(), std::nullopt);
 }
 

@@ -5,6 +5,7 @@
 
 #include "live/breakers.hpp"
 #include "live/look/lease_event.hpp"
+#include "live/process_stat.hpp"
 #include "live/processes.hpp"
 
 namespace ckpt_lease::live {
@@ -77,6 +78,33 @@ TEST(Fdinfo, NothingElseIsALease) {
           "lock:\t1: LEASE  ACTIVE    READ  7 fe:xx:5 0 EOF"}) {
         EXPECT_FALSE(parse_fdinfo_line(line)) << line;
     }
+}
+
+TEST(ProcessStat, TellsNameStateAndStart) {
+    const auto stat = parse_stat(
+        "42 (a b) S 1) S 1 42 42 0 -1 4194560 1 0 0 0 3 4 0 0 20 0 1 0 12345 1000 20 1844\n");
+    ASSERT_TRUE(stat);
+    EXPECT_EQ(stat->comm, "a b) S 1") << "a name may hold anything";
+    EXPECT_FALSE(stat->has_ended);
+    EXPECT_EQ(stat->started, Nanoseconds(123450ms));
+    EXPECT_TRUE(parse_stat("42 (x) Z 1 42 42 0 -1 4 1 0 0 0 3 4 0 0 20 0 1 0 1 0 0")->has_ended);
+}
+
+TEST(ProcessStat, OneThatDoesNotTellIsNone) {
+    for (const char* const text :
+         {"", "42 x S 1", "42 )(", "42 (x) S 1 42 42 0 -1 4 1 0 0 0 3 4 0 0 20 0 1 0",
+          "42 (x) S 1 42 42 0 -1 4 1 0 0 0 3 4 0 0 20 0 1 0 soon 0",
+          "42 (x) S 1 42 42 0 -1 4 1 0 0 0 3 4 0 0 20 0 1 0 9223372036854775807 0"}) {
+        EXPECT_FALSE(parse_stat(text)) << text;
+    }
+}
+
+TEST(Cgroup, IsThatOfTheUnifiedHierarchy) {
+    EXPECT_EQ(parse_cgroup("0::/user.slice/a:b\n"), "/user.slice/a:b");
+    EXPECT_EQ(parse_cgroup("4:memory:/m\n1:name=systemd:/s\n0::/u\n"), "/u");
+    EXPECT_EQ(parse_cgroup("4:memory:/m\n1:name=systemd:/s\n"), "/s");
+    EXPECT_EQ(parse_cgroup("4:memory:/m\n3:cpu,cpuacct:/c\n"), "/m") << "no other is better";
+    EXPECT_EQ(parse_cgroup("nothing\n0:\n"), "");
 }
 
 TEST(TimerList, TellsJiffies) {

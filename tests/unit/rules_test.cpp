@@ -64,6 +64,14 @@ TEST(Rules, AMatchBecomesAFilter) {
     EXPECT_EQ(set.rules[3].match, Filter{});
 }
 
+TEST(Rules, StatesAreFilters) {
+    const RuleSet set = rules(
+        R"({"rules": [{"policy": {"keep": true}, "match": {"state": "breaking"}},
+                      {"policy": {"keep": true}, "match": {"state": "held"}}]})");
+    EXPECT_EQ(set.rules[0].match, Filter{.phases = {Phase::breaking}});
+    EXPECT_EQ(set.rules[1].match, Filter{.phases = {Phase::held}});
+}
+
 TEST(Rules, EveryPolicyCanBeGiven) {
     EXPECT_EQ(result_of_policy(R"({"favor-holder": true})"), Remaining(45s));
     EXPECT_EQ(result_of_policy(R"({"favour-holder": true})"), Remaining(45s));
@@ -217,7 +225,8 @@ TEST(RulesErrors, ThePlaceIsThatOfTheMember) {
         "r.json: line 4, column 16, /rules/0/match/pth: there is no such member (did you mean "
         "'path'?)");
     EXPECT_EQ(fault("{\"rules\": [{\"policy\": {\"keep\": true}, \"comment\": \"\\\"}]\"}, 7]}"),
-              "r.json: line 1, column 61, /rules/1: this is 7, and it has to be an object");
+              "r.json: line 1, column 59, /rules/1: this is 7, and it has to be an object "
+              "[see_schema: rules]");
     EXPECT_EQ(fault("{\"rules\": [],\n \"default\": {\"keep\": true,\n  \"set\": 1}}"),
               "r.json: line 2, column 2, /default: only one of 'set' and 'keep' can be given "
               "[see_schema: rules]");
@@ -252,8 +261,10 @@ TEST(RulesErrors, WhatTheSchemaRefusesIsSaidInASentence) {
          "/rules/0/match/fd: this is a text, and it has to be a whole number" + see},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"index": 1.5}}]})",
          "/rules/0/match/index: this is 1.5, and it has to be a whole number" + see},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"state": "broken"}}]})",
+         "/rules/0/match/state: 'broken' is none of breaking, held" + see},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"target": "F_WRLCK"}}]})",
-         "/rules/0/match/target: 'F_WRLCK' is none of F_UNLCK, F_RDLCK (did you mean 'F_RDLCK'?)"},
+         "/rules/0/match/target: 'F_WRLCK' is none of F_UNLCK, F_RDLCK " + see},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"path": ["/a"]}}]})",
          "/rules/0/match/path: this is an array, and it has to be a text" + see},
     };

@@ -9,6 +9,7 @@
 #include "ckpt-lease/base/text.hpp"
 #include "lease_support.hpp"
 #include "render_support.hpp"
+#include "show_support.hpp"
 #include "support.hpp"
 
 namespace ckpt_lease::render {
@@ -17,38 +18,12 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-constexpr Page kWide{.width = 200};
-
-std::string shown(const Snapshot& snapshot, bool as_json, const ShowTable& table) {
-    return printed([&](Out& out) {
-        ShowReport report(out, {as_json, kWide}, table);
-        report.snapshot(snapshot, {});
-        report.end();
-    });
-}
-
 std::string text_of(const Snapshot& snapshot, bool all = false) {
     return shown(snapshot, false, {.all = all});
 }
 
 json json_of(const Snapshot& snapshot, bool all = false) {
     return json::parse(shown(snapshot, true, {.all = all})).at("images").at(0);
-}
-
-void add(Snapshot& snapshot, LockKind kind, const LeaseState& state) {
-    Ownership& ownership = snapshot.locks.ownership();
-    Lock lock;
-    lock.index = snapshot.locks.size();
-    lock.offset = 1000 + lock.index * 40;
-    lock.fd = 3;
-    lock.file = ownership.add_file();
-    ownership.set_path(lock.file, "/srv/" + std::to_string(lock.index));
-    lock.table = ownership.add_table();
-    ownership.add_task(lock.table, {7, "holder"});
-    lock.kind = kind;
-    lock.lease = state;
-    lock.range = {100, 107};
-    snapshot.locks.add(lock);
 }
 
 // Every lease of it is of an unknown type before its break.
@@ -60,17 +35,6 @@ Snapshot of_criu() {
     LeaseState state = breaking(Remaining::not_known());
     state.previous_type.reset();
     add(snapshot, LockKind::lease, state);
-    return snapshot;
-}
-
-Snapshot of_live() {
-    Snapshot snapshot;
-    snapshot.origin = {.name = "process 7",
-                       .format = Format::live,
-                       .kernel = Kernel{.release = "6.12", .build = "#1", .machine = "x86_64"},
-                       .taken = 1285123224};
-    add(snapshot, LockKind::lease, breaking(5250ms));
-    snapshot.breakers = {{{42, "cat"}}};
     return snapshot;
 }
 
@@ -161,8 +125,9 @@ TEST(ShowText, OfChosenColumns) {
 TEST(ShowText, OfColumnsThatAreNot) {
     EXPECT_EQ(
         message_of(Error::Kind::refused, [] { static_cast<void>(parse_columns("IDX,,PATH")); }),
-        "there is no column '' (there are IDX, STATE, REMAINING, DEADLINE, TYPE, BECOMES, SIG, "
-        "FD, BYTES, HOLDER, OWNER, SIGNAL, BREAKER, OFFSET, IMAGE, PATH)");
+        "there is no column '' (there are IDX, STATE, REMAINING, SINCE, DEADLINE, TYPE, BECOMES, "
+        "SIG, FD, BYTES, HOLDER, CGROUP, OWNER, SIGNAL, BREAKER, WAITING, OFFSET, DEVICE, INODE, "
+        "MNT, IMAGE, PATH)");
 }
 
 TEST(ShowText, ForScripts) {
@@ -270,6 +235,127 @@ TEST(ShowJson, WhoWaitsIsKnownOfLiveProcesses) {
               json::parse(R"([{"pid": 42, "comm": "cat"}])"));
 }
 
+// With all that can be known.
+Snapshot of_live_with_facts() {
+    Snapshot snapshot = of_live();
+    snapshot.lease_break_time = 45s;
+    snapshot.files = {{.device_major = 254, .device_minor = 1, .inode = 99, .mount_id = 31}};
+    snapshot.cgroups = {{7, "/a\x1b"}, {8, "/b"}};
+    snapshot.breakers = {{{{42, "cat"}, 3s}, {{43, "tac"}, 1h}, {{0, ""}, std::nullopt}}};
+    return snapshot;
+}
+
+TEST(ShowText, OfAllThatIsKnownOfLiveProcesses) {
+    const ShowTable table{.columns = parse_columns("SINCE,WAITING,DEVICE,INODE,MNT,CGROUP"),
+                          .lines = Table::Lines::pairs};
+    EXPECT_EQ(shown(of_live_with_facts(), false, table),
+              "SINCE=\"39.75s\" WAITING=\"42 cat 3s at most, 43 tac 39.75s at most, 0  39.75s at "
+              "most\" DEVICE=\"254:1\" INODE=\"99\" MNT=\"31\" CGROUP=\"/a\\x1b\"\n");
+    EXPECT_EQ(shown(of_live(), false, table),
+              "SINCE=\"-\" WAITING=\"42 cat\" DEVICE=\"-\" INODE=\"-\" MNT=\"-\" CGROUP=\"-\"\n");
+}
+
+TEST(ShowText, ABreakIsUnderWayForWhatIsNotLeft) {
+    const auto since = [](const LeaseState& state, std::optional<Nanoseconds> whole) {
+        Snapshot snapshot;
+        snapshot.origin = of_live().origin;
+        snapshot.lease_break_time = whole;
+        add(snapshot, LockKind::lease, state);
+        return shown(
+            snapshot, false,
+            {.columns = parse_columns("SINCE"), .lines = Table::Lines::raw, .headings = false});
+    };
+    EXPECT_EQ(since(breaking(44s), 45s), "1s\n");
+    EXPECT_EQ(since(breaking(45s), 45s), "0s\n");
+    EXPECT_EQ(since(breaking(46s), 45s), "-\n") << "it was changed meanwhile";
+    EXPECT_EQ(since(breaking(0s), 45s), "-\n") << "it is over since nobody knows when";
+    EXPECT_EQ(since(breaking(44s), std::nullopt), "-\n");
+    EXPECT_EQ(since(breaking(Remaining::not_known()), 45s), "-\n");
+    EXPECT_EQ(since(breaking(Remaining::no_deadline()), 45s), "-\n");
+    EXPECT_EQ(since(held(LockType::rdlck), 45s), "-\n");
+}
+
+TEST(ShowJson, OfAllThatIsKnownOfLiveProcesses) {
+    const json lease = json_of(of_live_with_facts()).at("leases").at(0);
+    EXPECT_EQ(lease.at("since_seconds"), 39.75);
+    EXPECT_EQ(lease.at("breakers"),
+              json::parse(R"([{"pid": 42, "comm": "cat", "waiting_at_most_seconds": 3},
+                              {"pid": 43, "comm": "tac", "waiting_at_most_seconds": 39.75},
+                              {"pid": 0, "comm": "", "waiting_at_most_seconds": 39.75}])"));
+    EXPECT_EQ(lease.at("device"), "254:1");
+    EXPECT_EQ(lease.at("inode"), 99);
+    EXPECT_EQ(lease.at("mount_id"), 31);
+    EXPECT_EQ(lease.at("cgroups"), json::parse(R"([{"pid": 7, "path": "/a\u001b"}])"));
+}
+
+TEST(ShowJson, WhatIsNotKnownOfLiveProcessesIsNull) {
+    const json lease = json_of(of_live()).at("leases").at(0);
+    for (const char* const member : {"since_seconds", "device", "inode", "mount_id"}) {
+        EXPECT_TRUE(lease.at(member).is_null()) << member;
+    }
+    EXPECT_EQ(lease.at("cgroups"), json::array());
+    for (const char* const member : {"since_seconds", "device", "inode", "mount_id", "cgroups"}) {
+        EXPECT_FALSE(json_of(of_linux_cr()).at("leases").at(1).contains(member)) << member;
+    }
+}
+
+// Process 7 with a lease, its child 8 without, and their child 9 that shares the lease.
+Snapshot of_family() {
+    Snapshot snapshot = of_live();
+    snapshot.processes = {{.task = {7, "holder"}, .leader = 7, .parent = 1},
+                          {.task = {8, "b"}, .leader = 8, .parent = 7},
+                          {.task = {9, "c"}, .leader = 9, .parent = 8},
+                          {.task = {10, "d"}, .leader = 10, .parent = 7}};
+    Ownership& ownership = snapshot.locks.ownership();
+    Lock lock = snapshot.locks.at(0);
+    lock.index = 1;
+    lock.fd = 4;
+    lock.table = ownership.add_table();
+    ownership.add_task(lock.table, {9, "c"});
+    snapshot.locks.add(lock);
+    return snapshot;
+}
+
+std::string tree_of(const Snapshot& snapshot, const Filter& filter, ShowTable table, Page page) {
+    table.tree = true;
+    return printed([&](Out& out) {
+        ShowReport report(out, {false, page}, table);
+        report.snapshot(snapshot, filter);
+        report.end();
+    });
+}
+
+TEST(ShowTree, HasLeasesBelowTheirProcesses) {
+    EXPECT_EQ(tree_of(of_family(), {}, {}, kWide),
+              "process 7: live, x86_64, Linux 6.12, at 2010-09-22 02:40:24 UTC\n"
+              "PROCESS   IDX  STATE     REMAINING  TYPE     BECOMES  SIG  FD  BREAKER  PATH\n"
+              "7 holder\n"
+              "|           0  breaking      5.25s  F_WRLCK  F_UNLCK  yes   3  42 cat   /srv/0\n"
+              "|-8 b\n"
+              "| `-9 c\n"
+              "|           1  breaking      5.25s  F_WRLCK  F_UNLCK  yes   4  42 cat   /srv/0\n"
+              "`-10 d\n");
+}
+
+TEST(ShowTree, WithAFilterHasThoseThatMatchAndThoseAboveThem) {
+    const ShowTable table{.columns = parse_columns("FD"), .headings = false};
+    EXPECT_EQ(tree_of(of_family(), {.fds = {4}}, table, {.width = 200, .utf8 = true}),
+              "7 holder\n"
+              "└─8 b\n"
+              "  └─9 c\n"
+              "          4\n");
+}
+
+TEST(ShowTree, IsForNoScript) {
+    const auto of = [](ShowTable table) {
+        table.columns = parse_columns("FD");
+        table.headings = false;
+        return tree_of(of_family(), {}, table, kWide);
+    };
+    EXPECT_EQ(of({.lines = Table::Lines::raw}), "3,4\n");
+    EXPECT_EQ(of({.sorted_by = &find_column("FD")}), "3,4\n");
+}
+
 TEST(ShowColumns, EveryOneIsDescribed) {
     const std::string text = describe_columns();
     ShowTable all{.all = true, .columns = ColumnChoice{text_columns()}};
@@ -280,7 +366,7 @@ TEST(ShowColumns, EveryOneIsDescribed) {
         EXPECT_NE(table.find(heading), std::string::npos) << heading;
         EXPECT_NE(text[at + 13], '\n') << heading << " has no words";
     }
-    EXPECT_EQ(lines, 16U);
+    EXPECT_EQ(lines, 22U);
 }
 
 }  // namespace

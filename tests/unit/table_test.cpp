@@ -158,6 +158,19 @@ TEST(Table, OnAPageThatIsTooNarrowEachRowIsABlock) {
     EXPECT_NE(text.find(std::string(50, 'n')), std::string::npos) << "nothing is cut off";
 }
 
+TEST(Table, ARowMayHaveTheFirstCellsOnly) {
+    const auto of_width = [](std::size_t width) {
+        return printed([&](Out& out) {
+            Table table(out, {.width = width}, {{"PROCESS"}, {"PATH", Table::Kind::wrapped}});
+            table.add({"7 holder"});
+            table.add({"|", "/srv"});
+            table.finish();
+        });
+    };
+    EXPECT_EQ(of_width(40), "PROCESS   PATH\n7 holder\n|         /srv\n");
+    EXPECT_EQ(of_width(4), "PROCESS  7 holder\n\nPROCESS  |\nPATH     /srv\n");
+}
+
 TEST(Table, WrappedColumnsShareThePage) {
     const std::vector<Table::Column> columns{{"WHO", Kind::wrapped}, {"PATH", Kind::wrapped}};
     EXPECT_EQ(table({{"101 db,102 db", kLongPath}}, {.width = 60}, columns),

@@ -14,7 +14,13 @@
 namespace ckpt_lease {
 
 /// The conditions of a filter that a lock has just one value for.
-enum class Condition : std::uint8_t { index, fd, target };
+enum class Condition : std::uint8_t { index, fd, target, phase };
+
+/// Whether a lease is being broken. Other locks are in neither phase.
+enum class Phase : std::uint8_t { held, breaking };
+
+/// Reads "held" or "breaking"; nothing for other texts.
+[[nodiscard]] CKPT_LEASE_API std::optional<Phase> parse_phase(std::string_view text);
 
 /// Which locks are meant. All conditions must hold; an empty filter means every lock.
 struct CKPT_LEASE_API Filter {
@@ -26,6 +32,7 @@ struct CKPT_LEASE_API Filter {
     std::vector<std::uint64_t> indexes;
     /// What a lease that is being broken is to become; a lease that is held matches none.
     std::vector<LockType> targets;
+    std::vector<Phase> phases;
 
     friend bool operator==(const Filter&, const Filter&) = default;
 

@@ -3,12 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/base/time.hpp"
 #include "ckpt-lease/lease/lock.hpp"
 #include "ckpt-lease/lease/lock_list.hpp"
 
@@ -60,6 +62,31 @@ struct Origin {
     std::optional<CriuTasks> criu;       ///< of CRIU
 };
 
+/// Who waits until a lease of a live process is given up.
+struct Waiter {
+    Task task;
+    /// It has not waited longer than this: it has not been there any longer. The kernel does not
+    /// tell since when one waits.
+    std::optional<Nanoseconds> at_most;
+};
+
+/// What is known of an open file of a live process, but for its path.
+struct FileFacts {
+    std::uint32_t device_major = 0;  ///< as fstat(2) has them, where it could be asked, and else
+    std::uint32_t device_minor = 0;  ///< proc(5)
+    std::uint64_t inode = 0;
+    std::optional<std::int64_t> mount_id;  ///< as in /proc/PID/mountinfo
+};
+
+/// A live process, or a thread that has a file table of its own.
+struct ProcessFacts {
+    Task task;
+    std::int32_t leader = 0;  ///< of its process
+    std::int32_t parent = 0;  ///< of its process
+    /// Since the machine was started: with the pid it tells a process from all others.
+    std::optional<Nanoseconds> started;
+};
+
 /// All that is known of the locks and leases of one input, whatever it is.
 struct Snapshot {
     Origin origin;
@@ -67,7 +94,17 @@ struct Snapshot {
     /// Of the leases for which it is known.
     LeaseOwners owners;
     /// Of live processes, by FileId: who waits for the leases on each file. Empty for others.
-    std::vector<std::vector<Task>> breakers;
+    std::vector<std::vector<Waiter>> breakers;
+    /// Of live processes, by FileId. Empty for others.
+    std::vector<FileFacts> files;
+    /// Of live processes: all that were looked at, parents before their children.
+    std::vector<ProcessFacts> processes;
+    /// Of live processes, by pid: the path of the cgroup, of the unified hierarchy if there is one.
+    /// Bytes.
+    std::map<std::int32_t, std::string> cgroups;
+    /// Of live processes: what breaks are given on this machine now; nothing if it is not known, or
+    /// if they are given any time.
+    std::optional<Nanoseconds> lease_break_time;
     /// The first thing that is wrong; what stands behind it was not read.
     std::optional<Problem> damage;
 };

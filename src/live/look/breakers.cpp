@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "live/proc_text.hpp"
+#include "live/process_stat.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -54,8 +55,13 @@ SystemLeases read_locks() {
 
 std::vector<Breaker> find_breakers() {
     std::vector<Breaker> found = read_locks().breakers;
+    const Nanoseconds looked = since_boot();
     for (Breaker& breaker : found) {
-        breaker.comm = comm_of(breaker.pid);
+        const auto stat = read_stat("/proc/" + std::to_string(breaker.pid));
+        if (stat && stat->started <= looked) {  // and no later one that has its pid
+            breaker.comm = stat->comm;
+            breaker.age = looked - stat->started;
+        }
     }
     std::sort(found.begin(), found.end(),
               [](const Breaker& a, const Breaker& b) { return a.pid < b.pid; });

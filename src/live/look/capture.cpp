@@ -135,6 +135,7 @@ class Collector {
             ownership().set_path(*id, found.path);
             captured_.inodes.push_back(look.inode);
             captured_.shown_inodes.push_back(found.lease.inode);
+            captured_.mount_ids.push_back(found.mount_id);
             captured_.are_writable.push_back(found.is_writable);
         }
         Lock lock;

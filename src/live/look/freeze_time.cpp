@@ -10,7 +10,7 @@
 #include <filesystem>
 
 #include "live/fd.hpp"
-#include "live/proc_text.hpp"
+#include "live/process_stat.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -29,28 +29,11 @@ Nanoseconds to_nanoseconds(const statx_timestamp& time) {
     return Nanoseconds(time.tv_sec * kBillion + time.tv_nsec);
 }
 
-// The wall-clock time at which a process was started, rounded down to a hundredth of a second:
-// field 22 of /proc/PID/stat, of which the second may hold anything, but is in parentheses.
+// The wall-clock time at which a process was started, rounded down to a hundredth of a second.
 std::optional<Nanoseconds> start_of(pid_t pid) {
-    constexpr int kBehindName = 19;
-    const std::string text = read_if_there("/proc/" + std::to_string(pid) + "/stat");
-    const std::size_t name = text.rfind(')');
-    if (name == std::string::npos) {
-        return std::nullopt;
-    }
-    std::string_view rest = std::string_view(text).substr(name + 1);
-    for (int i = 0; i <= kBehindName; ++i) {
-        rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
-        if (i < kBehindName) {
-            rest.remove_prefix(std::min(rest.find(' '), rest.size()));
-        }
-    }
-    const auto ticks = parse_number<std::int64_t>(rest.substr(0, rest.find(' ')));
-    if (!ticks) {
-        return std::nullopt;
-    }
-    const Nanoseconds since_boot(*ticks * (kBillion / sysconf(_SC_CLK_TCK)));
-    return now(CLOCK_REALTIME) - (now(CLOCK_BOOTTIME) - since_boot);
+    const auto stat = read_stat("/proc/" + std::to_string(pid));
+    return stat ? std::optional(now(CLOCK_REALTIME) - (since_boot() - stat->started))
+                : std::nullopt;
 }
 
 // When an image was created; if that is long ago, or the file system does not say, it was written

@@ -16,6 +16,7 @@
 #include "ckpt-lease/base/text.hpp"
 #include "io/file.hpp"
 #include "live/proc_text.hpp"
+#include "live/process_stat.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -100,12 +101,18 @@ std::vector<Descriptor> read_descriptors(const std::string& folder) {
             continue;  // closed meanwhile
         }
         bool is_writable = false;
+        std::optional<std::int64_t> mount_id;
         for_each_line(text, [&](std::string_view line) {
             if (const auto lease = parse_fdinfo_line(line)) {
-                found.push_back({fd, link_target(links + name), *lease, is_writable});
-            } else if (take_word(line) == "flags:") {
+                found.push_back({fd, link_target(links + name), *lease, is_writable, mount_id});
+                return;
+            }
+            const std::string_view what = take_word(line);
+            if (what == "flags:") {
                 const auto flags = parse_number<unsigned>(take_word(line), 8);
                 is_writable = flags && (*flags & O_ACCMODE) != O_RDONLY;
+            } else if (what == "mnt_id:") {
+                mount_id = parse_number<std::int64_t>(take_word(line));
             }
         });
     }
@@ -159,9 +166,14 @@ Process read_thread(pid_t pid, pid_t thread, const Manner& manner) {
     process.pid = thread;
     read_status(read_text(folder + "/status"), process);
     process.comm = first_line(read_text(folder + "/comm"));
+    if (const auto stat = read_stat(folder)) {
+        process.started = stat->started;
+        process.has_ended = stat->has_ended;
+    }
     if (manner.reading == Reading::names) {
         return process;
     }
+    process.cgroup = parse_cgroup(read_if_there(folder + "/cgroup"));
     try {
         process.descriptors = read_descriptors(folder);
     } catch (const Error& error) {

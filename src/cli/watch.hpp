@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "ckpt-lease/base/time.hpp"
+#include "ckpt-lease/lease/rules.hpp"
+#include "cli/command.hpp"
+#include "cli/live_show.hpp"
+#include "render/show.hpp"
+
+namespace ckpt_lease::cli {
+
+/// What 'show --watch' is to do.
+struct WatchRequest {
+    Nanoseconds interval{0};  ///< between two looks
+    bool tree = false;
+    bool json = false;
+    Filter filter;  ///< of leases
+    render::ShowTable table;
+};
+
+/// Looks at live processes again and again, until all are gone or a signal asks to stop: on a
+/// terminal it prints the table each time, else what has become of the leases since the look
+/// before. `first`: the first look. Throws Error(io) if a process may not be looked at.
+void watch(const Context& context, const WatchRequest& request, LiveLeases first);
+
+}  // namespace ckpt_lease::cli
