@@ -264,7 +264,7 @@ TEST(RulesErrors, WhatTheSchemaRefusesIsSaidInASentence) {
         {R"({"rules": [{"policy": {"keep": true}, "match": {"state": "broken"}}]})",
          "/rules/0/match/state: 'broken' is none of breaking, held" + see},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"target": "F_WRLCK"}}]})",
-         "/rules/0/match/target: 'F_WRLCK' is none of F_UNLCK, F_RDLCK " + see},
+         "/rules/0/match/target: 'F_WRLCK' is none of F_UNLCK, F_RDLCK" + see},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"path": ["/a"]}}]})",
          "/rules/0/match/path: this is an array, and it has to be a text" + see},
     };
