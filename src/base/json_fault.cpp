@@ -71,7 +71,8 @@ class Finder {
             const auto path = reference->get<std::string>().substr(1);  // behind '#'
             return find(value, root_.at(Json::json_pointer(path)), pointer);
         }
-        const bool found = (fault = wrong_type(value, schema)) || (fault = no_value(value, schema)) ||
+        const bool found = (fault = wrong_type(value, schema)) ||
+                           (fault = no_value(value, schema)) ||
                            (fault = out_of_bounds(value, schema));
         if (found) {
             fault->pointer = pointer;
@@ -114,10 +115,10 @@ class Finder {
 
     static Fault no_value(const Json& value, const Json& schema) {
         if (const auto only = schema.find("const"); only != schema.end() && value != *only) {
-            return JsonFault{{},
-                             fmt::format("this is {}, and it has to be {}", kind_of(value),
-                                         only->dump()),
-                             {}};
+            return JsonFault{
+                {},
+                fmt::format("this is {}, and it has to be {}", kind_of(value), only->dump()),
+                {}};
         }
         const auto allowed = schema.find("enum");
         if (allowed == schema.end() ||
@@ -174,8 +175,9 @@ class Finder {
         }
         for (const Json& name : schema.value("required", Json::array())) {
             if (!value.contains(name.get<std::string>())) {
-                return JsonFault{
-                    pointer, fmt::format("the member '{}' is missing", name.get<std::string>()), {}};
+                return JsonFault{pointer,
+                                 fmt::format("the member '{}' is missing", name.get<std::string>()),
+                                 {}};
             }
         }
         return schema.contains("oneOf") ? not_just_one(value, schema["oneOf"], pointer) : Fault();
@@ -207,11 +209,11 @@ class Finder {
         if (given.size() == 1) {
             return {};
         }
-        return JsonFault{pointer,
-                         given.empty()
-                             ? fmt::format("one of these is missing: {}", joined(all))
-                             : fmt::format("only one of {} can be given", fmt::join(given, " and ")),
-                         {}};
+        return JsonFault{
+            pointer,
+            given.empty() ? fmt::format("one of these is missing: {}", joined(all))
+                          : fmt::format("only one of {} can be given", fmt::join(given, " and ")),
+            {}};
     }
 
     static std::string escaped(std::string_view name) {

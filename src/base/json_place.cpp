@@ -50,7 +50,8 @@ class Scanner {
         while (peek() == '"') {
             const std::size_t begin = at_;
             skip_text();
-            const auto key = nlohmann::json::parse(text_.substr(begin, at_ - begin), nullptr, false);
+            const auto key =
+                nlohmann::json::parse(text_.substr(begin, at_ - begin), nullptr, false);
             skip_spaces();
             take();  // ':'
             if (key == name) {

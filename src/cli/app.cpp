@@ -8,7 +8,9 @@
 
 #include <csignal>
 #include <exception>
+#include <vector>
 
+#include "base/nearest.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
 #include "cli/advice.hpp"
@@ -51,9 +53,36 @@ constexpr const char* kFooter = R"(Examples:
 Exit status: 0 done; 1 an image is damaged or not supported; 2 usage; 3 input or
 output failed; 4 --require-match, and nothing matched; 5 a lease of a live
 process could not be looked into, or not be set.
-'ckpt-lease COMMAND --help' says more, and so does ckpt-lease(1).)";
+'ckpt-lease help COMMAND' says more, and so does ckpt-lease(1).)";
 
 constexpr const char* kLevels[] = {"warning", "info", "debug", "trace"};
+
+// In `message`, and with what was meant if that can be guessed.
+int report_mistake(render::Out& err, const std::string& message, const std::string& meant,
+                   const std::string& command) {
+    say(err,
+        fmt::format("{} ({}see '{} --help')", message, meant.empty() ? "" : meant + " ", command));
+    return kUsage;
+}
+
+// Of what is on the command line and is not expected there, the first.
+int report_extra(const CLI::App& used, const std::string& command, render::Out& err) {
+    const std::vector<std::string> extras = used.remaining(true);
+    const std::string extra = extras.empty() ? std::string() : extras.front();
+    if (extra.size() < 2 || extra.front() != '-') {
+        return report_mistake(err, fmt::format("'{}' is an argument too many", escape(extra)), {},
+                              command);
+    }
+    const std::string option = extra.substr(0, extra.find('='));
+    std::vector<std::string> known;
+    for (const CLI::Option* const each : used.get_options()) {
+        for (const std::string& name : each->get_lnames()) {
+            known.push_back("--" + name);
+        }
+    }
+    return report_mistake(err, fmt::format("there is no option {}", escape(option)),
+                          did_you_mean(option, known), command);
+}
 
 int report_usage_error(const CLI::App& app, const CLI::ParseError& error, render::Out& err) {
     const CLI::App* used = &app;
@@ -62,8 +91,29 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error, render
     }
     const std::string command =
         used == &app ? app.get_name() : app.get_name() + " " + used->get_name();
-    say(err, fmt::format("{} (see '{} --help')", error.what(), command));
-    return kUsage;
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+        return report_extra(*used, command, err);
+    }
+    return report_mistake(err, error.what(), {}, command);
+}
+
+int report_unknown_command(const std::string& name, render::Out& err) {
+    std::vector<std::string> known{"help"};
+    for (const CommandEntry& entry : kCommands) {
+        known.emplace_back(entry.name);
+    }
+    return report_mistake(err, fmt::format("there is no command '{}'", escape(name)),
+                          did_you_mean(name, known), "ckpt-lease");
+}
+
+// `ckpt-lease help show` is `ckpt-lease show --help`.
+std::vector<const char*> without_help(int argc, const char* const* argv) {
+    std::vector<const char*> words(argv, argv + argc);
+    if (argc > 1 && std::string_view(argv[1]) == "help") {
+        words.erase(words.begin() + 1);
+        words.push_back("--help");
+    }
+    return words;
 }
 
 void set_up_log(const std::string& level) {
@@ -187,14 +237,13 @@ int run(int argc, const char* const* argv, Environment& environment) {
     render::Document document(out);
     const Context context{environment, out, err, document};
     // To make the options of all commands takes longer than most commands do.
-    Program program(argc > 1 ? argv[1] : "");
-    if (argc > 1 && argv[1][0] != '-' && !program.has_command(argv[1])) {
-        say(err,
-            fmt::format("there is no command '{}' (see 'ckpt-lease --help')", escape(argv[1])));
-        return kUsage;
+    const std::vector<const char*> words = without_help(argc, argv);
+    Program program(words.size() > 1 ? words[1] : "");
+    if (words.size() > 1 && words[1][0] != '-' && !program.has_command(words[1])) {
+        return report_unknown_command(words[1], err);
     }
     try {
-        program.app().parse(argc, argv);
+        program.app().parse(static_cast<int>(words.size()), words.data());
     } catch (const CLI::CallForHelp&) {
         return print(program.app().help(), context);  // of the command, where one was named
     } catch (const CLI::CallForVersion& version) {

@@ -34,6 +34,9 @@ seen by root only. Where it cannot be seen, it is recorded as not known.)");
     }
 
     int run(const Context& context) override {
+        if (out_ == "-") {
+            refuse_terminal(context.environment);
+        }
         const live::Captured captured = live::capture(processes_.read(), {});
         const std::string image = linux_cr::make_image(captured.image, linux_cr::default_layout());
         if (out_ == "-") {

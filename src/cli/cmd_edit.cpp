@@ -54,6 +54,9 @@ Examples:
             context.put_document_on_standard_error();
         }
         output_.check({image_});
+        if (to_stdout && !output_.target().dry_run) {
+            refuse_terminal(context.environment);
+        }
         const EditRequest request = this->request(context);
         if (image_ == "-") {
             refuse("edit needs an image that can be read more than once, and - cannot",

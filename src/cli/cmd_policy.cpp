@@ -57,6 +57,9 @@ can be had. -o takes an archive, and no folder. ckpt-lease-policy(1) says more.)
             context.put_document_on_standard_error();
         }
         output_.check(images_);
+        if (to_stdout && !output_.target().dry_run) {
+            refuse_terminal(context.environment);
+        }
         PolicyRunner::Settings settings;
         render::PolicyRun facts;
         settings.request.rules = rules(context, facts);
@@ -68,6 +71,7 @@ can be had. -o takes an archive, and no folder. ckpt-lease-policy(1) says more.)
         facts.dry_run = settings.target.dry_run;
         find_lease_break_time(context, facts);
         settings.request.lease_break_time = facts.lease_break_time;
+        facts.uses_lease_break_time = settings.request.rules.uses_break_time();
 
         render::PolicyReport report(context.reports(),
                                     context.form(json_, context.environment.err_page), facts);

@@ -112,7 +112,8 @@ Environment process_environment() {
     environment.out_page.utf8 = is_utf8();
     environment.err_page = page_of(STDERR_FILENO);
     environment.err_is_terminal = isatty(STDERR_FILENO) == 1;
-    environment.out_is_screen = isatty(STDOUT_FILENO) == 1 && variable("TERM") != "dumb";
+    environment.out_is_terminal = isatty(STDOUT_FILENO) == 1;
+    environment.out_is_screen = environment.out_is_terminal && variable("TERM") != "dumb";
     environment.now = [] {
         return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
     };

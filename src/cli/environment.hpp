@@ -16,6 +16,7 @@ struct Environment {
     io::System* system = nullptr;
     render::Page out_page;  ///< of standard output
     render::Page err_page;
+    bool out_is_terminal = false;
     bool err_is_terminal = false;
     bool out_is_screen = false;  ///< a terminal that can be cleared
     std::function<Moment()> now;

@@ -142,6 +142,13 @@ bool OutputOptions::is_stdout(const std::vector<std::string>& images) const {
     return target_.is_standard_output(images.front());
 }
 
+void refuse_terminal(const Environment& environment) {
+    if (environment.out_is_terminal) {
+        refuse("standard output is a terminal, and an image is not written to it",
+               "send it into a file or a pipe, or give a file with -o OUT");
+    }
+}
+
 void declare_wait(CLI::App& app, bool& wait) {
     app.add_flag("--wait", wait, "wait for other processes that use an image");
 }

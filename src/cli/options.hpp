@@ -9,6 +9,7 @@
 #include "ckpt-lease/lease/rules.hpp"
 #include "ckpt-lease/linux_cr/layout.hpp"
 #include "ckpt-lease/subject/subject.hpp"
+#include "cli/environment.hpp"
 #include "io/system.hpp"
 
 namespace ckpt_lease::cli {
@@ -60,6 +61,9 @@ class OutputOptions {
  private:
     Target target_;
 };
+
+/// An image is to be written to standard output: throws Error(refused) if that is a terminal.
+void refuse_terminal(const Environment& environment);
 
 /// --wait
 void declare_wait(CLI::App& app, bool& wait);

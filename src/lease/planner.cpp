@@ -17,15 +17,28 @@ const Treatment* RuleSet::find(const Lock& lock, const Ownership& ownership) con
     return otherwise ? &*otherwise : nullptr;
 }
 
+namespace {
+
+template <typename Predicate>
+bool has_treatment(const RuleSet& set, Predicate holds) {
+    return (set.otherwise && holds(*set.otherwise)) ||
+           std::any_of(set.rules.begin(), set.rules.end(),
+                       [&](const Rule& rule) { return holds(rule.treatment); });
+}
+
+}  // namespace
+
 bool RuleSet::needs_tasks() const {
     return std::any_of(rules.begin(), rules.end(),
                        [](const Rule& rule) { return rule.match.needs_tasks(); });
 }
 
 bool RuleSet::uses_elapsed() const {
-    return (otherwise && otherwise->uses_elapsed) ||
-           std::any_of(rules.begin(), rules.end(),
-                       [](const Rule& rule) { return rule.treatment.uses_elapsed; });
+    return has_treatment(*this, [](const Treatment& each) { return each.uses_elapsed; });
+}
+
+bool RuleSet::uses_break_time() const {
+    return has_treatment(*this, [](const Treatment& each) { return each.uses_break_time; });
 }
 
 Planner::Planner(std::string input, const RuleSet& rules, PolicyContext context,

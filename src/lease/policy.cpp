@@ -106,7 +106,7 @@ void check_fits(const Remaining& before, const Remaining& after, const RecordLim
 constexpr std::array<PolicyKind, 7> kKinds{{
     {"favor-holder", "favour-holder", "",
      "the whole lease-break-time, or what is left if that is more", favor_holder, false, false,
-     WithoutTime::whole_time},
+     WithoutTime::whole_time, true},
     {"favor-breaker", "favour-breaker", "", "nothing: the breaker gets in at once", favor_breaker,
      false, true, WithoutTime::break_is_over},
     {"add", "", "D", "what is left plus D, which may be negative, never below 0", add},
@@ -136,6 +136,7 @@ Treatment Treatment::of(const PolicyKind& kind, std::string_view argument) {
     treatment.uses_elapsed = kind.uses_elapsed;
     treatment.takes_unknown = kind.takes_unknown;
     treatment.without_time = kind.without_time;
+    treatment.uses_break_time = kind.uses_break_time;
     return treatment;
 }
 

@@ -42,8 +42,10 @@ std::string headline(const PolicyRun& run) {
     if (run.renotify) {
         text += " --renotify";
     }
-    text += fmt::format(", lease-break-time {}s ({})", format_seconds(run.lease_break_time),
-                        words_for(run.lease_break_time_source).text);
+    if (run.uses_lease_break_time) {
+        text += fmt::format(", lease-break-time {}s ({})", format_seconds(run.lease_break_time),
+                            words_for(run.lease_break_time_source).text);
+    }
     return run.dry_run ? text + ", dry run: nothing is written" : text;
 }
 

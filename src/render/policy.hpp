@@ -24,6 +24,7 @@ struct PolicyRun {
     bool dry_run = false;
     Nanoseconds lease_break_time{};
     TimeSource lease_break_time_source = TimeSource::fallback;
+    bool uses_lease_break_time = false;  ///< a policy does: people are told of it
 };
 
 /// What 'policy' reports of each image: begin_image(), the leases before and after as they come,

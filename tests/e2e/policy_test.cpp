@@ -146,7 +146,7 @@ TEST_F(Policy, ReportsTheSameForADryRunAndSaysThatItIsOne) {
     const Result result = run({"policy", "--set", "7", "--renotify", "-n", "--lease-break-time",
                                "45", copy("shared_tables")});
     EXPECT_EQ(result.err,
-              "shared_tables.img: --set 7 --renotify, lease-break-time 45s (as given), dry run: "
+              "shared_tables.img: --set 7 --renotify, dry run: "
               "nothing is written\n"
               "  IDX  BEFORE  AFTER  SIG      FD  PATH\n"
               "    0     30s     7s  no        7  /share/a b\\t\"x\".doc\n"

@@ -42,6 +42,15 @@ TEST_F(Usage, HelpFits80Columns) {
     }
 }
 
+TEST_F(Usage, HelpIsACommand) {
+    EXPECT_EQ(run({"help"}).out, run({"--help"}).out);
+    for (const std::string& command : commands()) {
+        const Result result = run({"help", command});
+        EXPECT_EQ(result.status, 0);
+        EXPECT_EQ(result.out, run({command, "--help"}).out);
+    }
+}
+
 TEST_F(Usage, VersionIsOneLine) {
     const Result result = run({"--version"});
     EXPECT_EQ(result.status, 0);
@@ -56,9 +65,21 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
         {{}, "ckpt-lease: A subcommand is required (see 'ckpt-lease --help')\n"},
         {{"frob", "x.img"}, "ckpt-lease: there is no command 'frob' (see 'ckpt-lease --help')\n"},
         {{"verify"}, "ckpt-lease: IMAGE is required (see 'ckpt-lease verify --help')\n"},
+        {{"shwo", "x.img"},
+         "ckpt-lease: there is no command 'shwo' (did you mean 'show'? see 'ckpt-lease --help')\n"},
+        {{"help", "polcy"},
+         "ckpt-lease: there is no command 'polcy' (did you mean 'policy'? see 'ckpt-lease "
+         "--help')\n"},
         {{"policy", "--favor-holdr", "x.img"},
-         "ckpt-lease: The following argument was not expected: --favor-holdr (see 'ckpt-lease "
+         "ckpt-lease: there is no option --favor-holdr (did you mean '--favor-holder'? see "
+         "'ckpt-lease policy --help')\n"},
+        {{"policy", "--keep", "--undo-fiel=u", "x.img"},
+         "ckpt-lease: there is no option --undo-fiel (did you mean '--undo-file'? see 'ckpt-lease "
          "policy --help')\n"},
+        {{"verify", "--zzz", "x.img"},
+         "ckpt-lease: there is no option --zzz (see 'ckpt-lease verify --help')\n"},
+        {{"diff", "x.img", "y.img", "z.img"},
+         "ckpt-lease: 'z.img' is an argument too many (see 'ckpt-lease diff --help')\n"},
         {{"show", "--log-level", "loud", "x.img"},
          "ckpt-lease: --log-level: give warning, info, debug or trace, not loud (see 'ckpt-lease "
          "show --help')\n"},
@@ -197,6 +218,27 @@ TEST_F(Usage, VerboseSaysWhatIsDone) {
     EXPECT_NE(result.err.find("ckpt-lease: debug: offset 1181: 05000000 becomes 00000000\n"),
               std::string::npos)
         << result.err;
+}
+
+TEST_F(Usage, NoImageIsWrittenToATerminal) {
+    const std::string name = copy("holder_breaker");
+    for (const std::string command :
+         {"policy --set 7 - <holder_breaker.img", "policy --set 7 -o - holder_breaker.img",
+          "edit holder_breaker.img --index 0 --remaining 7 -o -", "capture --pid 1 -o -"}) {
+        const std::string in_terminal =
+            "script -qefc '" CKPT_LEASE_PROGRAM " " + command + "' /dev/null >out </dev/null";
+        const int status = std::system(in_terminal.c_str());
+        EXPECT_EQ(WEXITSTATUS(status), 2) << command;
+        EXPECT_EQ(read_file("out"),
+                  "ckpt-lease: standard output is a terminal, and an image is not written to it "
+                  "(send it into a file or a pipe, or give a file with -o OUT)\r\n")
+            << command;
+    }
+    EXPECT_EQ(std::system("script -qefc '" CKPT_LEASE_PROGRAM
+                          " policy --set 7 -n - <holder_breaker.img' /dev/null >out </dev/null"),
+              0)
+        << read_file("out");
+    EXPECT_EQ(read_file(name), image_bytes("holder_breaker"));
 }
 
 TEST_F(Usage, NothingIsColouredThatGoesIntoAFile) {

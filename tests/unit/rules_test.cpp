@@ -158,6 +158,14 @@ TEST(Rules, UseTheElapsedTimeIfOneOfThemDoes) {
     EXPECT_TRUE(rules(R"({"rules": [], "default": {"elapsed": true}})").uses_elapsed());
 }
 
+TEST(Rules, UseTheLeaseBreakTimeIfOneOfThemDoes) {
+    EXPECT_FALSE(rules(R"({"rules": [{"policy": {"elapsed": true}}]})").uses_break_time());
+    EXPECT_TRUE(
+        rules(R"({"rules": [{"policy": {"keep": true}}, {"policy": {"favour-holder": true}}]})")
+            .uses_break_time());
+    EXPECT_TRUE(rules(R"({"rules": [], "default": {"favor-holder": true}})").uses_break_time());
+}
+
 std::string fault(const std::string& json) {
     return refusal([&] { static_cast<void>(rules(json)); });
 }

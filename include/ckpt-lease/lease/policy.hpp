@@ -53,6 +53,7 @@ struct PolicyKind {
     bool uses_elapsed = false;   ///< needs PolicyContext::elapsed
     bool takes_unknown = false;  ///< does not need to know what is left
     WithoutTime without_time = WithoutTime::nothing;
+    bool uses_break_time = false;  ///< needs PolicyContext::lease_break_time
 };
 
 [[nodiscard]] CKPT_LEASE_API std::span<const PolicyKind> policy_kinds();
@@ -69,6 +70,7 @@ struct CKPT_LEASE_API Treatment {
     bool uses_elapsed = false;   ///< as the policy's kind says
     bool takes_unknown = false;  ///< as the policy's kind says
     WithoutTime without_time = WithoutTime::nothing;
+    bool uses_break_time = false;  ///< as the policy's kind says
 
     /// A policy of this kind, without modifiers. Throws Error(refused) as PolicyKind::make() does.
     [[nodiscard]] static Treatment of(const PolicyKind& kind, std::string_view argument);

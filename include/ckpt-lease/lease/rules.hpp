@@ -64,6 +64,7 @@ struct CKPT_LEASE_API RuleSet {
     [[nodiscard]] const Treatment* find(const Lock& lock, const Ownership& ownership) const;
     [[nodiscard]] bool needs_tasks() const;
     [[nodiscard]] bool uses_elapsed() const;
+    [[nodiscard]] bool uses_break_time() const;
 };
 
 /// How many lock records rules meant, and what became of them.
