@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -23,7 +24,8 @@ class PolicyCommand final : public Command {
         for (const PolicyKind& kind : policy_kinds()) {
             declare_policy(app, kind);
         }
-        app.add_option("--rules", rules_, "what the first matching rule of a JSON file says")
+        app.add_option("--rules", rules_,
+                       "what the first matching rule of a JSON file says; - is standard input")
             ->type_name("FILE")
             ->group(kPolicyGroup);
         declare_modifiers(app);
@@ -168,6 +170,10 @@ can be had. -o takes an archive, and no folder. ckpt-lease-policy(1) says more.)
     // Filters and modifiers hold for every rule: a lease must match both, and is bounded by both.
     RuleSet rules_of_file(const Context& context, const Treatment& modifiers, const Filter& filter,
                           render::PolicyRun& facts) const {
+        if (rules_ == "-" && std::find(images_.begin(), images_.end(), "-") != images_.end()) {
+            refuse("standard input can be read only once: it cannot be rules and image",
+                   "give the name of a file for one of them");
+        }
         facts.policy = kRules;
         facts.argument = rules_;
         RuleSet set = parse_rules(rules_, read_text_file(*context.environment.system, rules_));

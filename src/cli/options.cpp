@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -170,7 +171,8 @@ void check_images(const std::vector<std::string>& images) {
 }
 
 std::string read_text_file(io::System& system, const std::string& path) {
-    io::File file(system, path, O_RDONLY);
+    io::File file = path == "-" ? io::File::borrow(system, path, STDIN_FILENO)
+                                : io::File(system, path, O_RDONLY);
     std::string text;
     while (true) {
         std::array<std::byte, 4096> piece{};

@@ -72,8 +72,8 @@ void declare_images(CLI::App& app, std::vector<std::string>& images, bool requir
 /// Throws Error(refused) if "-" is given more than once.
 void check_images(const std::vector<std::string>& images);
 
-/// The text of a small file that is not an image (rules, layouts). Throws Error(io), and
-/// Error(refused) where it is larger than 1 MiB.
+/// The text of a small file that is not an image (rules, layouts); "-" is standard input. Throws
+/// Error(io), and Error(refused) where it is larger than 1 MiB.
 [[nodiscard]] std::string read_text_file(io::System& system, const std::string& path);
 
 /// Reads F_RDLCK, F_WRLCK or F_UNLCK. Throws Error(refused), naming `option`.

@@ -255,6 +255,11 @@ void write_journal(const Journal& journal, const EditList& edits, io::File& out)
     writer.finish();
 }
 
+bool begins_as_journal(const io::File& in) {
+    std::array<std::byte, kMagic.size()> begin{};
+    return in.read_at(begin, 0) == begin.size() && as_text(begin) == kMagic;
+}
+
 Journal read_journal(const io::File& in) {
     const std::uint64_t size = in.size();
     Reader reader(in);

@@ -47,6 +47,8 @@ void write_journal(const Journal& journal, const EditList& edits, io::File& out)
 /// Reads a journal. Throws Error(io), and Error(damaged) unless it is whole: nothing of a journal
 /// is believed before its checksum has been seen to be right.
 [[nodiscard]] Journal read_journal(const io::File& in);
+/// True if it begins as journals and undo files do. Throws Error(io).
+[[nodiscard]] bool begins_as_journal(const io::File& in);
 
 /// Throws Error(damaged), naming `journal`, unless `image` is the one that the journal was made
 /// for: the same file (if `by_inode`), as large, and beginning with the same bytes.

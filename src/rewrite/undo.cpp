@@ -43,6 +43,24 @@ void check_undo_file(const io::File& undo_file) {
     }
 }
 
+// A journal's reader speaks of journals: they stand beside an image, and have been kept of it.
+Journal read_kept(const io::File& undo_file) {
+    if (!begins_as_journal(undo_file)) {
+        throw Error(Error::Kind::damaged, {.file = undo_file.name(),
+                                           .message = "this is no undo file",
+                                           .advice = Advice::give_undo_file});
+    }
+    try {
+        return read_journal(undo_file);
+    } catch (const Error& error) {
+        Problem problem = error.problem();
+        if (error.kind() == Error::Kind::damaged) {
+            problem.hint = "nothing was changed; the undo file is damaged";
+        }
+        throw Error(error.kind(), std::move(problem));
+    }
+}
+
 // Whether the old bytes are there already; if not, the new ones are.
 Undone state_of(const ImageFile& image, const Journal& journal, const std::string& undo_file,
                 bool copied) {
@@ -86,7 +104,7 @@ Journal read_undo_file(io::System& system, const std::string& path) {
     place.check_links();
     const io::File file = place.open(O_RDONLY);
     check_undo_file(file);
-    Journal journal = read_journal(file);
+    Journal journal = read_kept(file);
     if (journal.purpose != Journal::Purpose::undo) {
         throw Error(Error::Kind::refused,
                     {.file = path,

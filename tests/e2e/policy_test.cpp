@@ -340,6 +340,23 @@ TEST_F(Policy, AnEmptyValueIsNoValue) {
     }
 }
 
+TEST_F(Policy, TakesRulesFromStandardInput) {
+    const std::string name = copy("holder_breaker");
+    const std::string rules = R"({"rules": [{"policy": {"set": 7}}]})";
+    const Result result = run({"policy", "--rules", "-", "-n", name}, rules);
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_NE(result.err.find("  1 changed"), std::string::npos) << result.err;
+    EXPECT_EQ(run({"policy", "--rules", "-", name}, "{").err,
+              "ckpt-lease: standard input: line 1, column 2: from here on this is not JSON\n");
+    const Result twice = run({"policy", "--rules", "-", "-"}, rules);
+    EXPECT_EQ(twice.status, 2);
+    EXPECT_EQ(
+        twice.err,
+        "ckpt-lease: standard input can be read only once: it cannot be rules and image (give "
+        "the name of a file for one of them)\n");
+    EXPECT_EQ(read_file(name), image_bytes("holder_breaker"));
+}
+
 TEST_F(Policy, NamesThePlaceOfAMistakeInTheRules) {
     struct {
         const char* text;

@@ -263,7 +263,9 @@ TEST_F(Recovery, UndoRefusesWhatIsNoUndoFile) {
     EXPECT_NE(journal.err.find("this is the journal of an interrupted change"), std::string::npos);
     const Result image = run({"undo", image_});
     EXPECT_EQ(image.status, 1);
-    EXPECT_NE(image.err.find("this is no journal of ckpt-lease"), std::string::npos) << image.err;
+    EXPECT_EQ(image.err, "ckpt-lease: " + image_ +
+                             ": this is no undo file (give what policy --undo-file or edit "
+                             "--undo-file kept)\n");
     EXPECT_EQ(read_file(image_), after_);
 }
 
