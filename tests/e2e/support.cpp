@@ -10,8 +10,12 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
+#include <regex>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -55,6 +59,46 @@ std::string read_all(int fd) {
     return text;
 }
 
+std::string output_of(const std::string& arguments) {
+    const std::unique_ptr<FILE, int (*)(FILE*)> out(
+        popen((CKPT_LEASE_PROGRAM " " + arguments).c_str(), "r"), pclose);
+    std::string text;
+    for (int c = 0; (c = std::fgetc(out.get())) != EOF;) {
+        text += static_cast<char>(c);
+    }
+    return text;
+}
+
+std::set<std::string> options_in(const std::string& text) {
+    static const std::regex kOption("--[a-z][a-z-]+");
+    return {std::sregex_token_iterator(text.begin(), text.end(), kOption),
+            std::sregex_token_iterator()};
+}
+
+// Of all commands; and those of criu, which hints name, too.
+const std::set<std::string>& known_options() {
+    static const std::set<std::string> options = [] {
+        std::set<std::string> all{"--action-script", "--file-locks", "--file-validation"};
+        const std::string help = output_of("--help");
+        const std::regex command("\n  ([a-z][a-z-]*)  +[A-Z]");
+        for (std::sregex_iterator at(help.begin(), help.end(), command), end; at != end; ++at) {
+            all.merge(options_in(output_of("help " + (*at)[1].str())));
+        }
+        return all;
+    }();
+    return options;
+}
+
+// A message that tells of an option tells of one that exists, but where it says just that.
+void expect_known_options(const std::string& messages) {
+    if (messages.find("there is no option") != std::string::npos) {
+        return;
+    }
+    for (const std::string& option : options_in(messages)) {
+        EXPECT_TRUE(known_options().contains(option)) << option << " in " << messages;
+    }
+}
+
 // The program while it runs, and our ends of its pipes.
 struct Running {
     pid_t pid = 0;
@@ -72,6 +116,7 @@ struct Running {
         int status = 0;
         waitpid(pid, &status, 0);
         result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        expect_known_options(result.err);
         return result;
     }
 };
