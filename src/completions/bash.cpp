@@ -16,7 +16,10 @@ _ckpt_lease_offer() {
     shift
     for entry; do
         case $entry in
-            '<pid>') mapfile -t -O "${#words[@]}" words < <(cd /proc && printf '%s\n' [0-9]*) ;;
+            '<pid>')
+                mapfile -t words < <(compgen -G '/proc/[0-9]*')
+                words=("${words[@]#/proc/}")
+                ;;
             '<list>')
                 case $word in
                     *,*) before=${word%,*}, ;;
@@ -108,7 +111,8 @@ std::string bash(const std::vector<CommandChoices>& commands) {
             if (option.takes_value) {
                 std::string pattern;
                 for (const std::string& name : option.names) {
-                    pattern += fmt::format("{}'{} {}'", pattern.empty() ? "" : " | ", command.name, name);
+                    pattern +=
+                        fmt::format("{}'{} {}'", pattern.empty() ? "" : " | ", command.name, name);
                 }
                 add_value(pattern, option);
             }

@@ -47,7 +47,8 @@ _ckpt_lease_offer() {
 // A text for where _arguments and _describe give these characters a meaning.
 std::string escaped(std::string text) {
     constexpr std::string_view kSpecial = "[]:\\";
-    for (std::size_t at = 0; (at = text.find_first_of(kSpecial, at)) != std::string::npos; at += 2) {
+    for (std::size_t at = 0; (at = text.find_first_of(kSpecial, at)) != std::string::npos;
+         at += 2) {
         text.insert(at, "\\");
     }
     return text;
@@ -55,16 +56,18 @@ std::string escaped(std::string text) {
 
 std::string value_of(const Choice& choice) {
     // A space is what offers nothing.
-    return fmt::format(":{}:{}", escaped(choice.type),
-                       choice.offered.empty()
-                           ? " "
-                           : " _ckpt_lease_offer" + as_arguments(choice.offered));
+    return fmt::format(
+        ":{}:{}", escaped(choice.type),
+        choice.offered.empty() ? " " : " _ckpt_lease_offer" + as_arguments(choice.offered));
 }
 
 void add_option(std::string& text, const Choice& option) {
     std::vector<std::string> excluded = option.excluded;
     if (!option.may_repeat) {
         excluded.insert(excluded.end(), option.names.begin(), option.names.end());
+    }
+    if (option.takes_value && !option.needs_value) {
+        excluded.emplace_back("*");  // what follows would be its value, and no argument
     }
     for (const std::string& name : option.names) {
         const bool is_long = name.starts_with("--");
@@ -85,16 +88,16 @@ std::string zsh(const std::vector<CommandChoices>& commands) {
     std::string names;
     std::string cases;
     for (const CommandChoices& command : commands) {
-        names += fmt::format("        {}\n",
-                             quoted(command.name + ":" + escaped(command.description)));
+        names +=
+            fmt::format("        {}\n", quoted(command.name + ":" + escaped(command.description)));
         cases += fmt::format("        {})\n            _arguments -s -S \\\n", command.name);
         for (const Choice& option : command.options) {
             add_option(cases, option);
         }
         for (const Choice& argument : command.arguments) {
             const std::string spec = (argument.may_repeat ? "*" : ":") + value_of(argument);
-            cases += fmt::format("                {} \\\n", quoted(spec.substr(
-                                     argument.may_repeat ? 0 : 1)));
+            cases += fmt::format("                {} \\\n",
+                                 quoted(spec.substr(argument.may_repeat ? 0 : 1)));
         }
         cases += "                && return 0\n            ;;\n";
     }
@@ -113,7 +116,7 @@ else
     return 1
 fi
 )",
-                                names, cases);
+                                       names, cases);
 }
 
 }  // namespace ckpt_lease::completions
