@@ -11,7 +11,7 @@ constexpr const char* kBashFunctions = R"sh(
 # Completes $1 with what the other words say: themselves; <pid>; <list>, that they are those of a list with commas;
 # *.img: files of such names, and folders.
 _ckpt_lease_offer() {
-    local word=$1 before= files=$1 entry
+    local word=$1 before='' files=$1 entry
     local -a words=() matches
     shift
     for entry; do
@@ -49,8 +49,8 @@ _ckpt_lease_offer() {
 }
 
 _ckpt_lease() {
-    local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} start= word needed= given=0 at
-    local command=${COMP_WORDS[1]} optional=
+    local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} start='' word needed='' given=0 at
+    local command=${COMP_WORDS[1]} optional=''
     local -a options offered
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -60,7 +60,7 @@ _ckpt_lease() {
     _ckpt_lease_options "$command" || return
     # --option=value is three words, or one where = parts no words.
     if [[ $cur == = ]]; then
-        cur= start=-
+        cur='' start=-
     elif [[ $before == = ]]; then
         before=${COMP_WORDS[COMP_CWORD-2]} start=-
     elif [[ $cur == --*=* ]]; then
