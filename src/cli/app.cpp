@@ -17,6 +17,7 @@
 #include "cli/exit_status.hpp"
 #include "cli/help_formatter.hpp"
 #include "cli/log_format.hpp"
+#include "cli/options.hpp"
 #include "version.hpp"
 
 namespace ckpt_lease::cli {
@@ -185,24 +186,14 @@ Program::Program(std::optional<std::string_view> only)
             app->add_option("--log-level", log_level_,
                             "what to say on standard error: warning, info, debug or trace")
                 ->type_name("LEVEL")
-                ->check([](const std::string& level) {
-                    const auto* const found =
-                        std::find(std::begin(kLevels), std::end(kLevels), level);
-                    return found != std::end(kLevels)
-                               ? std::string()
-                               : "give warning, info, debug or trace, not " + level;
-                });
+                ->check(one_of({std::begin(kLevels), std::end(kLevels)}));
         app->add_flag("-q,--quiet", quiet_, "say nothing on standard error but errors")
             ->excludes(verbose)
             ->excludes(log_level);
         app->add_option("--color,--colour", colour_,
                         "bold and dim text: auto (on terminals), always or never")
             ->type_name("WHEN")
-            ->check([](const std::string& when) {
-                return when == "auto" || when == "always" || when == "never"
-                           ? std::string()
-                           : "give auto, always or never, not " + when;
-            });
+            ->check(one_of({"auto", "always", "never"}));
         refuse_empty_values(*app);
     }
 }

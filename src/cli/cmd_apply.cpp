@@ -21,12 +21,14 @@ class Apply final : public Command {
         app.add_option("IMAGE", image_,
                        "an image of capture, or CRIU's folder or archive; - is standard input")
             ->type_name("")
-            ->required();
+            ->required()
+            ->check(offer(kSubjects));
         app.add_option("--pid", pids_,
                        "look for the image's tasks in the tree of this process, by their pids in "
                        "its container; without it, they have the pids that stand in the image")
             ->type_name("N")
-            ->allow_extra_args(false);
+            ->allow_extra_args(false)
+            ->check(offer("<pid>"));
         app.add_option("--begin", begin_,
                        "count the remaining times from TIME, the start of the restart: seconds of "
                        "CLOCK_MONOTONIC (the first number in /proc/uptime is near it); now if not "

@@ -19,7 +19,8 @@ class Capture final : public Command {
         processes_.declare(app, "the process");
         app.add_option("-o,--output", out_, "write the image to OUT; - is standard output")
             ->type_name("OUT")
-            ->required();
+            ->required()
+            ->check(offer("*"));
         app.footer(
             R"(The image holds tasks, descriptors and leases, and no memory: show, policy and
 the like work on it as on any other, and apply sets it on live processes. Those

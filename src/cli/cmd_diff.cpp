@@ -14,8 +14,9 @@ class Diff final : public Command {
     void declare(CLI::App& app) override {
         app.add_option("A", a_, "an image, or CRIU's folder or archive; - is standard input")
             ->type_name("")
-            ->required();
-        app.add_option("B", b_, "another")->type_name("")->required();
+            ->required()
+            ->check(offer(kSubjects));
+        app.add_option("B", b_, "another")->type_name("")->required()->check(offer(kSubjects));
         declare_json(app, json_);
         declare_wait(app, wait_);
         layout_.declare(app);

@@ -18,19 +18,24 @@ class EditCommand final : public Command {
     void declare(CLI::App& app) override {
         app.add_option("IMAGE", image_, "an image, or CRIU's folder or archive")
             ->type_name("")
-            ->required();
+            ->required()
+            ->check(offer(kSubjects));
         app.add_option("--index", index_, "the lock record, as 'show' counts them")
             ->type_name("N")
             ->required();
         app.add_option("--remaining", remaining_, "the time that is left; none: no deadline")
-            ->type_name("D|none");
+            ->type_name("D|none")
+            ->check(offer("none"));
         app.add_option("--notified", notified_, "whether the holder was signalled")
-            ->type_name("yes|no");
+            ->type_name("yes|no")
+            ->check(offer("yes no"));
         app.add_option("--type", type_, "the type of a lease; of one being broken: what it becomes")
-            ->type_name("TYPE");
+            ->type_name("TYPE")
+            ->check(offer("F_RDLCK F_WRLCK F_UNLCK"));
         app.add_option("--previous-type", previous_type_,
                        "the type that a lease being broken had before")
-            ->type_name("TYPE");
+            ->type_name("TYPE")
+            ->check(offer("F_RDLCK F_WRLCK F_UNLCK"));
         app.add_flag("--whole-lease", whole_lease_,
                      "edit all records of the lease, where it is held through several descriptors");
         app.add_flag("-f,--force", force_, "write values that a restart refuses");

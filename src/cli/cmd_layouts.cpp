@@ -12,7 +12,8 @@ class Layouts final : public Command {
     void declare(CLI::App& app) override {
         app.add_option("LAYOUT", layout_,
                        "print this one as JSON: the name of a built-in layout, or a file to check")
-            ->type_name("");
+            ->type_name("")
+            ->check(offer("<layout> *.json"));
         declare_json(app, json_);
         app.footer(R"(Examples:
   ckpt-lease layouts                        those that are built in

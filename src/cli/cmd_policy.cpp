@@ -27,7 +27,8 @@ class PolicyCommand final : public Command {
         app.add_option("--rules", rules_,
                        "what the first matching rule of a JSON file says; - is standard input")
             ->type_name("FILE")
-            ->group(kPolicyGroup);
+            ->group(kPolicyGroup)
+            ->check(offer("*.json"));
         declare_modifiers(app);
         output_.declare(app);
         app.add_flag("--require-match", require_match_,

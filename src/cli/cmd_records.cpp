@@ -18,7 +18,8 @@ class Records final : public Command {
         app.add_option("IMAGE", image_,
                        "an image, or CRIU's folder or archive; - is standard input")
             ->type_name("")
-            ->required();
+            ->required()
+            ->check(offer(kSubjects));
         declare_json(app, json_);
         declare_wait(app, wait_);
         layout_.declare(app);

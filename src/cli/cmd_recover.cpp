@@ -16,7 +16,8 @@ class RecoverCommand final : public Command {
         app.add_option("IMAGE", images_,
                        "images, folders of checkpoints, or archives that are not compressed")
             ->type_name("")
-            ->required();
+            ->required()
+            ->check(offer("*.img *.tar"));
         app.add_flag(
             "--copied", copied_,
             "the image and its journal were copied, or their file system was mounted anew: "

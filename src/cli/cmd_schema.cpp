@@ -7,6 +7,7 @@
 #include "ckpt-lease/base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
+#include "cli/options.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -29,7 +30,8 @@ class Schema final : public Command {
         app.add_option("NAME", name_,
                        "a command that prints JSON, watch for show --watch, or layout or "
                        "rules for these files")
-            ->type_name("");
+            ->type_name("")
+            ->check(offer(fmt::format("{}", fmt::join(schema_names(), " "))));
         app.footer(R"(The same files are installed: ckpt-lease(1) says where, and what a program can
 rely on.
 

@@ -25,11 +25,18 @@ class TableOptions {
  public:
     // Only where there is no --json, which prints everything.
     void declare(CLI::App& app) {
+        std::string headings;
+        for (const render::Column* const column : render::text_columns()) {
+            headings += fmt::format("{} ", column->heading);
+        }
         std::vector<CLI::Option*> options{
             app.add_option("--columns", columns_,
                            "which columns, as PATH,REMAINING; +LIST: the usual ones and these")
-                ->type_name("LIST"),
-            app.add_option("--sort", sort_, "in the order of this column")->type_name("COLUMN"),
+                ->type_name("LIST")
+                ->check(offer("<list> " + headings)),
+            app.add_option("--sort", sort_, "in the order of this column")
+                ->type_name("COLUMN")
+                ->check(offer(headings)),
             app.add_flag("-n,--noheadings", no_headings_, "no line of headings, nor about images"),
             app.add_flag("-r,--raw", raw_, "for scripts: no alignment; spaces in cells are \\x20"),
             app.add_flag("-P,--pairs", pairs_, "for scripts: COLUMN=\"cell\" for each cell"),

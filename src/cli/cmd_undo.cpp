@@ -16,12 +16,16 @@ namespace {
 class UndoCommand final : public Command {
  public:
     void declare(CLI::App& app) override {
-        app.add_option("FILE", undo_file_, "what --undo-file kept")->type_name("")->required();
+        app.add_option("FILE", undo_file_, "what --undo-file kept")
+            ->type_name("")
+            ->required()
+            ->check(offer("*"));
         app.add_option("--image", image_,
                        "a copy of the image that the undo file was made for, or the folder with "
                        "it; without this, that "
                        "itself, where it was then")
-            ->type_name("IMAGE");
+            ->type_name("IMAGE")
+            ->check(offer(kSubjects));
         declare_json(app, json_);
         declare_wait(app, wait_);
         app.footer(

@@ -9,7 +9,11 @@
 namespace ckpt_lease::cli {
 
 void ProcessOptions::declare(CLI::App& app, const char* what) {
-    app.add_option("--pid", pids_, what)->type_name("N")->allow_extra_args(false)->required();
+    app.add_option("--pid", pids_, what)
+        ->type_name("N")
+        ->allow_extra_args(false)
+        ->required()
+        ->check(offer("<pid>"));
     app.add_flag("--tree", tree_, "its descendants too");
 }
 

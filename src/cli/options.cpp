@@ -10,6 +10,9 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <functional>
+#include <span>
+#include <utility>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
@@ -22,24 +25,62 @@ namespace {
 constexpr const char* kFilterGroup = "Filters (all must match; each may be given several times)";
 constexpr std::size_t kMostText = std::size_t{1024} * 1024;
 
-void declare_filter(CLI::App& app, const char* option, std::vector<std::string>& values,
-                    const char* argument, const char* help) {
-    app.add_option(option, values, help)
+constexpr std::string_view kOffer = "offer ";
+
+CLI::Option* declare_filter(CLI::App& app, const char* option, std::vector<std::string>& values,
+                            const char* argument, const char* help) {
+    return app.add_option(option, values, help)
         ->type_name(argument)
         ->group(kFilterGroup)
         ->allow_extra_args(false);
 }
 
+// It stands in the name, which nobody sees: the description would be printed with the type.
+CLI::Validator offering(const std::string& words, std::function<std::string(std::string&)> check) {
+    return {std::move(check), "", std::string(kOffer) + words};
+}
+
 }  // namespace
 
+CLI::Validator offer(const std::string& words) {
+    return offering(words, [](const std::string&) { return std::string(); });
+}
+
+CLI::Validator one_of(const std::vector<std::string>& words) {
+    return offering(fmt::format("{}", fmt::join(words, " ")), [words](const std::string& word) {
+        if (std::find(words.begin(), words.end(), word) != words.end()) {
+            return std::string();
+        }
+        const std::span all(words);
+        return fmt::format("give {} or {}, not {}", fmt::join(all.first(all.size() - 1), ", "),
+                           all.back(), word);
+    });
+}
+
+std::string offered_for(CLI::Option& option) {
+    try {
+        for (int index = 0;; ++index) {
+            const std::string& name = option.get_validator(index)->get_name();
+            if (name.starts_with(kOffer)) {
+                return name.substr(kOffer.size());
+            }
+        }
+    } catch (const CLI::OptionNotFound&) {
+        return {};  // there is no other way to find out how many there are
+    }
+}
+
 void FilterOptions::declare(CLI::App& app) {
-    declare_filter(app, "--path", paths_, "GLOB", "the file's path; * matches slashes too");
-    declare_filter(app, "--pid", pids_, "N", "a task that shares the descriptor");
+    declare_filter(app, "--path", paths_, "GLOB", "the file's path; * matches slashes too")
+        ->check(offer("*"));
+    declare_filter(app, "--pid", pids_, "N", "a task that shares the descriptor")
+        ->check(offer("<pid>"));
     declare_filter(app, "--comm", comms_, "GLOB", "the command name of such a task");
     declare_filter(app, "--fd", fds_, "N", "the descriptor");
     declare_filter(app, "--index", indexes_, "N", "the lock record, counted from 0");
     declare_filter(app, "--target", targets_, "TYPE",
-                   "F_UNLCK or F_RDLCK: what a lease being broken becomes");
+                   "F_UNLCK or F_RDLCK: what a lease being broken becomes")
+        ->check(offer("F_UNLCK F_RDLCK"));
     app.add_flag("--breaking", breaking_, "leases that are being broken, whatever they become")
         ->group(kFilterGroup);
     app.add_flag("--held", held_, "leases that nobody is breaking")->group(kFilterGroup);
@@ -80,7 +121,8 @@ void LayoutOption::declare(CLI::App& app) {
     app.add_option("--layout", name_,
                    "layout of the lock records: a name that 'ckpt-lease layouts' lists, or a JSON "
                    "file; lease-1 if not given")
-        ->type_name("NAME|FILE");
+        ->type_name("NAME|FILE")
+        ->check(offer("<layout> *.json"));
 }
 
 linux_cr::Layout LayoutOption::layout(io::System& system) const {
@@ -112,13 +154,15 @@ std::string layout_text(io::System& system, const std::string& name) {
 void OutputOptions::declare(CLI::App& app) {
     auto* const out_option = app.add_option("-o,--output", target_.out,
                                             "write OUT and leave IMAGE alone; - is standard output")
-                                 ->type_name("OUT");
+                                 ->type_name("OUT")
+                                 ->check(offer("*"));
     app.add_flag("-n,--dry-run", target_.dry_run, "write nothing, and report what would be written")
         ->excludes(out_option);
     app.add_option("--undo-file", target_.undo_file,
                    "keep the old bytes in FILE, for 'ckpt-lease undo'; not for compressed "
                    "archives, which are not rewritten in place")
-        ->type_name("FILE");
+        ->type_name("FILE")
+        ->check(offer("*"));
 }
 
 void OutputOptions::check(const std::vector<std::string>& images) const {
@@ -161,7 +205,8 @@ void declare_json(CLI::App& app, bool& json) {
 void declare_images(CLI::App& app, std::vector<std::string>& images, bool required) {
     app.add_option("IMAGE", images, "images, or CRIU's folders or archives; - is standard input")
         ->type_name("")
-        ->required(required);
+        ->required(required)
+        ->check(offer(kSubjects));
 }
 
 void check_images(const std::vector<std::string>& images) {

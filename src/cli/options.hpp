@@ -14,6 +14,19 @@
 
 namespace ckpt_lease::cli {
 
+/// What shells offer for the value of an option, or for an argument: words, with spaces between
+/// them. <pid> and <layout> stand for the words that there then are, *.img for files of such names
+/// and for folders, and <list> says that the words are those of a list with commas. Nothing is
+/// offered where this is not said. It refuses nothing.
+[[nodiscard]] CLI::Validator offer(const std::string& words);
+/// What is one of these words, and refused otherwise. Shells offer them.
+[[nodiscard]] CLI::Validator one_of(const std::vector<std::string>& words);
+/// What offer() or one_of() said of it.
+[[nodiscard]] std::string offered_for(CLI::Option& option);
+/// Names of images and of archives, for offer().
+inline constexpr const char* kSubjects =
+    "*.img *.tar *.tar.gz *.tgz *.tar.zst *.tzst *.tar.xz *.txz *.tar.bz2 *.tbz2 *.tar.lz4 *.tlz4";
+
 /// Options that several commands have. They are added here, so that they are the same everywhere.
 
 /// --path, --pid, --comm, --fd, --index, --target, --breaking, --held
