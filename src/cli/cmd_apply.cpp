@@ -46,8 +46,8 @@ class Apply final : public Command {
         declare_wait(app, wait_);
         app.footer(
             R"(The processes must be stopped, and nobody else may have their files open or
-wait for them: a restart sees to this before it lets them run, and --stop does it
-here.
+wait for them: a restart sees to this before it lets them run, and here --stop
+does.
 
 Examples:
   ckpt-lease apply leases.img              on the processes that were captured

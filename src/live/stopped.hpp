@@ -24,8 +24,8 @@ namespace ckpt_lease::live {
 class Stopped {
  public:
     /// `processes`: where the pids of `leases` come from. Only they are stopped, and no others that
-    /// have their pids by now. Throws Error(io), and lets all go, if one may not be stopped or does
-    /// not stop within 2 s.
+    /// have their pids by now, nor those whose descriptor leads to another path. Throws Error(io),
+    /// and lets all go, if one may not be stopped or does not stop within 2 s.
     Stopped(std::span<const WantedLease> leases, std::span<const Process> processes);
     Stopped(const Stopped&) = delete;
     Stopped& operator=(const Stopped&) = delete;

@@ -44,6 +44,15 @@ struct Waiting {
     LeaseBreaker breaker{"held"};
 };
 
+// As its parent is told: it goes on.
+bool was_stopped(const LeaseHolder& holder) {
+    siginfo_t info{};
+    EXPECT_EQ(waitid(P_PID, static_cast<id_t>(std::stoi(holder.pid())), &info,
+                     WCONTINUED | WNOHANG | WNOWAIT),
+              0);
+    return info.si_code == CLD_CONTINUED;
+}
+
 TEST_F(ApplyStop, SetsALeaseThatSomebodyWaitsFor) {
     const Waiting waiting;
     const Result refused = run({"apply", "leases.img"});
@@ -57,6 +66,16 @@ TEST_F(ApplyStop, SetsALeaseThatSomebodyWaitsFor) {
     EXPECT_EQ(done.err, "");
     EXPECT_TRUE(comes_true([&] { return waiting.go_on(); }));
     EXPECT_GT(waiting.remaining(), 400);
+    EXPECT_TRUE(was_stopped(waiting.holder));
+}
+
+// Images are not trusted.
+TEST_F(ApplyStop, WhoHasAnotherFileIsNotStopped) {
+    const Waiting waiting;
+    const LeaseHolder stranger("other");
+    EXPECT_EQ(run({"apply", "--stop", "--pid", stranger.pid(), "leases.img"}).status, 5);
+    EXPECT_FALSE(was_stopped(stranger));
+    EXPECT_TRUE(waiting.go_on());
 }
 
 TEST_F(ApplyStop, WhoWasStoppedBeforeStaysStopped) {

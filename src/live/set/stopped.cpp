@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "live/stopped.hpp"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -9,22 +10,25 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <filesystem>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "io/file.hpp"
 #include "live/abandonable.hpp"
-#include "live/process_stat.hpp"
 #include "live/set/stop_list.hpp"
 #include "live/shared_array.hpp"
 
 namespace ckpt_lease::live {
 namespace {
 
-// Of those that wait for leases; more are left to run, and refuse the leases.
+// Of those that wait for leases: with more, nothing is done.
 constexpr std::size_t kMostBreakers = 4096;
 
 // The guard is given up if it is not done with stopping by then: it may have been stopped itself.
@@ -49,6 +53,24 @@ Pair make_pair() {
 
 void tell(const Fd& end) {
     static_cast<void>(!send(end.get(), "x", 1, MSG_NOSIGNAL));
+}
+
+// Images are not trusted: one that names a process with another file has it neither stopped nor
+// changed.
+bool is_the_file(const WantedLease& lease) {
+    constexpr std::string_view kDeleted = " (deleted)";
+    std::error_code error;
+    const std::string found =
+        std::filesystem::read_symlink(fmt::format("{}/{}/fd/{}", kProc, lease.pid, lease.fd), error)
+            .native();
+    return !error && (lease.path.empty() || found == lease.path ||
+                      (lease.path.ends_with(kDeleted) && found.ends_with(kDeleted)));
+}
+
+std::vector<WantedLease> of_their_files(std::span<const WantedLease> leases) {
+    std::vector<WantedLease> found;
+    std::copy_if(leases.begin(), leases.end(), std::back_inserter(found), is_the_file);
+    return found;
 }
 
 std::vector<ToStop> holders_of(std::span<const WantedLease> leases,
@@ -205,8 +227,10 @@ class Stopped::Caller {
     pid_t guard_ = -1;
 };
 
-Stopped::Stopped(std::span<const WantedLease> leases, std::span<const Process> processes)
-    : caller_(std::make_unique<Caller>(leases, holders_of(leases, processes))) {}
+Stopped::Stopped(std::span<const WantedLease> leases, std::span<const Process> processes) {
+    const std::vector<WantedLease> found = of_their_files(leases);
+    caller_ = std::make_unique<Caller>(found, holders_of(found, processes));
+}
 
 Stopped::~Stopped() = default;
 
