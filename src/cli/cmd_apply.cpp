@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
@@ -8,6 +9,7 @@
 #include "cli/live_options.hpp"
 #include "cli/options.hpp"
 #include "live/apply.hpp"
+#include "live/stopped.hpp"
 #include "live/target.hpp"
 #include "render/apply.hpp"
 #include "subject/opened.hpp"
@@ -36,17 +38,24 @@ class Apply final : public Command {
             ->type_name("TIME");
         app.add_flag("--any-path", any_path_,
                      "also where a descriptor leads to another path than in the image");
-        app.add_flag("--dry-run", dry_run_, "say what would be done, and do nothing");
+        CLI::Option* const stop = app.add_flag(
+            "--stop", stop_,
+            "stop the processes that hold the leases and those that wait for them, and let them "
+            "go on afterwards");
+        app.add_flag("-n,--dry-run", dry_run_, "say what would be done, and do nothing")
+            ->excludes(stop);
         declare_json(app, json_);
         declare_wait(app, wait_);
         app.footer(
-            R"(The processes must be stopped, and nobody else may have their files open: a
-restart does this before it lets them run.
+            R"(The processes must be stopped, and nobody else may have their files open or
+wait for them: a restart sees to this before it lets them run, and here --stop
+does.
 
 Examples:
   ckpt-lease apply leases.img              on the processes that were captured
   ckpt-lease apply --pid 4711 leases.img   on a tree that was restored elsewhere
-  ckpt-lease apply --dry-run leases.img
+  ckpt-lease apply -n leases.img           to see what would be done
+  ckpt-lease apply --stop leases.img       on processes that are running
 
 On a kernel without the ckpt-lease patch this takes each lease and sets it anew,
 and changes /proc/sys/fs/lease-break-time for an instant: ckpt-lease-apply(1)
@@ -62,12 +71,13 @@ says more.)");
         options.begin = begin();
         options.tell = [&](const Problem& problem) { context.warn(image_, problem); };
         const linux_cr::Image image = read(context);
-        applied.targets = live::find_targets(image, processes(image));
+        const std::vector<live::Process> processes = find_processes(image);
+        applied.targets = live::find_targets(image, processes, where());
         std::vector<live::WantedLease> wanted = applied.targets.wanted;
         for (live::WantedLease& lease : wanted) {
             lease.path = any_path_ ? std::string() : lease.path;
         }
-        applied.results = live::apply(wanted, options);
+        applied.results = set(wanted, processes, options);
         for (live::AppliedLease& result : applied.results) {
             result.reason = reason_of(result);
         }
@@ -77,6 +87,22 @@ says more.)");
     }
 
  private:
+    [[nodiscard]] std::vector<live::AppliedLease> set(const std::vector<live::WantedLease>& wanted,
+                                                      const std::vector<live::Process>& processes,
+                                                      const live::ApplyOptions& options) const {
+        std::optional<live::Stopped> stopped;
+        if (stop_) {
+            stopped.emplace(wanted, processes);
+        }
+        return live::apply(wanted, options);
+    }
+
+    // Where the tasks of the image are looked for; empty: everywhere.
+    [[nodiscard]] std::string where() const {
+        return pids_.empty() ? std::string()
+                             : fmt::format("in the tree of process {}", fmt::join(pids_, " or "));
+    }
+
     [[nodiscard]] std::optional<live::SteadyTime> begin() const {
         if (begin_.empty()) {
             return std::nullopt;
@@ -94,7 +120,7 @@ says more.)");
             .read_sound_image(linux_cr::default_layout());
     }
 
-    [[nodiscard]] std::vector<live::Process> processes(const linux_cr::Image& image) const {
+    [[nodiscard]] std::vector<live::Process> find_processes(const linux_cr::Image& image) const {
         std::vector<live::Process> found;
         for (const pid_t pid : parse_pids("--pid", pids_)) {
             std::vector<live::Process> tree =
@@ -108,6 +134,7 @@ says more.)");
     std::vector<std::string> pids_;
     std::string begin_;
     bool any_path_ = false;
+    bool stop_ = false;
     bool dry_run_ = false;
     bool json_ = false;
     bool wait_ = false;

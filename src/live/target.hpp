@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "linux_cr/image.hpp"
@@ -28,8 +29,10 @@ struct Targets {
 
 /// Finds the tasks of `image` among `processes` by their pids in the container, and by their
 /// command names where several have the same. If neither leads anywhere, a single task with leases
-/// is matched with a single process, whatever its pid.
+/// is matched with a single process, whatever its pid. `where` says where `processes` come from,
+/// for what is `missing`: "in the tree of process 42".
 [[nodiscard]] Targets find_targets(const linux_cr::Image& image,
-                                   const std::vector<Process>& processes);
+                                   const std::vector<Process>& processes,
+                                   std::string_view where = {});
 
 }  // namespace ckpt_lease::live

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <set>
+#include <string_view>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
@@ -14,8 +15,9 @@ namespace {
 
 class Finder {
  public:
-    Finder(const linux_cr::Image& image, const std::vector<Process>& processes)
-        : image_(image), processes_(processes) {
+    Finder(const linux_cr::Image& image, const std::vector<Process>& processes,
+           std::string_view where)
+        : image_(image), processes_(processes), where_(where) {
         for (const Process& process : processes) {
             by_pid_.emplace(process.pids.front(), &process);
         }
@@ -76,12 +78,12 @@ class Finder {
         targets_.places.push_back(std::move(place));
     }
 
-    static std::string missing(const std::vector<Task>& tasks) {
+    [[nodiscard]] std::string missing(const std::vector<Task>& tasks) const {
         if (tasks.empty()) {
             return "the image does not say whose it is";
         }
-        return fmt::format("none of the processes is {} ({})", tasks.front().pid,
-                           escape(tasks.front().comm));
+        return fmt::format("there is no process {} ({}){}{}", tasks.front().pid,
+                           escape(tasks.front().comm), where_.empty() ? "" : " ", where_);
     }
 
     // As a live pid. What the image does not know, or who is not there, leaves it as it is now.
@@ -101,6 +103,7 @@ class Finder {
 
     const linux_cr::Image& image_;
     const std::vector<Process>& processes_;
+    std::string_view where_;
     std::multimap<std::int32_t, const Process*> by_pid_;  // in the container, in their order
     std::map<TableId, const Process*> tables_;            // those that leases are held through
     Targets targets_;
@@ -131,8 +134,9 @@ std::vector<Process> read_holders(const linux_cr::Image& image) {
     return found;
 }
 
-Targets find_targets(const linux_cr::Image& image, const std::vector<Process>& processes) {
-    return Finder(image, processes).run();
+Targets find_targets(const linux_cr::Image& image, const std::vector<Process>& processes,
+                     std::string_view where) {
+    return Finder(image, processes, where).run();
 }
 
 }  // namespace ckpt_lease::live
