@@ -2,7 +2,6 @@
 #include "base/json_fault.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <regex>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/joined.hpp"
 #include "base/nearest.hpp"
 
 namespace ckpt_lease {
@@ -17,10 +17,6 @@ namespace {
 
 using Json = nlohmann::json;
 using Fault = std::optional<JsonFault>;
-
-std::string joined(const std::vector<std::string>& words) {
-    return fmt::format("{}", fmt::join(words, ", "));
-}
 
 std::string said(const Json& value) {
     return value.is_string() ? fmt::format("'{}'", value.get<std::string>()) : value.dump();
@@ -107,10 +103,10 @@ class Finder {
             }
             words.emplace_back(type->words);
         }
-        return JsonFault{{},
-                         fmt::format("this is {}, and it has to be {}", kind_of(value),
-                                     fmt::join(words, " or ")),
-                         {}};
+        return JsonFault{
+            {},
+            fmt::format("this is {}, and it has to be {}", kind_of(value), joined(words, " or ")),
+            {}};
     }
 
     static Fault no_value(const Json& value, const Json& schema) {
@@ -131,7 +127,7 @@ class Finder {
         }
         return JsonFault{
             {},
-            fmt::format("{} is none of {}", said(value), joined(names)),
+            fmt::format("{} is none of {}", said(value), joined(names, ", ")),
             value.is_string() ? did_you_mean(value.get<std::string>(), names) : std::string()};
     }
 
@@ -193,7 +189,7 @@ class Finder {
         }
         std::string hint = did_you_mean(name, names);
         return JsonFault{place, "there is no such member",
-                         hint.empty() ? fmt::format("there are {}", joined(names)) : hint};
+                         hint.empty() ? fmt::format("there are {}", joined(names, ", ")) : hint};
     }
 
     static Fault not_just_one(const Json& value, const Json& alternatives,
@@ -209,11 +205,11 @@ class Finder {
         if (given.size() == 1) {
             return {};
         }
-        return JsonFault{
-            pointer,
-            given.empty() ? fmt::format("one of these is missing: {}", joined(all))
-                          : fmt::format("only one of {} can be given", fmt::join(given, " and ")),
-            {}};
+        return JsonFault{pointer,
+                         given.empty()
+                             ? fmt::format("one of these is missing: {}", joined(all, ", "))
+                             : fmt::format("only one of {} can be given", joined(given, " and ")),
+                         {}};
     }
 
     static std::string escaped(std::string_view name) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include "base/joined.hpp"
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
@@ -100,7 +100,7 @@ says more.)");
     // Where the tasks of the image are looked for; empty: everywhere.
     [[nodiscard]] std::string where() const {
         return pids_.empty() ? std::string()
-                             : fmt::format("in the tree of process {}", fmt::join(pids_, " or "));
+                             : fmt::format("in the tree of process {}", joined(pids_, " or "));
     }
 
     [[nodiscard]] std::optional<live::SteadyTime> begin() const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/joined.hpp"
 #include "base/json_file.hpp"
 #include "ckpt-lease/base/text.hpp"
 #include "cli/command.hpp"
@@ -31,7 +32,7 @@ class Schema final : public Command {
                        "a command that prints JSON, watch for show --watch, or layout or "
                        "rules for these files")
             ->type_name("")
-            ->check(offer(fmt::format("{}", fmt::join(schema_names(), " "))));
+            ->check(offer(joined(schema_names(), " ")));
         app.footer(R"(The same files are installed: ckpt-lease(1) says where, and what a program can
 rely on.
 

@@ -14,6 +14,7 @@
 #include <span>
 #include <utility>
 
+#include "base/joined.hpp"
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "cli/advice.hpp"
@@ -47,12 +48,12 @@ CLI::Validator offer(const std::string& words) {
 }
 
 CLI::Validator one_of(const std::vector<std::string>& words) {
-    return offering(fmt::format("{}", fmt::join(words, " ")), [words](const std::string& word) {
+    return offering(joined(words, " "), [words](const std::string& word) {
         if (std::find(words.begin(), words.end(), word) != words.end()) {
             return std::string();
         }
         const std::span all(words);
-        return fmt::format("give {} or {}, not {}", fmt::join(all.first(all.size() - 1), ", "),
+        return fmt::format("give {} or {}, not {}", joined(all.first(all.size() - 1), ", "),
                            all.back(), word);
     });
 }

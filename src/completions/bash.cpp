@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include "base/joined.hpp"
 #include "completions/choices.hpp"
 
 namespace ckpt_lease::completions {
@@ -106,7 +107,7 @@ std::string bash(const std::vector<CommandChoices>& commands) {
     for (const CommandChoices& command : commands) {
         names += " " + command.name;
         options += fmt::format("        {}) options=({}) ;;\n", command.name,
-                               fmt::join(names_of(command, false), " "));
+                               joined(names_of(command, false), " "));
         for (const Choice& option : command.options) {
             if (option.takes_value) {
                 std::string pattern;

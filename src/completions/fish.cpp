@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include "base/joined.hpp"
 #include "completions/choices.hpp"
 
 namespace ckpt_lease::completions {
@@ -94,7 +95,7 @@ std::string fish(const std::vector<CommandChoices>& commands) {
             const Choice& argument = command.arguments[at];
             text += fmt::format("complete -c ckpt-lease -n '__ckpt_lease_argument {} {} {}'{}\n",
                                 command.name, argument.may_repeat ? "0+" : std::to_string(at),
-                                fmt::join(names_of(command, true), " "), offering(argument));
+                                joined(names_of(command, true), " "), offering(argument));
         }
     }
     return text;

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "base/joined.hpp"
 #include "completions/choices.hpp"
 
 namespace ckpt_lease::completions {
@@ -71,7 +72,7 @@ void add_option(std::string& text, const Choice& option) {
     }
     for (const std::string& name : option.names) {
         const bool is_long = name.starts_with("--");
-        std::string spec = excluded.empty() ? "" : fmt::format("({})", fmt::join(excluded, " "));
+        std::string spec = excluded.empty() ? "" : fmt::format("({})", joined(excluded, " "));
         spec += (option.may_repeat ? "*" : "") + name;
         spec += !option.takes_value ? "" : is_long ? "=" : "+";
         spec += fmt::format("[{}]", escaped(option.description));
