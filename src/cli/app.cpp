@@ -132,7 +132,7 @@ int run_command(Program& program, const Context& context) {
         context.err.flush();
         return status;
     } catch (const Error& error) {
-        context.end_with(error);
+        context.end_with(context.with_changes(error));
         context.err.flush();
         if (error.kind() == Error::Kind::interrupted) {
             // The signal that was put off does now what it always does.
@@ -249,9 +249,10 @@ int run(int argc, const char* const* argv, Environment& environment) {
     render::Out unseen(io::File::borrow(*environment.system, "standard error", STDERR_FILENO),
                        render::Out::Kind::unseen);
     const CLI::App* const command = program.app().get_subcommands().front();
+    std::vector<std::string> changes;
     document.set_words([command](const Problem& problem) { return in_words(problem, command); });
     return run_command(program, {environment, out, err, document, command,
-                                 program.is_quiet() ? &unseen : nullptr});
+                                 program.is_quiet() ? &unseen : nullptr, &changes});
 }
 
 }  // namespace ckpt_lease::cli

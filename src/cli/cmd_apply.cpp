@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/joined.hpp"
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
@@ -80,6 +82,12 @@ says more.)");
         applied.results = set(wanted, processes, options);
         for (live::AppliedLease& result : applied.results) {
             result.reason = reason_of(result);
+        }
+        const auto is_set = [](const live::AppliedLease& result) {
+            return result.outcome == live::AppliedLease::Outcome::set;
+        };
+        if (!dry_run_ && std::any_of(applied.results.begin(), applied.results.end(), is_set)) {
+            context.note_change("leases were set");
         }
         render::print_applied(context.out, context.form(json_, context.environment.out_page),
                               applied);

@@ -124,6 +124,7 @@ Examples:
         name.path = shown_as(*subject);
         const Plan plan = plan_edit(*subject, request);
         carry_out(*subject, plan, name.path);
+        context.note_written(*subject, output_.target(), plan.counts);
         report.begin_image(name);
         for (const PlannedLease& lease : plan.leases) {
             report.lease(plan.locks.at(lease.index), lease.after, lease.changed,

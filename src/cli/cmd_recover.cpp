@@ -42,7 +42,11 @@ Examples:
                 if (name == "-") {
                     refuse("standard input cannot be recovered", "give the name of the image");
                 }
-                report.image(recover(*context.environment.system, name));
+                const render::Recovery done = recover(*context.environment.system, name);
+                if (done.put_back) {
+                    context.note_change(name + " was changed");
+                }
+                report.image(done);
             } catch (const Error& error) {
                 report.fail_image(name, error.problem(), context.text_of(error));
                 throw;

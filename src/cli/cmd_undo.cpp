@@ -59,6 +59,9 @@ Examples:
             const StopSignals stop_signals;
             recovery.put_back = undo(image, journal, undo_file_, is_copy, progress) == Undone::now;
         }
+        if (recovery.put_back) {
+            context.note_change(recovery.image + " was changed");
+        }
         render::print_undo(context.out, context.form(json_, {}), undo_file_, recovery);
         return kDone;
     }

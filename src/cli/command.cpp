@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/command.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ckpt-lease/base/text.hpp"
 #include "cli/advice.hpp"
@@ -37,6 +39,35 @@ render::Form Context::form(bool json, const render::Page& page) const {
 void Context::put_document_on_standard_error() const {
     document.write_to(err);
     spdlog::set_level(spdlog::level::off);
+}
+
+void Context::note_change(std::string what) const {
+    if (changes != nullptr) {
+        changes->push_back(std::move(what));
+    }
+}
+
+void Context::note_written(const Subject& subject, const Target& target,
+                           const Counts& counts) const {
+    if (target.dry_run || target.is_standard_output(subject.name())) {
+        return;
+    }
+    if (!target.out.empty()) {
+        note_change(target.out + " was written");
+    } else if (counts.changed > 0) {
+        note_change(subject.name() + " was changed");
+    }
+}
+
+Error Context::with_changes(const Error& error) const {
+    if (changes == nullptr || changes->empty() || error.problem().file != "standard output") {
+        return error;
+    }
+    std::string outcome = "only the report is lost: " + changes->back();
+    if (changes->size() > 1) {
+        outcome += fmt::format(", and {} before it", changes->size() - 1);
+    }
+    return with_outcome(error, std::move(outcome));
 }
 
 void Context::complain(std::string_view message) const {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ckpt-lease/lease/rules.hpp"
+#include "ckpt-lease/subject/subject.hpp"
 #include "cli/environment.hpp"
 #include "render/document.hpp"
 #include "render/out.hpp"
@@ -23,6 +25,15 @@ struct Context {
     const CLI::App* command = nullptr;  ///< the one that is at work, once that is known
     /// With --quiet: where what nobody wants to see goes.
     render::Out* unseen = nullptr;
+    /// What this run has changed so far, in words: whoever cannot read the report is told of it.
+    std::vector<std::string>* changes = nullptr;
+
+    /// Keeps that `what` is done: "job.img was changed".
+    void note_change(std::string what) const;
+    /// The same of what policy or edit have written of `subject`: in it, or in another file.
+    void note_written(const Subject& subject, const Target& target, const Counts& counts) const;
+    /// `error`, and if it is that the report cannot be written, what is changed all the same.
+    [[nodiscard]] Error with_changes(const Error& error) const;
 
     /// Where reports go that stand on standard error, for people.
     [[nodiscard]] render::Out& reports() const { return unseen == nullptr ? err : *unseen; }

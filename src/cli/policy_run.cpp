@@ -30,6 +30,7 @@ void PolicyRunner::rewrite(Subject& subject, Counts& counts) {
         return;  // nothing is written
     }
     carry_out(subject, plan, subject.image_name());
+    context_.note_written(subject, settings_.target, plan.counts);
     report_.begin_image(name_of(subject));
     for (const PlannedLease& lease : plan.leases) {
         report_.lease(plan.locks.at(lease.index), lease.after, plan.locks.ownership());
@@ -72,6 +73,7 @@ void PolicyRunner::rewrite_stream(Subject& subject, Counts& counts) {
         ckpt_lease::rewrite_stream(subject, settings_.request, listener);
     }
     counts = listener.counts();
+    context_.note_written(subject, settings_.target, counts);
     report_.end_image(counts);
 }
 

@@ -105,8 +105,30 @@ TEST_F(Hints, OfAReportThatCannotBeWritten) {
     const Result result =
         run_to("/dev/full", {"policy", "--set", "7", "--json", "holder_breaker.img"});
     EXPECT_EQ(result.status, 3);
-    EXPECT_EQ(result.err, full + "; only the report is lost: the images were rewritten)\n");
+    EXPECT_EQ(result.err, full + "; only the report is lost: holder_breaker.img was changed)\n");
     EXPECT_NE(read_file("holder_breaker.img"), image_bytes("holder_breaker"));
+}
+
+TEST_F(Hints, OfAReportThatCannotBeWrittenSayWhatWasChanged) {
+    const auto full = [](std::vector<std::string> words) {
+        words.emplace_back("--json");
+        const Result result = run_to("/dev/full", words);
+        EXPECT_EQ(result.status, 3);
+        const std::size_t begin = result.err.find("only the report is lost: ");
+        return begin == std::string::npos ? "" : result.err.substr(begin + 25);
+    };
+    const std::string image = "holder_breaker.img";
+    fs::copy_file(image, "other.img");
+    write_file("cut.img", read_file(image).substr(0, 100));
+    EXPECT_EQ(full({"policy", "--set", "7", image, "cut.img"}), image + " was changed)\n");
+    EXPECT_EQ(full({"policy", "--set", "8", image, "other.img"}),
+              "other.img was changed, and 1 before it)\n");
+    EXPECT_EQ(full({"policy", "--keep", image}), "") << "nothing was";
+    EXPECT_EQ(full({"policy", "--set", "9", "-o", "out.img", image}), "out.img was written)\n");
+    EXPECT_EQ(full({"edit", "--index", "0", "--remaining", "3", "--undo-file", "undo", image}),
+              image + " was changed)\n");
+    EXPECT_EQ(full({"undo", "undo"}), (fs::current_path() / image).string() + " was changed)\n");
+    EXPECT_EQ(full({"undo", "undo"}), "") << "it is as before already";
 }
 
 TEST_F(Hints, WithoutCapturedLeasesThereAreNoRecords) {

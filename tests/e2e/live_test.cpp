@@ -89,7 +89,7 @@ TEST_F(Live, ShowTellsSinceWhenALeaseIsBeingBrokenAndHowLongSomebodyWaits) {
     EXPECT_EQ(lease["breakers"][0]["pid"], breaker);
     const double since = lease["since_seconds"];
     EXPECT_GE(since, 0);
-    EXPECT_NEAR(since + lease["remaining_seconds"].get<double>(), 60, 1e-6);
+    EXPECT_NEAR(since + lease["remaining_seconds"].get<double>(), 60, 0.1);
     EXPECT_LE(lease["breakers"][0]["waiting_at_most_seconds"], since);
 }
 

@@ -12,7 +12,7 @@
 namespace ckpt_lease::live {
 namespace {
 
-constexpr std::int64_t kBillion = 1'000'000'000;
+constexpr std::int64_t kPerSecond = 1'000'000'000;
 
 }  // namespace
 
@@ -30,7 +30,7 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
         take_word(rest);
     }
     const auto ticks = parse_number<std::int64_t>(take_word(rest));
-    const std::int64_t tick = kBillion / sysconf(_SC_CLK_TCK);
+    const std::int64_t tick = kPerSecond / sysconf(_SC_CLK_TCK);
     if (!ticks || *ticks < 0 || *ticks > INT64_MAX / tick) {
         return std::nullopt;
     }
@@ -46,7 +46,7 @@ std::optional<ProcessStat> read_stat(const std::string& folder) {
 Nanoseconds since_boot() {
     timespec time{};
     clock_gettime(CLOCK_BOOTTIME, &time);
-    return Nanoseconds(time.tv_sec * kBillion + time.tv_nsec);
+    return Nanoseconds(time.tv_sec * kPerSecond + time.tv_nsec);
 }
 
 // "0::/user.slice" is of the unified hierarchy, "1:name=systemd:/user.slice" of another.
