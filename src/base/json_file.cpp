@@ -54,7 +54,7 @@ class StrictCheck {
             fail_whole(name_, fmt::format("the member '{}' stands twice in one object",
                                           parsed.get<std::string>()));
         } else if (event == Event::value && parsed.is_string()) {
-            check_length(parsed.get_ref<const std::string&>());
+            check_text(parsed.get_ref<const std::string&>());
         }
         return true;
     }
@@ -69,7 +69,11 @@ class StrictCheck {
             fail_whole(name_, fmt::format("more than {} values", kMostValues));
         }
     }
-    void check_length(const std::string& text) const {
+    void check_text(const std::string& text) const {
+        // Patterns and paths end at one: a rule would match more than it says.
+        if (text.find('\0') != std::string::npos) {
+            fail_whole(name_, "a text with a NUL (\\u0000) in it");
+        }
         if (text.size() > kLongestText) {
             fail_whole(name_,
                        fmt::format("a text of {} bytes: {} are the most that a path can have",
@@ -121,6 +125,15 @@ JsonFile parse_json(const std::string& name, std::string_view text, std::string_
     if (text.size() > kMostJson) {
         fail_whole(name, fmt::format("{} bytes: a file of this kind has {} at most", text.size(),
                                      kMostJson));
+    }
+    // The parser would take it for the end.
+    if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+        const TextPlace place = place_of(text, nul);
+        throw Error(Error::Kind::refused,
+                    {.file = name,
+                     .record = fmt::format("line {}, column {}", place.line, place.column),
+                     .message = "here is a NUL byte, and JSON has none",
+                     .hint = {}});
     }
     JsonFile file{.name = name, .text = text, .document = {}};
     try {

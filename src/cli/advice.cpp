@@ -167,7 +167,7 @@ void check(const Filter& filter) {
     constexpr const char* kWhich[] = {"two different --index", "two different --fd",
                                       "two different --target", "--breaking and --held"};
     refuse(fmt::format("{} can never both match", kWhich[static_cast<std::size_t>(*condition)]),
-           "all filters must match; use --rules for alternatives");
+           "all filters must match; policy --rules has alternatives");
 }
 
 std::string reason_of(const live::AppliedLease& result) {

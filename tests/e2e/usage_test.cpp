@@ -86,14 +86,14 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
         {{"show", "-", "-"},
          "ckpt-lease: standard input can be read only once: - is given twice\n"},
         {{"show", "--fd", "1", "--fd", "2", "x.img"},
-         "ckpt-lease: two different --fd can never both match (all filters must match; use --rules "
-         "for alternatives)\n"},
+         "ckpt-lease: two different --fd can never both match (all filters must match; policy "
+         "--rules has alternatives)\n"},
         {{"show", "--breaking", "--held", "x.img"},
-         "ckpt-lease: --breaking and --held can never both match (all filters must match; use "
-         "--rules for alternatives)\n"},
+         "ckpt-lease: --breaking and --held can never both match (all filters must match; policy "
+         "--rules has alternatives)\n"},
         {{"policy", "--keep", "--held", "--breaking", "x.img"},
-         "ckpt-lease: --breaking and --held can never both match (all filters must match; use "
-         "--rules for alternatives)\n"},
+         "ckpt-lease: --breaking and --held can never both match (all filters must match; policy "
+         "--rules has alternatives)\n"},
         {{"show", "-q", "-v", "x.img"},
          "ckpt-lease: --verbose excludes --quiet (see 'ckpt-lease show --help')\n"},
         {{"diff", "--color", "often", "x.img", "y.img"},

@@ -141,8 +141,8 @@ TEST_F(AdviceTest, NamesTheOptionThatContradictsItself) {
     EXPECT_EQ(refusal([] {
                   check(Filter{.fds = {3, 4}});
               }),
-              "two different --fd can never both match (all filters must match; use --rules for "
-              "alternatives)");
+              "two different --fd can never both match (all filters must match; policy --rules "
+              "has alternatives)");
     EXPECT_EQ(refusal([] {
                   check(Filter{.indexes = {3, 4}});
               }).substr(0, 21),
@@ -154,8 +154,8 @@ TEST_F(AdviceTest, NamesTheOptionThatContradictsItself) {
     EXPECT_EQ(refusal([] {
                   check(Filter{.phases = {Phase::breaking, Phase::held}});
               }),
-              "--breaking and --held can never both match (all filters must match; use --rules for "
-              "alternatives)");
+              "--breaking and --held can never both match (all filters must match; policy --rules "
+              "has alternatives)");
     EXPECT_NO_THROW(check(Filter{}));
 }
 

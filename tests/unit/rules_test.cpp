@@ -183,6 +183,15 @@ TEST(RulesErrors, WhatIsNoJsonIsToldByItsPlace) {
               "r.json: line 1, column 15: from here on this is not JSON");
 }
 
+// A pattern would end there, and match more than it says; a file would seem to end there.
+TEST(RulesErrors, NothingHasANulInIt) {
+    EXPECT_EQ(
+        fault(R"({"rules": [{"policy": {"keep": true}, "match": {"path": "/srv*\u0000z"}}]})"),
+        "r.json: top level: a text with a NUL (\\u0000) in it");
+    EXPECT_EQ(fault("{\"rules\":\n []}\0{"s),
+              "r.json: line 2, column 5: here is a NUL byte, and JSON has none");
+}
+
 TEST(RulesErrors, ANumberBeyondAllNumbersIsRefused) {
     EXPECT_EQ(fault(R"({"rules": [{"policy": {"add": 1e400}}]})"),
               "r.json: top level: a number is larger than any that can be meant (floating-point "
