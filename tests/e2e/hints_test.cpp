@@ -87,7 +87,7 @@ TEST_F(Hints, UndoAndRecoverHaveNoOtherOutput) {
     fs::create_hard_link("holder_breaker.img", "other");
     const Result result = run({"undo", "u"});
     EXPECT_EQ(result.status, 3);
-    EXPECT_EQ(result.err.find("-o"), std::string::npos) << result.err;
+    EXPECT_EQ(result.err.find(" -o"), std::string::npos) << result.err;
     EXPECT_NE(result.err.find("has several names (hard links)"), std::string::npos) << result.err;
 }
 
