@@ -6,22 +6,24 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <vector>
 
-#include "base/nearest.hpp"
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/base/text.hpp"
 #include "cli/advice.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/help_formatter.hpp"
 #include "cli/log_format.hpp"
+#include "cli/mistakes.hpp"
 #include "cli/options.hpp"
 #include "version.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
+
+using std::string_view_literals::operator""sv;
 
 struct CommandEntry {
     const char* name;
@@ -58,53 +60,35 @@ process could not be looked into, or not be set.
 
 constexpr const char* kLevels[] = {"warning", "info", "debug", "trace"};
 
-// In `message`, and with what was meant if that can be guessed.
-int report_mistake(render::Out& err, const std::string& message, const std::string& meant,
-                   const std::string& command) {
-    say(err,
-        fmt::format("{} ({}see '{} --help')", message, meant.empty() ? "" : meant + " ", command));
-    return kUsage;
+// Whether the command line asks for JSON: it could not be read to its end.
+bool asks_for_json(const CLI::App& command, const std::vector<const char*>& words) {
+    const std::vector<const char*> options(words.begin(),
+                                           std::find(words.begin(), words.end(), "--"sv));
+    const auto has = [&options](std::string_view word) {
+        return std::find(options.begin(), options.end(), word) != options.end();
+    };
+    return command.get_option_no_throw("--json") != nullptr && has("--json") && !has("--watch");
 }
 
-// Of what is on the command line and is not expected there, the first.
-int report_extra(const CLI::App& used, const std::string& command, render::Out& err) {
-    const std::vector<std::string> extras = used.remaining(true);
-    const std::string extra = extras.empty() ? std::string() : extras.front();
-    if (extra.size() < 2 || extra.front() != '-') {
-        return report_mistake(err, fmt::format("'{}' is an argument too many", escape(extra)), {},
-                              command);
-    }
-    const std::string option = extra.substr(0, extra.find('='));
-    std::vector<std::string> known;
-    for (const CLI::Option* const each : used.get_options()) {
-        for (const std::string& name : each->get_lnames()) {
-            known.push_back("--" + name);
+// Whether an image may be expected on standard output.
+bool may_print_image(const CLI::App& command, const std::vector<const char*>& words) {
+    return command.get_option_no_throw("--output") != nullptr &&
+           std::any_of(words.begin(), words.end(), [](std::string_view word) {
+               return word == "-" || word == "-o-" || word == "--output=-";
+           });
+}
+
+int report_mistake(const Problem& problem, const Context& context,
+                   const std::vector<const char*>& words) {
+    if (context.command != nullptr && asks_for_json(*context.command, words)) {
+        if (may_print_image(*context.command, words)) {
+            context.put_document_on_standard_error();
         }
+        context.document.begin(context.command->get_name());
     }
-    return report_mistake(err, fmt::format("there is no option {}", escape(option)),
-                          did_you_mean(option, known), command);
-}
-
-int report_usage_error(const CLI::App& app, const CLI::ParseError& error, render::Out& err) {
-    const CLI::App* used = &app;
-    while (!used->get_subcommands().empty()) {
-        used = used->get_subcommands().front();
-    }
-    const std::string command =
-        used == &app ? app.get_name() : app.get_name() + " " + used->get_name();
-    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-        return report_extra(*used, command, err);
-    }
-    return report_mistake(err, error.what(), {}, command);
-}
-
-int report_unknown_command(const std::string& name, render::Out& err) {
-    std::vector<std::string> known{"help"};
-    for (const CommandEntry& entry : kCommands) {
-        known.emplace_back(entry.name);
-    }
-    return report_mistake(err, fmt::format("there is no command '{}'", escape(name)),
-                          did_you_mean(name, known), "ckpt-lease");
+    context.end_with(Error(Error::Kind::refused, problem));
+    context.err.flush();
+    return kUsage;
 }
 
 // `ckpt-lease help show` is `ckpt-lease show --help`.
@@ -115,6 +99,26 @@ std::vector<const char*> without_help(int argc, const char* const* argv) {
         words.push_back("--help");
     }
     return words;
+}
+
+// The first word that is a command: the others have no options then. Empty: there is none.
+std::string_view first_command(const std::vector<const char*>& words) {
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        for (const CommandEntry& entry : kCommands) {
+            if (std::string_view(entry.name) == words[i]) {
+                return entry.name;
+            }
+        }
+    }
+    return {};
+}
+
+std::vector<std::string> command_names() {
+    std::vector<std::string> names{"help"};
+    for (const CommandEntry& entry : kCommands) {
+        names.emplace_back(entry.name);
+    }
+    return names;
 }
 
 void set_up_log(const std::string& level) {
@@ -172,7 +176,9 @@ Program::Program(std::optional<std::string_view> only)
     app_.set_help_all_flag("");
     app_.require_subcommand(1);
     app_.footer(kFooter);
-    app_.formatter(std::make_shared<HelpFormatter>());
+    const auto formatter = std::make_shared<HelpFormatter>();
+    formatter->label("SUBCOMMAND", "COMMAND");
+    app_.formatter(formatter);
     for (const CommandEntry& entry : kCommands) {
         CLI::App* const app = app_.add_subcommand(entry.name, entry.description);
         commands_.push_back({app, entry.make()});
@@ -227,11 +233,17 @@ int run(int argc, const char* const* argv, Environment& environment) {
                     render::Out::Kind::messages);
     render::Document document(out);
     const Context context{environment, out, err, document};
-    // To make the options of all commands takes longer than most commands do.
     const std::vector<const char*> words = without_help(argc, argv);
-    Program program(words.size() > 1 ? words[1] : "");
-    if (words.size() > 1 && words[1][0] != '-' && !program.has_command(words[1])) {
-        return report_unknown_command(words[1], err);
+    const std::string_view named = first_command(words);
+    // To make the options of all commands takes longer than most commands do.
+    Program program(named);
+    const CLI::App* const command =
+        named.empty() ? nullptr : program.app().get_subcommand(std::string(named));
+    if (words.size() > 1 && words[1][0] != '-' && named != words[1]) {
+        return report_mistake(no_such_command(words[1], command_names()), context, words);
+    }
+    if (const auto problem = option_before_command(program.app(), command, words)) {
+        return report_mistake(*problem, context, words);
     }
     try {
         program.app().parse(static_cast<int>(words.size()), words.data());
@@ -240,7 +252,8 @@ int run(int argc, const char* const* argv, Environment& environment) {
     } catch (const CLI::CallForVersion& version) {
         return print(fmt::format("{}\n", version.what()), context);
     } catch (const CLI::ParseError& error) {
-        return report_usage_error(program.app(), error, err);
+        return report_mistake(mistake(program.app(), error),
+                              {environment, out, err, document, command}, words);
     }
     set_up_log(program.log_level());
     environment.out_page.colour = program.has_colour(environment.out_page.colour);
@@ -248,11 +261,17 @@ int run(int argc, const char* const* argv, Environment& environment) {
     environment.err_is_terminal = environment.err_is_terminal && !program.is_quiet();
     render::Out unseen(io::File::borrow(*environment.system, "standard error", STDERR_FILENO),
                        render::Out::Kind::unseen);
-    const CLI::App* const command = program.app().get_subcommands().front();
     std::vector<std::string> changes;
     document.set_words([command](const Problem& problem) { return in_words(problem, command); });
-    return run_command(program, {environment, out, err, document, command,
-                                 program.is_quiet() ? &unseen : nullptr, &changes});
+    const Context ready{
+        environment, out, err, document, command, program.is_quiet() ? &unseen : nullptr, &changes};
+    environment.system->on_wait = [&ready](const std::string& shown) {
+        ready.note(
+            fmt::format("{}: somebody has a lease or a lock on it, and is waited for", shown));
+    };
+    const int status = run_command(program, ready);
+    environment.system->on_wait = nullptr;
+    return status;
 }
 
 }  // namespace ckpt_lease::cli

@@ -41,6 +41,10 @@ Examples:
     int run(const Context& context) override {
         io::System& system = *context.environment.system;
         context.document.set_subject(undo_file_);
+        if (undo_file_ == "-") {
+            refuse("an undo file is not read from standard input",
+                   "give the name of what policy --undo-file or edit --undo-file kept");
+        }
         const Journal journal = read_undo_file(system, undo_file_);
         const bool is_copy = !image_.empty();
         const std::optional<io::Place> place = find_image(system, is_copy ? image_ : journal.image);

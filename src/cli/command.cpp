@@ -97,7 +97,7 @@ void Context::fail_to_match(const std::string& subject, const Problem& problem,
 void Context::end_with(const Error& error) const {
     bool is_told = false;
     try {
-        if (wants_json(command) && !document.has_ended()) {
+        if ((wants_json(command) || document.has_begun()) && !document.has_ended()) {
             document.add_error({}, error.problem());
             document.end(command->get_name());
             is_told = document.goes_to(err);

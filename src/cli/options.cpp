@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/joined.hpp"
+#include "base/nearest.hpp"
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "cli/advice.hpp"
@@ -102,11 +103,11 @@ Filter FilterOptions::filter() const {
         filter.indexes.push_back(parse_number_option("--index", index, INT64_MAX));
     }
     for (const std::string& target : targets_) {
-        const LockType type = parse_type_option("--target", target);
-        if (type == LockType::wrlck) {
+        if (target == to_string(LockType::wrlck)) {
             refuse("--target F_WRLCK: no lease is ever broken to that", "give F_UNLCK or F_RDLCK");
         }
-        filter.targets.push_back(type);
+        filter.targets.push_back(
+            parse_type_option("--target", target, {LockType::unlck, LockType::rdlck}));
     }
     if (breaking_) {
         filter.phases.push_back(Phase::breaking);
@@ -236,13 +237,21 @@ std::string read_text_file(io::System& system, const std::string& path) {
     }
 }
 
-LockType parse_type_option(std::string_view option, const std::string& text) {
-    const auto type = parse_lock_type(text);
-    if (!type) {
-        refuse(fmt::format("{} {}: no such type", option, text),
-               "the types are F_RDLCK, F_WRLCK and F_UNLCK");
+LockType parse_type_option(std::string_view option, const std::string& text,
+                           const std::vector<LockType>& types) {
+    std::vector<std::string> names;
+    for (const LockType type : types) {
+        names.push_back(to_string(type));
+        if (text == names.back()) {
+            return type;
+        }
     }
-    return *type;
+    const std::string meant = did_you_mean(text, names);
+    const std::span all(names);
+    refuse(fmt::format("{} {}: no such type", option, text),
+           meant.empty()
+               ? fmt::format("give {} or {}", joined(all.first(all.size() - 1), ", "), all.back())
+               : meant);
 }
 
 std::uint64_t parse_number_option(std::string_view option, const std::string& text,

@@ -89,8 +89,10 @@ void check_images(const std::vector<std::string>& images);
 /// Error(io), and Error(refused) where it is larger than 1 MiB.
 [[nodiscard]] std::string read_text_file(io::System& system, const std::string& path);
 
-/// Reads F_RDLCK, F_WRLCK or F_UNLCK. Throws Error(refused), naming `option`.
-[[nodiscard]] LockType parse_type_option(std::string_view option, const std::string& text);
+/// Reads one of `types` by its name, "F_RDLCK". Throws Error(refused), naming `option`.
+[[nodiscard]] LockType parse_type_option(std::string_view option, const std::string& text,
+                                         const std::vector<LockType>& types = {
+                                             LockType::rdlck, LockType::wrlck, LockType::unlck});
 /// Reads a whole number that is not negative. Throws Error(refused), naming `option`.
 [[nodiscard]] std::uint64_t parse_number_option(std::string_view option, const std::string& text,
                                                 std::uint64_t most);

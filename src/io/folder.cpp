@@ -63,8 +63,8 @@ int Folder::open_file(const std::string& name, int flags, mode_t mode) const {
 }
 
 // The kernel would wait for the holder of a lease, who can take it again and again.
-int Folder::open_regular(const std::string& name, int flags) const {
-    return with_patience(system(), *patience_,
+int Folder::open_regular(const std::string& name, int flags, const std::string& shown) const {
+    return with_patience(system(), *patience_, shown,
                          [&] { return open_file(name, flags | O_NONBLOCK | O_NOCTTY); });
 }
 
@@ -146,7 +146,8 @@ File Place::open(int flags, std::string_view action) const {
     if (is_door) {
         fd = folder->open_door(name, flags);
     } else {
-        fd = was_regular ? folder->open_regular(name, flags) : folder->open_file(name, flags);
+        fd =
+            was_regular ? folder->open_regular(name, flags, shown) : folder->open_file(name, flags);
     }
     if (fd == -ELOOP) {
         throw Error(Error::Kind::io,

@@ -21,14 +21,22 @@ namespace ckpt_lease::io {
 using Patience = std::shared_ptr<std::chrono::milliseconds>;
 
 /// Calls `call`, which returns -EAGAIN where others are in its way, until they are not or nothing
-/// is left of `patience`, which is used up by that. Returns what it returned last.
+/// is left of `patience`, which is used up by that. Returns what it returned last. Whoever wants to
+/// know (System::on_wait) is told after a second, once, that `shown` is waited for.
 template <typename Call>
-[[nodiscard]] int with_patience(System& system, std::chrono::milliseconds& patience, Call call) {
+[[nodiscard]] int with_patience(System& system, std::chrono::milliseconds& patience,
+                                const std::string& shown, Call call) {
     constexpr std::chrono::milliseconds kPause{10};
+    constexpr std::chrono::milliseconds kSilence{1000};
+    std::chrono::milliseconds waited{0};
     int result = call();
     while (result == -EAGAIN && patience.count() > 0) {
         system.pause(kPause);
         patience -= kPause;
+        waited += kPause;
+        if (waited == kSilence && system.on_wait) {
+            system.on_wait(shown);
+        }
         result = call();
     }
     return result;
@@ -74,8 +82,10 @@ class Folder {
     /// openat(2) with O_NOFOLLOW and O_CLOEXEC added. Returns the descriptor, or -errno.
     [[nodiscard]] int open_file(const std::string& name, int flags, mode_t mode = 0) const;
     /// The same of what was a regular file: waits for no other end of a pipe, and no longer than
-    /// patience() for the holder of a lease (fcntl(2)): then it returns -EAGAIN.
-    [[nodiscard]] int open_regular(const std::string& name, int flags) const;
+    /// patience() for the holder of a lease (fcntl(2)): then it returns -EAGAIN. `shown`: what the
+    /// user calls the file.
+    [[nodiscard]] int open_regular(const std::string& name, int flags,
+                                   const std::string& shown) const;
     [[nodiscard]] const Patience& patience() const noexcept { return patience_; }
     /// A link on the way to this folder that only those may follow who read.
     [[nodiscard]] const std::optional<Distrust>& distrust() const noexcept { return distrust_; }

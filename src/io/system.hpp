@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -74,6 +75,10 @@ class System {
     /// Sleeps so long, or less where a signal comes: between two tries of what must not be waited
     /// for without limit.
     virtual void pause(std::chrono::milliseconds time) = 0;
+
+    /// Called with what the user calls a file that has been waited for since a second, as others
+    /// have a lease or a lock on it. May be empty.
+    std::function<void(const std::string& shown)> on_wait;
 };
 
 /// The kernel itself.

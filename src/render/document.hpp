@@ -57,6 +57,7 @@ class Document {
     /// stays as it is.
     void end(std::string_view command);
     void end();
+    [[nodiscard]] bool has_begun() const noexcept { return json_.has_value(); }
     [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
 
  private:

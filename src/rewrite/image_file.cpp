@@ -63,7 +63,7 @@ int take_lock(const io::File& file, short type, bool wait, const io::Patience& p
     if (!wait || patience == nullptr) {
         return take(wait);
     }
-    return io::with_patience(system, *patience, [&] { return take(false); });
+    return io::with_patience(system, *patience, file.name(), [&] { return take(false); });
 }
 
 void lock(const io::File& file, const ImageFile::Options& options, const io::Patience& patience) {
@@ -117,7 +117,21 @@ void check_maker(const io::File& journal, const io::File& image) {
     const struct stat found = journal.status();
     const struct stat wanted = image.status();
     const bool is_ours = io::is_trusted(found.st_uid) || found.st_uid == wanted.st_uid;
-    if (!S_ISREG(found.st_mode) || found.st_nlink != 1 || !is_ours) {
+    if (!S_ISREG(found.st_mode)) {
+        fail_at(Error::Kind::damaged, journal.name(),
+                fmt::format("this should be the journal of an interrupted change to {}, and is no "
+                            "regular file",
+                            image.name()),
+                "nothing was changed; if nobody rewrote the image, remove it");
+    }
+    if (found.st_nlink != 1) {
+        fail_at(Error::Kind::damaged, journal.name(),
+                fmt::format("this should be the journal of an interrupted change to {}, but it has "
+                            "{} names, and journals have one",
+                            image.name(), found.st_nlink),
+                "nothing was changed; if nobody rewrote the image, remove it");
+    }
+    if (!is_ours) {
         fail_at(Error::Kind::damaged, journal.name(),
                 fmt::format("this should be the journal of an interrupted change to {}, but it was "
                             "made by somebody else",
@@ -134,7 +148,7 @@ void check_maker(const io::File& journal, const io::File& image) {
 }
 
 std::optional<io::File> open_journal(const io::Place& place, const std::string& path) {
-    const int fd = place.folder->open_regular(journal_name(place.name), O_RDONLY);
+    const int fd = place.folder->open_regular(journal_name(place.name), O_RDONLY, path);
     switch (-fd) {
         case ENOENT:
         case ENAMETOOLONG:  // the image has a name that no journal could be made for

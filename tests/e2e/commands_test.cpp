@@ -124,8 +124,8 @@ TEST_F(Edit, RefusesWhatMakesNoSense) {
         {{"--index", "x", "--remaining", "1"},
          "--index x: give a whole number from 0 to 9223372036854775807"},
         {{"--index", "0", "--notified", "perhaps"}, "--notified perhaps: give yes or no"},
-        {{"--index", "0", "--type", "F_EXLCK"},
-         "--type F_EXLCK: no such type (the types are F_RDLCK, F_WRLCK and F_UNLCK)"},
+        {{"--index", "0", "--type", "F_EX"},
+         "--type F_EX: no such type (give F_RDLCK, F_WRLCK or F_UNLCK)"},
     };
     for (const auto& c : cases) {
         const std::string name = copy("holder_breaker");

@@ -92,6 +92,15 @@ TEST_F(Documents, AreWholeWhateverFails) {
         {{"undo", "missing"}, 3, "missing", "not_found"},
         {{"undo", "text"}, 1, "text", "damaged"},
         {{"layouts", "none"}, 2, nullptr, "refused"},
+        // What the command line itself cannot be.
+        {{"show", "--colums", "PID", "img"}, 2, nullptr, "refused"},
+        {{"show", ""}, 2, nullptr, "refused"},
+        {{"show", "img", "--index"}, 2, nullptr, "refused"},
+        {{"show", "-q", "-v", "img"}, 2, nullptr, "refused"},
+        {{"edit", "--idx", "0", "img"}, 2, nullptr, "refused"},
+        {{"policy", "--set", "5"}, 2, nullptr, "refused"},
+        {{"diff", "img"}, 2, nullptr, "refused"},
+        {{"diff", "img", "img", "img"}, 2, nullptr, "refused"},
     };
     cases.insert(cases.end(), others.begin(), others.end());
     for (const FailingCase& one : cases) {
@@ -138,6 +147,9 @@ TEST_F(Documents, OnStandardErrorHaveTheMessagesInThem) {
          "holder_breaker.img",
          "no_such_lock"},
         {{"edit", "--index", "0", "--remaining", "5", "-"}, 2, nullptr, "refused"},
+        {{"policy", "--sett", "5", "-"}, 2, nullptr, "refused"},
+        {{"policy", "--sett", "5", "-o-", "img"}, 2, nullptr, "refused"},
+        {{"policy", "--sett", "5", "--output=-", "img"}, 2, nullptr, "refused"},
     };
     for (const FailingCase& one : cases) {
         std::vector<std::string> args = one.args;
@@ -216,11 +228,14 @@ TEST_F(Documents, FindingsAreNoErrors) {
     EXPECT_EQ(verified["images"][0]["problems"][0]["code"], "not_a_checkpoint");
 }
 
-TEST_F(Documents, AWrongOptionGivesNone) {
-    const Result result = run({"show", "--json", "--nonsense", "img"});
-    EXPECT_EQ(result.status, 2);
-    EXPECT_EQ(result.out, "");
-    EXPECT_NE(result.err, "");
+TEST_F(Documents, ACommandWithoutJsonGivesNone) {
+    for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+             {"schema", "--json"}, {"--json", "show", "img"}, {"shwo", "--json", "img"}}) {
+        const Result result = run(args);
+        EXPECT_EQ(result.status, 2);
+        EXPECT_EQ(result.out, "");
+        EXPECT_TRUE(result.err.starts_with("ckpt-lease: ")) << result.err;
+    }
 }
 
 TEST_F(Documents, SayWhyThereIsNoTime) {

@@ -5,9 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <sstream>
+#include <thread>
 
 #include "live_support.hpp"
 
@@ -135,6 +137,19 @@ TEST_F(Live, ShowNeedsAnImageOrAProcess) {
     EXPECT_EQ(result.err,
               "ckpt-lease: neither an image nor a process is given (give IMAGE, or --pid N for a "
               "live process)\n");
+}
+
+TEST_F(Live, AnImageWithALeaseOnItIsWaitedForWithAWord) {
+    const LeaseHolder holder("held");
+    std::thread later([&holder] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+        holder.give_up();
+    });
+    const Result result = run({"verify", "held"});
+    later.join();
+    EXPECT_EQ(result.status, 1);
+    EXPECT_EQ(result.err,
+              "ckpt-lease: held: somebody has a lease or a lock on it, and is waited for\n");
 }
 
 TEST_F(Live, WhatIsCapturedIsAnImage) {

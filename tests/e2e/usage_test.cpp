@@ -62,7 +62,27 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
         std::vector<std::string> args;
         const char* message;
     } const cases[] = {
-        {{}, "ckpt-lease: A subcommand is required (see 'ckpt-lease --help')\n"},
+        {{}, "ckpt-lease: no command is given (see 'ckpt-lease --help')\n"},
+        {{"-q"}, "ckpt-lease: no command is given (see 'ckpt-lease --help')\n"},
+        {{"--verson"},
+         "ckpt-lease: there is no option --verson (did you mean '--version'? see 'ckpt-lease "
+         "--help')\n"},
+        {{"-q", "show", "x.img"},
+         "ckpt-lease: -q stands before the command: give 'ckpt-lease show -q' (see 'ckpt-lease "
+         "show --help')\n"},
+        {{"--columns=PID", "show", "x.img"},
+         "ckpt-lease: --columns stands before the command: give 'ckpt-lease show --columns' (see "
+         "'ckpt-lease show --help')\n"},
+        {{"--foo", "show", "x.img"},
+         "ckpt-lease: there is no option --foo (see 'ckpt-lease --help')\n"},
+        {{"--colums", "PID", "show", "x.img"},
+         "ckpt-lease: there is no option --colums (did you mean '--columns'? see 'ckpt-lease "
+         "--help')\n"},
+        {{"edit", "--idx", "0", "x.img"},
+         "ckpt-lease: there is no option --idx (did you mean '--index'? see 'ckpt-lease edit "
+         "--help')\n"},
+        {{"edit", "x.img"}, "ckpt-lease: --index is required (see 'ckpt-lease edit --help')\n"},
+        {{"show", "--pid"}, "ckpt-lease: --pid needs a value: N (see 'ckpt-lease show --help')\n"},
         {{"frob", "x.img"}, "ckpt-lease: there is no command 'frob' (see 'ckpt-lease --help')\n"},
         {{"verify"}, "ckpt-lease: IMAGE is required (see 'ckpt-lease verify --help')\n"},
         {{"shwo", "x.img"},
@@ -83,6 +103,9 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
         {{"show", "--log-level", "loud", "x.img"},
          "ckpt-lease: --log-level: give warning, info, debug or trace, not loud (see 'ckpt-lease "
          "show --help')\n"},
+        {{"undo", "-"},
+         "ckpt-lease: an undo file is not read from standard input (give the name of what policy "
+         "--undo-file or edit --undo-file kept)\n"},
         {{"show", "-", "-"},
          "ckpt-lease: standard input can be read only once: - is given twice\n"},
         {{"show", "--fd", "1", "--fd", "2", "x.img"},
@@ -102,6 +125,12 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
         {{"show", "--target", "F_WRLCK", "x.img"},
          "ckpt-lease: --target F_WRLCK: no lease is ever broken to that (give F_UNLCK or "
          "F_RDLCK)\n"},
+        {{"show", "--target", "F_UNLOCK", "x.img"},
+         "ckpt-lease: --target F_UNLOCK: no such type (did you mean 'F_UNLCK'?)\n"},
+        {{"show", "--target", "unlock", "x.img"},
+         "ckpt-lease: --target unlock: no such type (give F_UNLCK or F_RDLCK)\n"},
+        {{"edit", "--index", "0", "--type", "F_WRLOCK", "x.img"},
+         "ckpt-lease: --type F_WRLOCK: no such type (did you mean 'F_WRLCK'?)\n"},
         {{"policy", "--keep", "--min", "5", "--max", "4", "x.img"},
          "ckpt-lease: the minimum of 5 s is more than the maximum of 4 s\n"},
         {{"policy", "--keep", "-o", "out", "x.img", "y.img"},

@@ -215,22 +215,37 @@ TEST_F(Interrupted, ALinkIsNoJournal) {
 }
 
 TEST_F(Interrupted, WhatSomebodyElseMadeIsNoJournal) {
+    if (geteuid() != 0) {
+        GTEST_SKIP() << "only root can give files away";
+    }
+    ASSERT_EQ(chown(journal_.c_str(), 12345, 0), 0);
+    expect_refused(journal_ + ": this should be the journal of an interrupted change to " +
+                   x_.path() +
+                   ", but it was made by somebody else (nothing was changed; if nobody rewrote the "
+                   "image, remove it)");
+    // The owner of the image may do with it what he likes.
+    ASSERT_EQ(chown(x_.path().c_str(), 12345, 0), 0);
+    EXPECT_TRUE(ImageFile(kernel(), x_.path(), {}).was_interrupted());
+}
+
+TEST_F(Interrupted, AJournalHasOneName) {
+    ASSERT_EQ(link(journal_.c_str(), (x_.folder() / "second").c_str()), 0);
+    expect_refused(journal_ + ": this should be the journal of an interrupted change to " +
+                   x_.path() +
+                   ", but it has 2 names, and journals have one (nothing was changed; if nobody "
+                   "rewrote the image, remove it)");
+}
+
+TEST_F(Interrupted, AJournalIsARegularFile) {
     const std::string message =
         journal_ + ": this should be the journal of an interrupted change to " + x_.path() +
-        ", but it was made by somebody else (nothing was changed; if nobody rewrote the image, "
-        "remove it)";
-    ASSERT_EQ(link(journal_.c_str(), (x_.folder() / "second").c_str()), 0);
-    expect_refused(message);
-    std::filesystem::remove(x_.folder() / "second");
-    if (geteuid() == 0) {
-        ASSERT_EQ(chown(journal_.c_str(), 12345, 0), 0);
-        expect_refused(message);
-        // The owner of the image may do with it what he likes.
-        ASSERT_EQ(chown(x_.path().c_str(), 12345, 0), 0);
-        EXPECT_TRUE(ImageFile(kernel(), x_.path(), {}).was_interrupted());
-    }
+        ", and is no regular file (nothing was changed; if nobody rewrote "
+        "the image, remove it)";
     std::filesystem::remove(journal_);
     ASSERT_EQ(mkfifo(journal_.c_str(), 0600), 0);
+    expect_refused(message);
+    std::filesystem::remove(journal_);
+    ASSERT_TRUE(std::filesystem::create_directory(journal_));
     expect_refused(message);
 }
 
