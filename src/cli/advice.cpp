@@ -123,6 +123,13 @@ bool can_follow(const CLI::App* command, Advice advice) {
            (command != nullptr && command->get_option_no_throw(option) != nullptr);
 }
 
+// An image that is written elsewhere has no undo file, and both are not taken together.
+std::string elsewhere(const CLI::App& command, const std::string& how) {
+    const CLI::Option* const undo_file = command.get_option_no_throw("--undo-file");
+    return undo_file != nullptr && undo_file->count() > 0 ? "leave --undo-file out and " + how
+                                                          : how;
+}
+
 void append(std::string& text, std::string_view more) {
     text += text.empty() || more.empty() ? "" : "; ";
     text += more;
@@ -138,13 +145,16 @@ Problem in_words(Problem problem, const CLI::App* command) {
         append(problem.hint, advice == Advice::write_elsewhere ? detail : std::string());
         append(problem.hint, outcome);
     } else if (advice == Advice::write_elsewhere && !problem.hint.empty()) {
-        problem.hint += ", or write elsewhere with -o";
+        problem.hint += ", or " + elsewhere(*command, "write elsewhere with -o");
         append(problem.hint, outcome);
     } else if (advice == Advice::recover_first) {  // it is about the outcome
         append(problem.hint, outcome);
         append(problem.hint, words(advice, detail));
     } else {
-        append(problem.hint, words(advice, detail));
+        const bool is_elsewhere =
+            advice == Advice::write_elsewhere || advice == Advice::write_and_copy;
+        append(problem.hint,
+               is_elsewhere ? elsewhere(*command, words(advice, detail)) : words(advice, detail));
         append(problem.hint, outcome);
     }
     return problem;

@@ -32,6 +32,7 @@ void PassThrough::leaving(std::span<std::byte> passed, std::uint64_t offset) {
         pending_.clear();
         next_ = 0;
     }
+    has_written_ = has_written_ || !passed.empty();
     out_->write(passed);
 }
 
@@ -74,6 +75,7 @@ std::uint64_t PassThrough::splice_on(std::uint64_t count) {
             break;
         }
         if (result > 0) {
+            has_written_ = true;
             moved += static_cast<std::uint64_t>(result);
             window_offset_ += static_cast<std::uint64_t>(result);
         } else if (result != -EINTR) {

@@ -21,6 +21,8 @@ class PassThrough final : public io::StreamSource {
 
     /// From here on all is copied to `out`: only as long as nothing has been passed over.
     void copy_to(io::File& out) noexcept { out_ = &out; }
+    /// Whether something was written, all of it or a part.
+    [[nodiscard]] bool has_written() const noexcept { return has_written_; }
 
     /// Takes over all edits of `edits`, at or behind offset(), in order.
     void add(const EditList& edits);
@@ -39,6 +41,7 @@ class PassThrough final : public io::StreamSource {
     io::File* out_ = nullptr;
     EditList pending_;
     std::size_t next_ = 0;
+    bool has_written_ = false;
     bool can_splice_ = true;
     bool pipes_are_wide_ = false;
 };

@@ -44,6 +44,7 @@ void Opened::need_image() const {
             {.file = name_,
              .message = fmt::format("no leases were captured with this checkpoint: there is no {}",
                                     criu::kCapturedImage),
+             .advice = Advice::capture_times,
              .code = Problem::Code::not_captured});
     }
 }
@@ -280,7 +281,9 @@ void Opened::rewrite_stream(const std::function<bool(PassThrough& source)>& edit
         try {
             return pass_to(out);
         } catch (const Error& error) {
-            throw with_outcome(error, "what was passed on is no whole image: throw it away");
+            throw with_outcome(error, stream_->has_written()
+                                          ? "what was passed on is no whole image: throw it away"
+                                          : "nothing was passed on");
         }
     };
     switch (where_) {

@@ -105,6 +105,15 @@ TEST_F(PolicyFiles, SaysThatHalfAStreamIsNoImage) {
         << result.err;
 }
 
+TEST_F(PolicyFiles, SaysThatNothingWasPassedOn) {
+    const Result result = run({"policy", "--set", "3", "-"}, "");
+    EXPECT_EQ(result.status, 1);
+    EXPECT_EQ(result.out, "");
+    EXPECT_EQ(result.err,
+              "ckpt-lease: standard input: offset 0: the file is empty (an image begins with a "
+              "HEADER record: its type, 1, in 4 bytes; nothing was passed on)\n");
+}
+
 TEST_F(PolicyFiles, BreakingAndHeldAreFilters) {
     const std::string name = copy("holder_breaker");
     const Result held = run({"policy", "--set", "1", "--held", "--require-match", name});

@@ -89,9 +89,11 @@ TEST_F(Subjects, HaveTheSameRecords) {
     }
     const Result bare = run({"records", "bare"});
     EXPECT_EQ(bare.status, 2);
-    EXPECT_EQ(bare.err,
-              "ckpt-lease: bare: no leases were captured with this checkpoint: there is no "
-              "ckpt-lease.img\n");
+    EXPECT_EQ(
+        bare.err,
+        "ckpt-lease: bare: no leases were captured with this checkpoint: there is no "
+        "ckpt-lease.img (dump with --action-script ckpt-lease-criu-hook; without it there are "
+        "policy --favor-holder and --favor-breaker)\n");
 }
 
 TEST_F(Subjects, AreCompared) {

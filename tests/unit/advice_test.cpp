@@ -61,6 +61,21 @@ class AdviceTest : public testing::Test {
     Program program_;
 };
 
+TEST_F(AdviceTest, WhatIsWrittenElsewhereHasNoUndoFile) {
+    Program program;
+    const std::vector<const char*> args{"ckpt-lease", "policy", "--keep", "--undo-file", "u", "i"};
+    program.app().parse(static_cast<int>(args.size()), args.data());
+    const CLI::App* const policy = program.app().get_subcommand("policy");
+    EXPECT_EQ(in_words({.message = "m", .advice = Advice::write_elsewhere}, policy).hint,
+              "leave --undo-file out and write elsewhere with -o OUT");
+    EXPECT_EQ(
+        in_words({.message = "m", .hint = "make room", .advice = Advice::write_elsewhere}, policy)
+            .hint,
+        "make room, or leave --undo-file out and write elsewhere with -o");
+    EXPECT_EQ(in_words({.message = "m", .advice = Advice::write_and_copy}, policy).hint,
+              "leave --undo-file out and write a file with -o OUT, and copy it back");
+}
+
 TEST_F(AdviceTest, HasWordsForAllThatHelps) {
     EXPECT_EQ(words(Advice::none), "");
     for (const Advice advice : all()) {
