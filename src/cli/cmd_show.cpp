@@ -75,7 +75,8 @@ class Show final : public Command {
     void declare(CLI::App& app) override {
         declare_images(app, images_, false);
         app.add_flag("-a,--all", all_,
-                     "show POSIX and flock locks too, and which bytes they cover");
+                     "of an image: show POSIX and flock locks too, and which bytes they "
+                     "cover");
         app.add_flag("--tree", tree_,
                      "without IMAGE: the descendants of --pid as well, drawn as a tree");
         app.add_flag("--require-match", require_match_,
@@ -125,6 +126,9 @@ Columns of the table:
             if (watch_) {
                 refuse("--watch is about live processes", "give no image, and --pid");
             }
+        } else if (all_) {
+            refuse("--all is about images: of live processes only leases are looked at",
+                   "lslocks(8) lists their other locks");
         } else if (watch_) {
             return watch(context, filter);
         }

@@ -42,7 +42,8 @@ void add_breakers(Snapshot& snapshot, const live::Captured& captured) {
     snapshot.breakers.resize(captured.shown_inodes.size());
     for (const live::Breaker& breaker : live::find_breakers()) {
         for (std::size_t i = 0; i < captured.shown_inodes.size(); ++i) {
-            if (captured.shown_inodes[i] == breaker.inode) {
+            // Who came after the lease was looked at is left out: it is shown as held.
+            if (captured.shown_inodes[i] == breaker.inode && is_breaking(snapshot.locks.at(i))) {
                 snapshot.breakers[i].push_back({{breaker.pid, breaker.comm}, breaker.age});
             }
         }

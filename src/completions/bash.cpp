@@ -66,11 +66,13 @@ _ckpt_lease() {
         before=${COMP_WORDS[COMP_CWORD-2]} start=-
     elif [[ $cur == --*=* ]]; then
         before=${cur%%=*} start=$before= cur=${cur#*=}
+    elif [[ $cur == -[!-]?* ]] && _ckpt_lease_value "$command" "${cur:0:2}"; then  # -oFILE
+        before=${cur:0:2} start=${cur:0:2} cur=${cur:2}
     fi
     if [[ $before == -?* ]] && _ckpt_lease_value "$command" "$before" && [[ -z $optional || -n $start || $cur != -* ]]
     then
         _ckpt_lease_offer "$cur" "${offered[@]}"
-        [[ $start != --* ]] || COMPREPLY=("${COMPREPLY[@]/#/$start}")
+        [[ $start != -?* ]] || COMPREPLY=("${COMPREPLY[@]/#/$start}")
         return
     fi
     if [[ $cur == -* ]]; then

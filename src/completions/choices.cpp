@@ -69,6 +69,12 @@ std::vector<CommandChoices> choices_of(CLI::App& program) {
     for (CLI::App* const command : program.get_subcommands([](CLI::App*) { return true; })) {
         commands.push_back(choices_of_command(*command));
     }
+    // It is no command of the program, which reads it as --help.
+    Choice known{.type = "COMMAND", .takes_value = true, .needs_value = true};
+    for (const CommandChoices& command : commands) {
+        known.offered.push_back(command.name);
+    }
+    commands.push_back({"help", "Say more of a command", {}, {std::move(known)}});
     return commands;
 }
 

@@ -32,13 +32,15 @@ std::string read_if_there(const std::string& path) {
     }
 }
 
-std::string first_line(std::string text) {
-    text.resize(std::min(text.find('\n'), text.size()));
+std::string comm_in(std::string text) {
+    if (text.ends_with('\n')) {
+        text.pop_back();
+    }
     return text;
 }
 
 std::string comm_of(pid_t pid) {
-    return first_line(read_if_there("/proc/" + std::to_string(pid) + "/comm"));
+    return comm_in(read_if_there("/proc/" + std::to_string(pid) + "/comm"));
 }
 
 std::string_view take_word(std::string_view& text) {

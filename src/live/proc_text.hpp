@@ -28,8 +28,8 @@ template <typename Number>
 /// looked at. They have no size, and none is longer than 64 MiB.
 [[nodiscard]] std::string read_if_there(const std::string& path);
 
-/// `text` up to the end of its first line.
-[[nodiscard]] std::string first_line(std::string text);
+/// What /proc/PID/comm says: the name of a process, which may have ends of lines in it.
+[[nodiscard]] std::string comm_in(std::string text);
 
 /// The name of a process, bytes; empty if it is not there.
 [[nodiscard]] std::string comm_of(pid_t pid);

@@ -10,17 +10,28 @@
 namespace ckpt_lease::render {
 
 void print_headline(Out& out, const Page& page, std::string_view name, std::string_view text) {
-    std::string line = shown_name(name) + ":";
-    while (!text.empty()) {
-        const std::string_view word = text.substr(0, text.find(", "));
-        const bool is_last = word.size() == text.size();
-        if (display_width(line) + display_width(word) + 2 > page.width) {
-            out.print("{}\n", line);
-            line = " ";
+    const std::string shown = shown_name(name);
+    // The name of a file stays whole; a list of processes has ends of its own.
+    const bool is_list = display_width(shown) + 1 > page.width && name.starts_with("process ");
+    std::string line;
+    const auto add = [&](std::string_view rest, std::string_view end) {
+        while (!rest.empty()) {
+            const std::string_view piece = rest.substr(0, rest.find(", "));
+            const bool is_last = piece.size() == rest.size();
+            if (!line.empty() && display_width(line) + display_width(piece) + 2 > page.width) {
+                out.print("{}\n", line);
+                line = " ";
+            }
+            line += fmt::format("{}{}{}", line.empty() ? "" : " ", piece, is_last ? end : ",");
+            rest.remove_prefix(is_last ? piece.size() : piece.size() + 2);
         }
-        line += fmt::format(" {}{}", word, is_last ? "" : ",");
-        text.remove_prefix(is_last ? word.size() : word.size() + 2);
+    };
+    if (is_list) {
+        add(shown, ":");
+    } else {
+        line = shown + ":";
     }
+    add(text, "");
     out.print("{}\n", line);
 }
 

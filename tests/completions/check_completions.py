@@ -103,6 +103,11 @@ OFFERED = {
     "policy --watch --o": {"--output"},
     "show --watch --jso": {"--json"},
     "sch": {"schema"},
+    "hel": {"help"},
+    "help rec": {"records", "recover"},
+    "help show ": NOTHING,
+    "help show -": NOTHING,
+    "policy -ojob.i": {"-ojob.img"},
     "--vers": {"--version"},
 }
 
@@ -147,7 +152,7 @@ class Checker:
 
     def check_options(self):
         """All that --help names, long and short."""
-        commands = self.offered("") - {"--help", "--version", "-h", "-V"}
+        commands = self.offered("") - {"--help", "--version", "-h", "-V", "help"}
         if "show" not in commands:
             self.differ("", "show is not offered")
         for command in sorted(commands):

@@ -103,6 +103,9 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
         {{"show", "--log-level", "loud", "x.img"},
          "ckpt-lease: --log-level: give warning, info, debug or trace, not loud (see 'ckpt-lease "
          "show --help')\n"},
+        {{"show", "--all", "--pid", "1"},
+         "ckpt-lease: --all is about images: of live processes only leases are looked at "
+         "(lslocks(8) lists their other locks)\n"},
         {{"undo", "-"},
          "ckpt-lease: an undo file is not read from standard input (give the name of what policy "
          "--undo-file or edit --undo-file kept)\n"},

@@ -5,6 +5,7 @@
 
 #include "live/breakers.hpp"
 #include "live/look/lease_event.hpp"
+#include "live/proc_text.hpp"
 #include "live/process_stat.hpp"
 #include "live/processes.hpp"
 
@@ -118,6 +119,14 @@ TEST(TimerList, OneThatDoesNotTellIsNone) {
     EXPECT_FALSE(parse_timer_list(""));
     EXPECT_FALSE(parse_timer_list("now at 1000000000000 nsecs\n")) << "no jiffies";
     EXPECT_FALSE(parse_timer_list("jiffies: soon\n"));
+}
+
+TEST(Comm, MayHaveEndsOfLinesInIt) {
+    EXPECT_EQ(comm_in("smbd\n"), "smbd");
+    EXPECT_EQ(comm_in("a\nb\n"), "a\nb");
+    EXPECT_EQ(comm_in("a\n\n"), "a\n");
+    EXPECT_EQ(comm_in("\n"), "");
+    EXPECT_EQ(comm_in(""), "");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ckpt-lease/base/text.hpp"
+#include "render/parts.hpp"
 #include "render_support.hpp"
 
 namespace ckpt_lease::render {
@@ -226,6 +227,27 @@ TEST(Table, ALateWideCellIsNotCutOff) {
     const std::string text = table(rows);
     const std::string last = text.substr(text.find("a-very"));
     EXPECT_EQ(without_spaces(last), "a-very-wide-name123456" + kLongPath);
+}
+
+std::string headline(const Page& page, std::string_view name, std::string_view text) {
+    return printed([&](Out& out) { print_headline(out, page, name, text); });
+}
+
+TEST(Headline, IsWrappedWhereItsPartsEnd) {
+    EXPECT_EQ(headline({.width = 40}, "job.img", "linux-cr revision 6, x86_64, little endian"),
+              "job.img: linux-cr revision 6, x86_64,\n"
+              "  little endian\n");
+    const std::string processes = "process 123456, 123457, 123458, 123459, 123460";
+    EXPECT_EQ(headline({.width = 40}, processes, "live, x86_64"),
+              "process 123456, 123457, 123458, 123459,\n"
+              "  123460: live, x86_64\n");
+    EXPECT_EQ(headline({.width = 80}, processes, "live, x86_64"), processes + ": live, x86_64\n");
+}
+
+TEST(Headline, HasTheNameOfAFileInOnePiece) {
+    EXPECT_EQ(headline({.width = 40}, "a file, of a name that is long, and has commas", "x86_64"),
+              "a file, of a name that is long, and has commas:\n"
+              "  x86_64\n");
 }
 
 }  // namespace

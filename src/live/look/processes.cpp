@@ -165,7 +165,7 @@ Process read_thread(pid_t pid, pid_t thread, const Manner& manner) {
     Process process;
     process.pid = thread;
     read_status(read_text(folder + "/status"), process);
-    process.comm = first_line(read_text(folder + "/comm"));
+    process.comm = comm_in(read_text(folder + "/comm"));
     if (const auto stat = read_stat(folder)) {
         process.started = stat->started;
         process.has_ended = stat->has_ended;
