@@ -92,6 +92,9 @@ TEST_F(Documents, AreWholeWhateverFails) {
         {{"undo", "missing"}, 3, "missing", "not_found"},
         {{"undo", "text"}, 1, "text", "damaged"},
         {{"layouts", "none"}, 2, nullptr, "refused"},
+        {{"layouts", "./text"}, 2, nullptr, "invalid_file"},
+        {{"show", "--layout", "./text", "img"}, 2, nullptr, "invalid_file"},
+        {{"policy", "--rules", "text", "img"}, 2, nullptr, "invalid_file"},
     };
     cases.insert(cases.end(), others.begin(), others.end());
     for (const FailingCase& one : cases) {
