@@ -4,23 +4,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <regex>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/joined.hpp"
+#include "base/json_place.hpp"
 #include "base/nearest.hpp"
+#include "ckpt-lease/base/text.hpp"
 
 namespace ckpt_lease {
 namespace {
 
 using Json = nlohmann::json;
 using Fault = std::optional<JsonFault>;
-
-std::string said(const Json& value) {
-    return value.is_string() ? fmt::format("'{}'", value.get<std::string>()) : value.dump();
-}
 
 std::string kind_of(const Json& value) {
     switch (value.type()) {
@@ -39,12 +39,16 @@ std::string kind_of(const Json& value) {
     }
 }
 
+std::string said(const Json& value) {
+    return value.is_string() ? fmt::format("'{}'", excerpt(value.get<std::string>()))
+                             : kind_of(value);
+}
+
 struct Type {
     std::string_view name;
     std::string_view words;
     bool (*fits)(const Json&);
 };
-// A number without a fraction is a whole one, however it is written.
 constexpr Type kTypes[] = {
     {"object", "an object", [](const Json& v) { return v.is_object(); }},
     {"array", "an array", [](const Json& v) { return v.is_array(); }},
@@ -54,6 +58,9 @@ constexpr Type kTypes[] = {
     {"number", "a number", [](const Json& v) { return v.is_number(); }},
     {"integer", "a whole number", [](const Json& v) { return v.is_number_integer(); }},
 };
+
+// A larger one need not be the number that was written.
+constexpr double kMostExact = 9007199254740991;  // 2^53 - 1
 
 class Finder {
  public:
@@ -103,10 +110,46 @@ class Finder {
             }
             words.emplace_back(type->words);
         }
+        if (words.front() == "a whole number" && value.is_number_float()) {
+            if (Fault fault = no_integer(value.get<double>(), schema)) {
+                return fault;
+            }
+        }
         return JsonFault{
             {},
             fmt::format("this is {}, and it has to be {}", kind_of(value), joined(words, " or ")),
-            {}};
+            other_spelling(value, *wanted)};
+    }
+
+    // Beyond what the schema allows, or an integer holds: 1e30.
+    static Fault no_integer(double value, const Json& schema) {
+        const Json least = schema.value("minimum", Json(INT64_MIN));
+        const Json most = schema.value("maximum", Json(UINT64_MAX));
+        if (value < least.get<double>()) {
+            return JsonFault{{}, fmt::format("{} is less than {}", value, least.dump()), {}};
+        }
+        // 2^64 - 1 is 2^64 as a double.
+        if (value > most.get<double>() || (most == UINT64_MAX && value >= most.get<double>())) {
+            return JsonFault{{}, fmt::format("{} is more than {}", value, most.dump()), {}};
+        }
+        return {};
+    }
+
+    // The same value as `wanted` wants it: 5 where "5" or 5.0 stands.
+    static std::string other_spelling(const Json& value, const Json& wanted) {
+        Json meant(Json::value_t::discarded);
+        if (value.is_string()) {
+            meant = Json::parse(value.get<std::string>(), nullptr, false);
+        } else if (value.is_number_float()) {
+            const auto number = value.get<double>();
+            if (std::abs(number) <= kMostExact && std::trunc(number) == number) {
+                meant = static_cast<std::int64_t>(number);
+            }
+        }
+        const bool fits = std::any_of(std::begin(kTypes), std::end(kTypes), [&](const Type& type) {
+            return wanted == Json(type.name) && type.fits(meant);
+        });
+        return fits && !meant.is_structured() ? fmt::format("write {}", meant.dump()) : "";
     }
 
     static Fault no_value(const Json& value, const Json& schema) {
@@ -114,7 +157,7 @@ class Finder {
             return JsonFault{
                 {},
                 fmt::format("this is {}, and it has to be {}", kind_of(value), only->dump()),
-                {}};
+                value == Json(only->dump()) ? "write it without quotes" : ""};
         }
         const auto allowed = schema.find("enum");
         if (allowed == schema.end() ||
@@ -160,7 +203,7 @@ class Finder {
         const Json others = schema.value("additionalProperties", Json(true));
         for (const auto& [name, member] : value.items()) {
             const auto known = members.find(name);
-            const std::string place = fmt::format("{}/{}", pointer, escaped(name));
+            const std::string place = fmt::format("{}/{}", pointer, pointer_step(name));
             if (known == members.end() && others == Json(false)) {
                 return unknown_member(name, members, place);
             }
@@ -181,13 +224,15 @@ class Finder {
 
     static Fault unknown_member(const std::string& name, const Json& members,
                                 const std::string& place) {
-        std::vector<std::string> names;
+        std::vector<std::string> all;
+        std::vector<std::string> names;  // without those for people and editors
         for (const auto& [known, rules] : members.items()) {
+            all.push_back(known);
             if (!known.starts_with('$')) {
                 names.push_back(known);
             }
         }
-        std::string hint = did_you_mean(name, names);
+        std::string hint = did_you_mean(name, all);
         return JsonFault{place, "there is no such member",
                          hint.empty() ? fmt::format("there are {}", joined(names, ", ")) : hint};
     }
@@ -210,14 +255,6 @@ class Finder {
                              ? fmt::format("one of these is missing: {}", joined(all, ", "))
                              : fmt::format("only one of {} can be given", joined(given, " and ")),
                          {}};
-    }
-
-    static std::string escaped(std::string_view name) {
-        std::string step;
-        for (const char c : name) {
-            step += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
-        }
-        return step;
     }
 
     const Json& root_;

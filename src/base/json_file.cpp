@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <set>
+#include <algorithm>
+#include <iterator>
+#include <map>
 #include <utility>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -13,21 +15,15 @@
 
 #include "base/json_fault.hpp"
 #include "base/json_place.hpp"
+#include "base/json_syntax.hpp"
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/base/text.hpp"
 
 namespace ckpt_lease {
 namespace {
 
 using Json = nlohmann::json;
 using Adapter = valijson::adapters::NlohmannJsonAdapter;
-
-// About a file that has not become a document.
-[[noreturn]] void fail_whole(const std::string& name, std::string message, std::string hint = {}) {
-    throw Error(Error::Kind::refused, {.file = name,
-                                       .record = "top level",
-                                       .message = std::move(message),
-                                       .hint = std::move(hint)});
-}
 
 // The longest path has 4096 bytes. The schemas' patterns are matched by a recursion of the standard
 // library, once a byte: there is no stack for texts of any length.
@@ -37,54 +33,177 @@ constexpr std::size_t kLongestText = 4096;
 constexpr int kMostLevels = 16;
 constexpr std::size_t kMostValues = 200'000;
 
+std::string schema_name(std::string_view schema) {
+    return std::string(schema.substr(0, schema.find('.')));
+}
+
+// What is said of a text before it has become a document.
+struct Text {
+    const std::string& name;
+    std::string_view text;
+    std::string_view schema;
+
+    [[noreturn]] void fail(std::size_t offset, std::string message, std::string hint = {}) const {
+        fail_at(to_string(place_of(text, offset)), std::move(message), std::move(hint));
+    }
+    [[noreturn]] void fail_at(std::string place, std::string message, std::string hint = {}) const {
+        Problem problem{.file = name,
+                        .record = std::move(place),
+                        .message = std::move(message),
+                        .hint = std::move(hint),
+                        .code = Problem::Code::invalid_file};
+        if (problem.hint.empty()) {
+            problem.advice = Advice::see_schema;
+            problem.detail = schema_name(schema);
+        }
+        throw Error(Error::Kind::refused, std::move(problem));
+    }
+};
+
+// The parser does not say how far it has read when it has found a value: this counts.
+class CountingIterator {
+ public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = char;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const char*;
+    using reference = const char&;
+
+    CountingIterator(const char* at, std::size_t* count) : at_(at), count_(count) {}
+    reference operator*() const { return *at_; }
+    CountingIterator& operator++() {
+        ++at_;
+        ++*count_;
+        return *this;
+    }
+    bool operator==(const CountingIterator& other) const { return at_ == other.at_; }
+    bool operator!=(const CountingIterator& other) const { return at_ != other.at_; }
+
+ private:
+    const char* at_;
+    std::size_t* count_;
+};
+
 // What JSON allows, and we do not: two members of one name, as nobody can tell which was meant,
 // texts, levels and numbers of values without end.
 class StrictCheck {
  public:
-    explicit StrictCheck(std::string name) : name_(std::move(name)) {}
+    StrictCheck(const Text& text, const std::size_t& read) : text_(text), read_(read) {}
 
     bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
         using Event = Json::parse_event_t;
-        check_extent(depth);
+        // Behind a number the parser has to read one character more to know that it has ended.
+        const std::size_t last = read_ - (event == Event::value && parsed.is_number() ? 2 : 1);
+        const bool is_start = event == Event::object_start || event == Event::array_start;
+        check_extent(depth + (is_start ? 1 : 0), last);
         if (event == Event::object_start) {
             keys_.emplace_back();
         } else if (event == Event::object_end) {
             keys_.pop_back();
-        } else if (event == Event::key && !keys_.back().insert(parsed.get<std::string>()).second) {
-            fail_whole(name_, fmt::format("the member '{}' stands twice in one object",
-                                          parsed.get<std::string>()));
+        } else if (event == Event::key) {
+            check_key(parsed.get_ref<const std::string&>(), last);
         } else if (event == Event::value && parsed.is_string()) {
-            check_text(parsed.get_ref<const std::string&>());
+            check_text(parsed.get_ref<const std::string&>(), last);
         }
         return true;
     }
 
  private:
-    void check_extent(int depth) {
-        if (depth > kMostLevels) {
-            fail_whole(name_,
-                       fmt::format("more than {} levels of objects and arrays", kMostLevels));
+    // `last` is the offset of the last byte of what has been found.
+    [[noreturn]] void fail(std::size_t last, std::string message, std::string hint = {}) const {
+        text_.fail(token_begin(text_.text, last), std::move(message), std::move(hint));
+    }
+    void check_extent(int levels, std::size_t last) {
+        if (levels > kMostLevels) {
+            fail(last, fmt::format("more than {} levels of objects and arrays", kMostLevels));
         }
         if (++values_ > kMostValues) {
-            fail_whole(name_, fmt::format("more than {} values", kMostValues));
+            fail(last, fmt::format("more than {} values", kMostValues));
         }
     }
-    void check_text(const std::string& text) const {
+    void check_key(const std::string& key, std::size_t last) {
+        const auto [first, is_new] = keys_.back().emplace(key, last);
+        if (!is_new) {
+            const TextPlace place = place_of(text_.text, token_begin(text_.text, first->second));
+            fail(last, fmt::format("the member '{}' stands twice in one object", excerpt(key)),
+                 fmt::format("the first one is in {}", to_string(place)));
+        }
+    }
+    void check_text(const std::string& text, std::size_t last) const {
         // Patterns and paths end at one: a rule would match more than it says.
         if (text.find('\0') != std::string::npos) {
-            fail_whole(name_, "a text with a NUL (\\u0000) in it");
+            fail(last, "a text with a NUL (\\u0000) in it", "no path and no command has one");
         }
         if (text.size() > kLongestText) {
-            fail_whole(name_,
-                       fmt::format("a text of {} bytes: {} are the most that a path can have",
+            fail(last, fmt::format("a text of {} bytes: {} are the most that a path can have",
                                    text.size(), kLongestText));
         }
     }
 
-    std::string name_;
-    std::vector<std::set<std::string>> keys_;
+    const Text& text_;
+    const std::size_t& read_;                               // bytes
+    std::vector<std::map<std::string, std::size_t>> keys_;  // with the offset of the last byte
     std::size_t values_ = 0;  // and the beginnings and ends of what holds them
 };
+
+// JSON is UTF-8 without NULs. The parser would take a NUL for the end.
+void check_encoding(const Text& file) {
+    const std::string_view text = file.text;
+    // Of the first two bytes one is a character, and the other one is 0.
+    const auto is_wide = [&](char character, char zero) {
+        return zero == '\0' && character != '\0' &&
+               std::string_view("{[ \t\r\n").find(character) != std::string_view::npos;
+    };
+    if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") ||
+        (text.size() > 1 && (is_wide(text[0], text[1]) || is_wide(text[1], text[0])))) {
+        file.fail(0, "this is UTF-16 or UTF-32, and JSON is UTF-8", "iconv(1) converts it");
+    }
+    if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+        file.fail(nul, "here is a NUL byte, and JSON has none", "is this the right file?");
+    }
+    if (is_utf8(text)) {
+        return;
+    }
+    std::size_t valid = 0;  // bytes
+    for (std::size_t length = 1; length <= 4 && valid + length <= text.size(); ++length) {
+        if (is_utf8(text.substr(valid, length))) {
+            valid += length;
+            length = 0;
+        }
+    }
+    file.fail(valid,
+              fmt::format("the byte {:#04x} is not UTF-8, and JSON is",
+                          static_cast<unsigned char>(text[valid])),
+              "iconv(1) converts it, from ISO-8859-1 for instance");
+}
+
+Json parse(const Text& file) {
+    std::size_t read = 0;
+    const char* const begin = file.text.data();
+    try {
+        return Json::parse(CountingIterator(begin, &read),
+                           CountingIterator(begin + file.text.size(), &read),
+                           StrictCheck(file, read));
+    } catch (const Json::out_of_range&) {
+        // It is a number, behind which a character has been read, if there is one.
+        file.fail(token_begin(file.text, read - 2), "a number is larger than any that can be meant",
+                  "floating-point numbers end at 1.8e308");
+    } catch (const Json::parse_error& error) {
+        SyntaxFault fault = explain_syntax(file.text, error.byte == 0 ? 0 : error.byte - 1);
+        file.fail(fault.offset, std::move(fault.message), std::move(fault.hint));
+    }
+}
+
+// A JSON pointer in a message: names can have any length.
+std::string shown_pointer(std::string_view pointer) {
+    std::string shown;
+    while (!pointer.empty()) {  // it begins with a slash
+        const std::size_t end = std::min(pointer.find('/', 1), pointer.size());
+        shown += '/' + excerpt(pointer.substr(1, end - 1));
+        pointer.remove_prefix(end);
+    }
+    return shown.empty() ? "top level" : shown;
+}
 
 // The validator decides; its words are those of schemas, and other ones in each of its versions.
 void check(const JsonFile& file, std::string_view schema) {
@@ -101,7 +220,7 @@ void check(const JsonFile& file, std::string_view schema) {
     Problem problem = file.problem(fault.pointer, fault.message, fault.hint);
     if (fault.hint.empty()) {
         problem.advice = Advice::see_schema;
-        problem.detail = schema.substr(0, schema.find('.'));
+        problem.detail = schema_name(schema);
     }
     throw Error(Error::Kind::refused, std::move(problem));
 }
@@ -109,12 +228,12 @@ void check(const JsonFile& file, std::string_view schema) {
 }  // namespace
 
 Problem JsonFile::problem(const std::string& pointer, std::string message, std::string hint) const {
-    const TextPlace place = place_of_value(text, pointer);
     return {.file = name,
-            .record = fmt::format("line {}, column {}, {}", place.line, place.column,
-                                  pointer.empty() ? "top level" : pointer),
+            .record = fmt::format("{}, {}", to_string(place_of_value(text, pointer)),
+                                  shown_pointer(pointer)),
             .message = std::move(message),
-            .hint = std::move(hint)};
+            .hint = std::move(hint),
+            .code = Problem::Code::invalid_file};
 }
 
 void JsonFile::fail(const std::string& pointer, std::string message, std::string hint) const {
@@ -122,33 +241,13 @@ void JsonFile::fail(const std::string& pointer, std::string message, std::string
 }
 
 JsonFile parse_json(const std::string& name, std::string_view text, std::string_view schema) {
+    const Text whole{.name = name, .text = text, .schema = schema};
     if (text.size() > kMostJson) {
-        fail_whole(name, fmt::format("{} bytes: a file of this kind has {} at most", text.size(),
-                                     kMostJson));
+        whole.fail_at({}, fmt::format("the file has {} bytes, and {} are the most for its kind",
+                                      text.size(), kMostJson));
     }
-    // The parser would take it for the end.
-    if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-        const TextPlace place = place_of(text, nul);
-        throw Error(Error::Kind::refused,
-                    {.file = name,
-                     .record = fmt::format("line {}, column {}", place.line, place.column),
-                     .message = "here is a NUL byte, and JSON has none",
-                     .hint = {}});
-    }
-    JsonFile file{.name = name, .text = text, .document = {}};
-    try {
-        file.document = Json::parse(text, StrictCheck(name));
-    } catch (const Json::out_of_range&) {
-        fail_whole(name, "a number is larger than any that can be meant",
-                   "floating-point numbers end at 1.8e308");
-    } catch (const Json::parse_error& error) {
-        const TextPlace place = place_of(text, error.byte == 0 ? 0 : error.byte - 1);
-        throw Error(Error::Kind::refused,
-                    {.file = name,
-                     .record = fmt::format("line {}, column {}", place.line, place.column),
-                     .message = "from here on this is not JSON",
-                     .hint = {}});
-    }
+    check_encoding(whole);
+    JsonFile file{.name = name, .text = text, .document = parse(whole)};
     check(file, schema);
     return file;
 }

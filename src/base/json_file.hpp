@@ -29,14 +29,15 @@ struct JsonFile {
     /// Of the value that `pointer` leads to, with its line and column.
     [[nodiscard]] Problem problem(const std::string& pointer, std::string message,
                                   std::string hint = {}) const;
-    /// Throws it as Error(refused).
+    /// Throws it as Error(refused), with the code invalid_file.
     [[noreturn]] void fail(const std::string& pointer, std::string message,
                            std::string hint = {}) const;
 };
 
-/// Parses `text` and checks it against a JSON Schema of schemas/. Throws Error(refused) that names
-/// the file and the place in it: line and column, and a JSON pointer where it is JSON. Texts,
-/// levels and values are limited, so that memory and time are.
+/// Parses `text` and checks it against a JSON Schema of schemas/. Throws Error(refused), with the
+/// code invalid_file, that names the file and the place in it: line and column (in characters, see
+/// TextPlace), and a JSON pointer where it is JSON. Texts, levels and values are limited, so that
+/// memory and time are.
 [[nodiscard]] JsonFile parse_json(const std::string& name, std::string_view text,
                                   std::string_view schema);
 

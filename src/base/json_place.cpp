@@ -4,6 +4,8 @@
 // so nothing here has to be checked, and nothing may be read behind its end all the same.
 #include "base/json_place.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -14,7 +16,7 @@ namespace {
 
 class Scanner {
  public:
-    explicit Scanner(std::string_view text) : text_(text) {}
+    explicit Scanner(std::string_view text) : text_(text), at_(byte_order_mark(text)) {}
 
     std::size_t find(std::string_view pointer) {
         skip_spaces();
@@ -118,20 +120,43 @@ class Scanner {
     }
 
     std::string_view text_;
-    std::size_t at_ = 0;
+    std::size_t at_;
 };
 
 }  // namespace
 
+std::size_t byte_order_mark(std::string_view text) {
+    constexpr std::string_view kMark = "\xef\xbb\xbf";
+    return text.starts_with(kMark) ? kMark.size() : 0;
+}
+
 TextPlace place_of(std::string_view text, std::size_t offset) {
-    const std::string_view before = text.substr(0, offset);
-    const std::size_t line_begin = before.rfind('\n') + 1;  // npos + 1 is 0
+    std::string_view before = text.substr(0, offset);
+    before.remove_prefix(byte_order_mark(before));
+    const auto line_begin =
+        before.begin() + static_cast<std::ptrdiff_t>(before.rfind('\n') + 1);  // npos + 1 is 0
+    const auto begins_character = [](char byte) {
+        return (static_cast<unsigned char>(byte) & 0xc0U) != 0x80U;
+    };
     return {.line = 1 + static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n')),
-            .column = 1 + before.size() - line_begin};
+            .column = 1 + static_cast<std::size_t>(
+                              std::count_if(line_begin, before.end(), begins_character))};
+}
+
+std::string to_string(const TextPlace& place) {
+    return fmt::format("line {}, column {}", place.line, place.column);
 }
 
 TextPlace place_of_value(std::string_view json, std::string_view pointer) {
     return place_of(json, Scanner(json).find(pointer));
+}
+
+std::string pointer_step(std::string_view name) {
+    std::string step;
+    for (const char c : name) {
+        step += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+    }
+    return step;
 }
 
 }  // namespace ckpt_lease

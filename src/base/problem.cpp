@@ -96,6 +96,8 @@ std::string_view to_string(Problem::Code code) noexcept {
             return "time_not_known";
         case Problem::Code::no_such_lock:
             return "no_such_lock";
+        case Problem::Code::invalid_file:
+            return "invalid_file";
         case Problem::Code::refused:
             return "refused";
         case Problem::Code::no_match:

@@ -174,6 +174,14 @@ std::size_t prefix_that_fits(std::string_view text, std::size_t columns) {
     return bytes;
 }
 
+std::string excerpt(std::string_view text, std::size_t characters) {
+    std::size_t bytes = 0;
+    for (; characters > 0 && bytes < text.size(); --characters) {
+        bytes += first_character(text.substr(bytes)).length;
+    }
+    return std::string(text.substr(0, bytes)) + (bytes < text.size() ? "..." : "");
+}
+
 bool is_utf8(std::string_view bytes) {
     if (is_printable_ascii(bytes)) {
         return true;

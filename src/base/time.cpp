@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/base/text.hpp"
 
 namespace ckpt_lease {
 namespace {
@@ -100,14 +101,37 @@ std::optional<Decimal> take_decimal(std::string_view& text) {
 }
 
 [[noreturn]] void refuse_duration(std::string_view text) {
-    refuse(fmt::format("'{}' is not a length of time", text),
+    refuse(fmt::format("'{}' is not a length of time", excerpt(text)),
            "write it like 90, 90s, 1.5, 1m30s, 5min, 1h or 250ms");
 }
 
+[[noreturn]] void refuse_too_long(std::string_view text) {
+    refuse(fmt::format("'{}' is {}4294967295 seconds", excerpt(text),
+                       text.starts_with('-') ? "less than -" : "more than "));
+}
+
+[[noreturn]] void refuse_too_fine(std::string_view text) {
+    refuse(fmt::format("'{}' is finer than a nanosecond", excerpt(text)));
+}
+
+// `number` is none, or has more digits than can be computed with.
+[[noreturn]] void refuse_number(std::string_view number, std::string_view text) {
+    std::string_view whole = take_digits(number);
+    whole.remove_prefix(std::min(whole.find_first_not_of('0'), whole.size()));
+    if (whole.size() > kMaxDigits) {
+        refuse_too_long(text);
+    }
+    if (number.size() > 1) {  // the point, and digits
+        refuse_too_fine(text);
+    }
+    refuse_duration(text);
+}
+
 Wide take_component(std::string_view& rest, std::string_view all, bool first) {
+    const std::string_view written = rest;
     const auto number = take_decimal(rest);
     if (!number) {
-        refuse_duration(all);
+        refuse_number(written.substr(0, written.size() - rest.size()), all);
     }
     std::int64_t unit = 1'000'000'000;
     if (!rest.empty() || !first) {
@@ -126,7 +150,7 @@ Wide take_component(std::string_view& rest, std::string_view all, bool first) {
     }
     const Wide scaled = static_cast<Wide>(number->digits) * unit;
     if (scaled % static_cast<Wide>(number->scale) != 0) {
-        refuse(fmt::format("'{}' is finer than a nanosecond", all));
+        refuse_too_fine(all);
     }
     return scaled / static_cast<Wide>(number->scale);
 }
@@ -211,7 +235,7 @@ Nanoseconds parse_duration(std::string_view text) {
     for (bool first = true; !rest.empty(); first = false) {
         total += take_component(rest, text, first);
         if (total > kLongest.count()) {
-            refuse(fmt::format("'{}' is more than 4294967295 seconds", text));
+            refuse_too_long(text);
         }
     }
     const auto span = static_cast<std::int64_t>(total);
@@ -252,10 +276,15 @@ std::string format_seconds(Nanoseconds span) {
 Factor Factor::parse(std::string_view text) {
     std::string_view rest = text;
     const auto number = take_decimal(rest);
-    if (!number || !rest.empty() || number->scale > 1'000'000'000 ||
-        number->digits / number->scale >= 1'000'000'000) {
-        refuse(fmt::format("'{}' is not a factor", text),
+    const bool is_number = rest.empty() && !text.empty() && is_digit(text.back());
+    if (!is_number) {
+        refuse(fmt::format("'{}' is not a factor", excerpt(text)),
                "write a decimal number that is not negative, like 2, 0.5 or 1.25");
+    }
+    if (!number || number->scale > 1'000'000'000 ||
+        number->digits / number->scale >= 1'000'000'000) {
+        refuse(fmt::format("'{}' has too many digits for a factor", excerpt(text)),
+               "nine before the point and nine behind it are the most");
     }
     Factor factor;
     factor.digits_ = number->digits;

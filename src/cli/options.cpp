@@ -232,6 +232,8 @@ std::string read_text_file(io::System& system, const std::string& path) {
             Problem problem;
             problem.file = path;
             problem.message = "the file is larger than 1 MiB, which no file of its kind is";
+            problem.hint = "is this the right file?";
+            problem.code = Problem::Code::invalid_file;
             throw Error(Error::Kind::refused, std::move(problem));
         }
     }

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/base/text.hpp"
 
 namespace ckpt_lease {
 namespace {
@@ -49,7 +50,7 @@ Policy add(std::string_view argument) {
 Policy set(std::string_view argument) {
     const Nanoseconds time = parse_duration(argument);
     if (time.count() < 0) {
-        refuse(fmt::format("a lease cannot have '{}' left", argument), "0 is the least");
+        refuse(fmt::format("a lease cannot have '{}' left", excerpt(argument)), "0 is the least");
     }
     return [time](const Remaining&, const PolicyContext&) { return Remaining(time); };
 }
@@ -179,7 +180,8 @@ void Treatment::bound_by(const Treatment& other) {
 void Treatment::check() const {
     for (const auto& bound : {min, max}) {
         if (bound && bound->count() < 0) {
-            refuse(fmt::format("a bound of {} s is below 0", format_seconds(*bound)));
+            refuse(fmt::format("a bound of {} s is below 0", format_seconds(*bound)),
+                   "0 is the least");
         }
     }
     if (min && max && *min > *max) {

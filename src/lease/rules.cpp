@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
 #include "base/json_file.hpp"
@@ -21,17 +22,19 @@ std::string to_argument(const Json& value) {
     if (value.is_string()) {
         return value.get<std::string>();
     }
-    std::string text = value.dump();
+    std::string text = value.dump();            // it is in range: see check_range()
     if (text.find('e') != std::string::npos) {  // 1e-05: the command line knows no exponents
         text = fmt::format("{:.20f}", value.get<double>());
         text.erase(text.find_last_not_of('0') + 1);
         text.erase(text.find_last_not_of('.') + 1);
-        if ((text == "0" || text == "-0") && value.get<double>() != 0) {
-            return value.dump();  // refused, and not taken for 0
-        }
     }
     return text;
 }
+
+// What parse_duration() and Factor::parse() take.
+constexpr double kMostSeconds = 4294967295;
+constexpr double kFirstTooLargeFactor = 1e9;
+constexpr double kFinest = 1e-9;
 
 class RulesReader {
  public:
@@ -79,6 +82,7 @@ class RulesReader {
     Treatment read_treatment(const Json& json, const std::string& place) {
         Treatment treatment;
         for (const auto& [key, value] : json.items()) {
+            check_range(value, key, fmt::format("{}/{}", place, key));
             const std::string argument = to_argument(value);
             try {
                 if (key == "min") {
@@ -103,6 +107,32 @@ class RulesReader {
             file_.fail(place, error.problem().message, error.problem().hint);
         }
         return treatment;
+    }
+
+    // Of numbers as JSON has them, which may have exponents: people are told the one they wrote.
+    void check_range(const Json& value, const std::string& key, const std::string& place) const {
+        if (!value.is_number()) {
+            return;
+        }
+        const auto number = value.get<double>();
+        if (key == "scale") {
+            if (number >= kFirstTooLargeFactor) {
+                file_.fail(place, fmt::format("{} is too large for a factor", value.dump()),
+                           "give a number from 0 to 999999999");
+            }
+        } else if (std::abs(number) > kMostSeconds) {
+            file_.fail(place,
+                       fmt::format("{} is {} than a length of time can be", value.dump(),
+                                   number > 0 ? "more" : "less"),
+                       fmt::format("give a number of seconds from {} to 4294967295",
+                                   key == "add" ? "-4294967295" : "0"));
+        }
+        if (number != 0 && std::abs(number) < kFinest) {
+            file_.fail(place,
+                       fmt::format("{} is finer than {}", value.dump(),
+                                   key == "scale" ? "a factor can be" : "a nanosecond"),
+                       "nine digits behind the point are the most");
+        }
     }
 
     const JsonFile& file_;

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/joined.hpp"
 #include "base/json_file.hpp"
+#include "base/json_place.hpp"
+#include "base/nearest.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "linux_cr/record_types.hpp"
 
@@ -81,7 +84,8 @@ class LayoutReader {
             if (max_value(*layout.fl_rem_lease_nsec) < kMostNanoseconds) {
                 file_.fail("/file_lock/fields/fl_rem_lease_nsec",
                            fmt::format("the field holds at most {}, and has to hold {}",
-                                       max_value(*layout.fl_rem_lease_nsec), kMostNanoseconds));
+                                       max_value(*layout.fl_rem_lease_nsec), kMostNanoseconds),
+                           "u32 is large enough");
             }
         }
         for (const Json& padding : lock.value("padding", Json::array())) {
@@ -140,7 +144,8 @@ class LayoutReader {
                     encode(static_cast<std::uint64_t>(wanted), field.width, ByteOrder::little);
                 if (load_signed(bytes, at_start, ByteOrder::little) != wanted) {
                     file_.fail("/list_end/marker/" + name,
-                               fmt::format("{} does not fit into the field", wanted));
+                               fmt::format("{} does not fit into the field, which is {} bits wide",
+                                           value.dump(), field.width * 8));
                 }
                 marked.values.emplace_back(field, wanted);
             }
@@ -167,14 +172,21 @@ class LayoutReader {
                 return field;
             }
         }
-        file_.fail("/list_end/marker/" + name, "FILE_LOCK has no field of this name");
+        std::vector<std::string> names;
+        for (const Field& field : layout.fields()) {
+            names.emplace_back(field.name);
+        }
+        const std::string meant = did_you_mean(name, names);
+        file_.fail("/list_end/marker/" + pointer_step(name), "FILE_LOCK has no field of this name",
+                   meant.empty() ? fmt::format("there are {}", joined(names, ", ")) : meant);
     }
 
     // A type that the walk needs for something else would be read in two ways.
     void check_type(const std::string& place, std::uint32_t type) {
         const RecordKind* const kind = find_kind(type);
         if (kind != nullptr && !kind->name.starts_with("FILE_LOCK")) {
-            file_.fail(place, fmt::format("{} is the type of {}", type, kind->name));
+            file_.fail(place, fmt::format("{} is the type of {}", type, kind->name),
+                       "records of one type are of one kind");
         }
     }
 
@@ -186,15 +198,26 @@ class LayoutReader {
     }
 
     void check_no_overlap(const Layout& layout) {
-        std::vector<Field> all = layout.fields();
-        all.insert(all.end(), layout.padding.begin(), layout.padding.end());
-        std::sort(all.begin(), all.end(),
-                  [](const Field& a, const Field& b) { return a.offset < b.offset; });
+        struct Placed {
+            Field field;
+            std::string place;
+        };
+        std::vector<Placed> all;
+        for (const Field& field : layout.fields()) {
+            all.push_back({field, fmt::format("/file_lock/fields/{}", field.name)});
+        }
+        for (std::size_t i = 0; i < layout.padding.size(); ++i) {
+            all.push_back({layout.padding[i], fmt::format("/file_lock/padding/{}", i)});
+        }
+        std::stable_sort(all.begin(), all.end(), [](const Placed& a, const Placed& b) {
+            return a.field.offset < b.field.offset;
+        });
         for (std::size_t i = 1; i < all.size(); ++i) {
-            if (all[i].offset < all[i - 1].end()) {
-                file_.fail("/file_lock/fields",
-                           fmt::format("{} and {} overlap at offset {}", all[i - 1].name,
-                                       all[i].name, all[i].offset));
+            const Field& before = all[i - 1].field;
+            const Field& field = all[i].field;
+            if (field.offset < before.end()) {
+                file_.fail(all[i].place, fmt::format("{} and {} overlap at offset {}", before.name,
+                                                     field.name, field.offset));
             }
         }
     }

@@ -385,8 +385,8 @@ TEST_F(Layouts, NameTheMistakeInAFile) {
     const Result result = run({"layouts", "bad.json"});
     EXPECT_EQ(result.status, 2);
     EXPECT_EQ(result.err,
-              "ckpt-lease: bad.json: line 8, column 5, /file_lock/fields: fl_rem_lease and "
-              "fl_rem_lease_nsec overlap at offset 26\n");
+              "ckpt-lease: bad.json: line 12, column 7, /file_lock/fields/fl_rem_lease_nsec: "
+              "fl_rem_lease and fl_rem_lease_nsec overlap at offset 26\n");
     const Result unknown = run({"show", "--layout", "leese-1", copy("holder_breaker")});
     EXPECT_EQ(unknown.status, 2);
     EXPECT_EQ(unknown.err,

@@ -92,6 +92,9 @@ TEST_F(Documents, AreWholeWhateverFails) {
         {{"undo", "missing"}, 3, "missing", "not_found"},
         {{"undo", "text"}, 1, "text", "damaged"},
         {{"layouts", "none"}, 2, nullptr, "refused"},
+        {{"layouts", "./text"}, 2, nullptr, "invalid_file"},
+        {{"show", "--layout", "./text", "img"}, 2, nullptr, "invalid_file"},
+        {{"policy", "--rules", "text", "img"}, 2, nullptr, "invalid_file"},
         // What the command line itself cannot be.
         {{"show", "--colums", "PID", "img"}, 2, nullptr, "refused"},
         {{"show", ""}, 2, nullptr, "refused"},

@@ -14,7 +14,9 @@ TEST_F(RulesFile, ComesFromStandardInputToo) {
     EXPECT_EQ(result.status, 0) << result.err;
     EXPECT_NE(result.err.find("  1 changed"), std::string::npos) << result.err;
     EXPECT_EQ(run({"policy", "--rules", "-", name}, "{").err,
-              "ckpt-lease: standard input: line 1, column 2: from here on this is not JSON\n");
+              "ckpt-lease: standard input: line 1, column 2: the file ends here, and the { of line "
+              "1, column 1 is not closed (close it with }, or look whether the end of the file is "
+              "lost)\n");
     const Result twice = run({"policy", "--rules", "-", "-"}, rules);
     EXPECT_EQ(twice.status, 2);
     EXPECT_EQ(
@@ -33,7 +35,9 @@ TEST_F(RulesFile, IsToldOfWithThePlaceOfItsMistake) {
          "ckpt-lease: rules.json: line 1, column 24, /rules/0/policy/add: 'soon' is not a length "
          "of time (write it like 90, 90s, 1.5, 1m30s, 5min, 1h or 250ms)\n"},
         {R"({"rules": [{"policy": {"add": 1, "add": 2}}]})",
-         "ckpt-lease: rules.json: top level: the member 'add' stands twice in one object\n"},
+         "ckpt-lease: rules.json: line 1, column 34: the member 'add' stands twice in one object "
+         "(the "
+         "first one is in line 1, column 24)\n"},
         {R"({"rules": [{"policy": {"ad": 1}}]})",
          "ckpt-lease: rules.json: line 1, column 24, /rules/0/policy/ad: there is no such member "
          "(did you mean 'add'?)\n"},
@@ -44,7 +48,15 @@ TEST_F(RulesFile, IsToldOfWithThePlaceOfItsMistake) {
          "ckpt-lease: rules.json: line 1, column 23, /rules/0/match/pid: this is a text, and it "
          "has to be a whole number ('ckpt-lease schema rules' prints what is allowed)\n"},
         {"{\n\"rules\": [\n}",
-         "ckpt-lease: rules.json: line 3, column 1: from here on this is not JSON\n"},
+         "ckpt-lease: rules.json: line 3, column 1: this } cannot close the [ of line 2, column 10 "
+         "(close that with ] first)\n"},
+        {"",
+         "ckpt-lease: rules.json: line 1, column 1: the file is empty ('ckpt-lease schema rules' "
+         "prints what is allowed)\n"},
+        {R"({"rules": [], "é\": 1})",
+         "ckpt-lease: rules.json: line 1, column 15: the text that begins here has no closing "
+         "quote "
+         "on its line (close it with \"; a line break in a text is written \\n)\n"},
     };
     for (const auto& c : cases) {
         write_file("rules.json", c.text);

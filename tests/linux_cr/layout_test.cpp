@@ -133,11 +133,11 @@ void PrintTo(const BadLayout& bad, std::ostream* out) {
 
 const BadLayout kBadLayouts[] = {
     {"FieldsOverlap", [](Json& j) { j["file_lock"]["fields"]["fl_end"]["offset"] = 15; },
-     "/file_lock/fields: fl_start and fl_end overlap at offset 15"},
+     "/file_lock/fields/fl_end: fl_start and fl_end overlap at offset 15"},
     {"FieldsInOnePlace", [](Json& j) { j["file_lock"]["fields"]["fl_type_prev"]["offset"] = 36; },
-     "/file_lock/fields: fl_type and fl_type_prev overlap at offset 36"},
+     "/file_lock/fields/fl_type_prev: fl_type and fl_type_prev overlap at offset 36"},
     {"PaddingOverlaps", [](Json& j) { j["file_lock"]["padding"][0]["offset"] = 38; },
-     "/file_lock/fields: fl_break_notified and padding overlap at offset 38"},
+     "/file_lock/padding/0: fl_break_notified and padding overlap at offset 38"},
     {"FieldPastTheEnd", [](Json& j) { j["file_lock"]["fields"]["fl_type"]["offset"] = 40; },
      "/file_lock/fields/fl_type: the field ends at 41, and the record is 40 bytes long"},
     {"NanosecondsPastTheEnd",
@@ -148,9 +148,9 @@ const BadLayout kBadLayouts[] = {
     {"NrLocksPastTheEnd", [](Json& j) { j["list_end"]["file_locks"]["length"] = 11; },
      "/list_end/file_locks/nr_locks: the field ends at 12, and the record is 11 bytes long"},
     {"TypeOfAnotherRecord", [](Json& j) { j["file_lock"]["type"] = 304; },
-     "/file_lock/type: 304 is the type of FILE"},
+     "/file_lock/type: 304 is the type of FILE (records of one type are of one kind)"},
     {"CountTypeOfAnotherRecord", [](Json& j) { j["list_end"]["file_locks"]["type"] = 9001; },
-     "/list_end/file_locks/type: 9001 is the type of TAIL"},
+     "/list_end/file_locks/type: 9001 is the type of TAIL (records of one type are of one kind)"},
     {"BothTypesTheSame", [](Json& j) { j["list_end"]["file_locks"]["type"] = 310; },
      "/list_end/file_locks/type: 310 is the type of FILE_LOCK already"},
     {"NoDeadlineTooLarge", [](Json& j) { j["file_lock"]["no_deadline"] = 4294967296; },
@@ -168,9 +168,15 @@ const BadLayout kBadLayouts[] = {
      "/file_lock/not_known: no_deadline has this value already"},
     {"MarkerOfNoField",
      [](Json& j) {
-         j["list_end"] = {{"marker", {{"fl_pid", 0}}}};
+         j["list_end"] = {{"marker", {{"pid", 0}}}};
      },
-     "/list_end/marker/fl_pid: FILE_LOCK has no field of this name"},
+     "/list_end/marker/pid: FILE_LOCK has no field of this name (there are fl_start, fl_end, "
+     "fl_rem_lease, fl_rem_lease_nsec, fl_flags, fl_type, fl_type_prev, fl_break_notified)"},
+    {"MarkerOfAMisspeltField",
+     [](Json& j) {
+         j["list_end"] = {{"marker", {{"fl_flag", 0}}}};
+     },
+     "/list_end/marker/fl_flag: FILE_LOCK has no field of this name (did you mean 'fl_flags'?)"},
     {"MissingField", [](Json& j) { j["file_lock"]["fields"].erase("fl_type_prev"); },
      "/file_lock/fields: the member 'fl_type_prev' is missing" SEE},
     {"MissingName", [](Json& j) { j.erase("name"); },
@@ -193,7 +199,13 @@ const BadLayout kBadLayouts[] = {
      [](Json& j) {
          j["list_end"] = {{"marker", {{"fl_type", 256}}}};
      },
-     "/list_end/marker/fl_type: 256 does not fit into the field"},
+     "/list_end/marker/fl_type: 256 does not fit into the field, which is 8 bits wide"},
+    {"MarkerThatNoIntegerHolds",
+     [](Json& j) {
+         j["list_end"] = {{"marker", {{"fl_type", UINT64_MAX}}}};
+     },
+     "/list_end/marker/fl_type: 18446744073709551615 does not fit into the field, which is 8 bits "
+     "wide"},
     {"BothListEnds",
      [](Json& j) {
          j["list_end"]["marker"] = {{"fl_type", 255}};
@@ -217,7 +229,7 @@ const BadLayout kBadLayouts[] = {
     {"LengthTooLarge", [](Json& j) { j["file_lock"]["length"] = 4097; },
      "/file_lock/length: 4097 is more than 4096" SEE},
     {"LengthIsText", [](Json& j) { j["file_lock"]["length"] = "40"; },
-     "/file_lock/length: this is a text, and it has to be a whole number" SEE},
+     "/file_lock/length: this is a text, and it has to be a whole number (write 40)"},
     {"NoObject", [](Json& j) { j = Json::array(); },
      "top level: this is an array, and it has to be an object" SEE},
     {"BadName", [](Json& j) { j["name"] = "../x"; },
@@ -240,10 +252,15 @@ TEST(Layout, BadJsonIsToldByItsPlace) {
         return error_of([&] { static_cast<void>(parse_layout("my.json", text)); });
     };
     EXPECT_EQ(refusal("{\n  \"name\": \"x\",\n  oops\n}"),
-              "my.json: line 3, column 3: from here on this is not JSON");
-    EXPECT_EQ(refusal("{"), "my.json: line 1, column 2: from here on this is not JSON");
-    EXPECT_EQ(refusal(""), "my.json: line 1, column 1: from here on this is not JSON");
-    EXPECT_EQ(refusal("{}\n\n}"), "my.json: line 3, column 1: from here on this is not JSON");
+              "my.json: line 3, column 3: the name of a member has to stand in double quotes "
+              "(write \"oops\")");
+    EXPECT_EQ(refusal(""), "my.json: line 1, column 1: the file is empty [see_schema: layout]");
+    EXPECT_EQ(refusal("{}\n\n}"),
+              "my.json: line 3, column 1: this } closes nothing: it is one too many (take it away, "
+              "or look whether one before it stands too early)");
+    EXPECT_EQ(refusal(R"({"name": "x", "list_end": {"marker": {"a/b": "x"}}})"),
+              "my.json: line 1, column 39, /list_end/marker/a~1b: this is a text, and it has to be "
+              "a whole number [see_schema: layout]");
 }
 
 TEST(Layout, ErrorsAreOfTheKindThatWrongUsageIs) {
@@ -253,6 +270,7 @@ TEST(Layout, ErrorsAreOfTheKindThatWrongUsageIs) {
     } catch (const Error& error) {
         EXPECT_EQ(error.kind(), Error::Kind::refused);
         EXPECT_EQ(error.problem().file, "my.json");
+        EXPECT_EQ(error.problem().code, Problem::Code::invalid_file);
     }
 }
 
@@ -261,8 +279,13 @@ TEST(Layout, AnEndlessNameIsRefused) {
     const auto named = [](std::size_t length) {
         return parse_changed([&](Json& json) { json["name"] = std::string(length, 'a'); });
     };
-    EXPECT_EQ(error_of([&] { static_cast<void>(named(300'000)); }),
-              "my.json: top level: a text of 300000 bytes: 4096 are the most that a path can have");
+    EXPECT_EQ(
+        error_of([] {
+            static_cast<void>(
+                parse_layout("my.json", "{\"name\":\n \"" + std::string(300'000, 'a') + "\"}"));
+        }),
+        "my.json: line 2, column 2: a text of 300000 bytes: 4096 are the most that a path can "
+        "have [see_schema: layout]");
     EXPECT_EQ(named(4096).name.size(), 4096U);
 }
 

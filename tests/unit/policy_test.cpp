@@ -220,14 +220,15 @@ TEST(Treatment, RefusesBoundsThatMakeNoSense) {
     Treatment how = treatment("keep");
     EXPECT_NO_THROW(how.check());
     how.min = -5s;
-    EXPECT_EQ(refusal([&] { how.check(); }), "a bound of -5 s is below 0");
+    EXPECT_EQ(refusal([&] { how.check(); }), "a bound of -5 s is below 0 (0 is the least)");
     how.min = 20s;
     how.max = 10500ms;
     EXPECT_EQ(refusal([&] { how.check(); }),
               "the minimum of 20 s is more than the maximum of 10.5 s");
     how.min.reset();
     how.max = -1ns;
-    EXPECT_EQ(refusal([&] { how.check(); }), "a bound of -0.000000001 s is below 0");
+    EXPECT_EQ(refusal([&] { how.check(); }),
+              "a bound of -0.000000001 s is below 0 (0 is the least)");
     how.min = how.max = 0s;
     EXPECT_NO_THROW(how.check());
 }

@@ -175,62 +175,25 @@ std::string fault_without_place(const std::string& json) {
     return std::regex_replace(fault(json), std::regex("line [0-9]+, column [0-9]+, "), "");
 }
 
-TEST(RulesErrors, WhatIsNoJsonIsToldByItsPlace) {
-    EXPECT_EQ(fault(""), "r.json: line 1, column 1: from here on this is not JSON");
-    EXPECT_EQ(fault("{\n\"rules\": [\n}"),
-              "r.json: line 3, column 1: from here on this is not JSON");
-    EXPECT_EQ(fault("{\"rules\": []} x"),
-              "r.json: line 1, column 15: from here on this is not JSON");
-}
-
-// A pattern would end there, and match more than it says; a file would seem to end there.
-TEST(RulesErrors, NothingHasANulInIt) {
-    EXPECT_EQ(
-        fault(R"({"rules": [{"policy": {"keep": true}, "match": {"path": "/srv*\u0000z"}}]})"),
-        "r.json: top level: a text with a NUL (\\u0000) in it");
-    EXPECT_EQ(fault("{\"rules\":\n []}\0{"s),
-              "r.json: line 2, column 5: here is a NUL byte, and JSON has none");
-}
-
-TEST(RulesErrors, ANumberBeyondAllNumbersIsRefused) {
-    EXPECT_EQ(fault(R"({"rules": [{"policy": {"add": 1e400}}]})"),
-              "r.json: top level: a number is larger than any that can be meant (floating-point "
-              "numbers end at 1.8e308)");
-}
-
-TEST(RulesErrors, ATextLongerThanAnyPathIsRefused) {
-    const auto with_path = [](std::size_t length) {
-        return R"({"rules": [{"policy": {"keep": true}, "match": {"path": ")" +
-               std::string(length, 'a') + R"("}}]})";
-    };
-    EXPECT_EQ(fault(with_path(4097)),
-              "r.json: top level: a text of 4097 bytes: 4096 are the most that a path can have");
-    EXPECT_EQ(rules(with_path(4096)).rules.size(), 1U);
-}
-
 TEST(RulesErrors, WhatADocumentMayCostEndsSomewhere) {
-    EXPECT_EQ(refusal([] { rules(std::string(5'000'000, '[')); }),
-              "r.json: top level: 5000000 bytes: a file of this kind has 1048576 at most");
-    EXPECT_EQ(refusal([] { rules(std::string(1'000'000, '[')); }),
-              "r.json: top level: more than 16 levels of objects and arrays");
-    std::string many = "[0";
-    for (int i = 0; i < 200'000; ++i) {
-        many += ",0";
-    }
-    EXPECT_EQ(refusal([&] { rules(many + "]"); }), "r.json: top level: more than 200000 values");
+    EXPECT_EQ(fault(std::string(1'000'000, '[')),
+              "r.json: line 1, column 17: more than 16 levels of objects and arrays [see_schema: "
+              "rules]");
+    const std::string long_path(4096, 'a');
+    EXPECT_EQ(
+        rules(R"({"rules": [{"policy": {"keep": true}, "match": {"path": ")" + long_path + "\"}}]}")
+            .rules.size(),
+        1U);
     std::string rule = R"({"policy":{"keep":true}})";
     for (int i = 0; i < 10'000; ++i) {
         rule += R"(,{"policy":{"keep":true}})";
     }
-    EXPECT_NE(refusal([&] { rules("{\"rules\":[" + rule + "]}"); }).find("/rules"),
-              std::string::npos);
+    EXPECT_EQ(fault("{\"rules\":[" + rule + "]}"),
+              "r.json: line 1, column 2, /rules: there are 10001 of them, and 10000 is the most "
+              "[see_schema: rules]");
 }
 
-TEST(RulesErrors, AMemberThatStandsTwiceIsRefused) {
-    EXPECT_EQ(fault(R"({"rules": [{"policy": {"set": 1, "set": 2}}]})"),
-              "r.json: top level: the member 'set' stands twice in one object");
-    EXPECT_EQ(fault(R"({"rules": [], "rules": []})"),
-              "r.json: top level: the member 'rules' stands twice in one object");
+TEST(RulesErrors, MembersOfOneNameMayStandInTwoObjects) {
     EXPECT_NO_THROW(static_cast<void>(
         rules(R"({"rules": [{"policy": {"keep": true}}, {"policy": {"keep": true}}]})")));
 }
@@ -258,6 +221,8 @@ TEST(RulesErrors, WhatTheSchemaRefusesIsSaidInASentence) {
          "/extra: there is no such member (there are default, rules)"},
         {R"({"rules": [], "a/b~c": 1})",
          "/a~1b~0c: there is no such member (there are default, rules)"},
+        {R"({"rules": [], "comment": 1})",
+         "/comment: there is no such member (did you mean '$comment'?)"},
         {R"({"rules": {}})", "/rules: this is an object, and it has to be an array" + see},
         {R"({"rules": [{"match": {}}]})", "/rules/0: the member 'policy' is missing" + see},
         {R"({"rules": [{"policy": {"keep": true}, "mtach": {}}]})",
@@ -275,7 +240,25 @@ TEST(RulesErrors, WhatTheSchemaRefusesIsSaidInASentence) {
         {R"({"rules": [{"policy": {"keep": true}, "match": {"pid": 2147483648}}]})",
          "/rules/0/match/pid: 2147483648 is more than 2147483647" + see},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"fd": "5"}}]})",
+         "/rules/0/match/fd: this is a text, and it has to be a whole number (write 5)"},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"fd": "x"}}]})",
          "/rules/0/match/fd: this is a text, and it has to be a whole number" + see},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"fd": 5.0}}]})",
+         "/rules/0/match/fd: this is 5.0, and it has to be a whole number (write 5)"},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"fd": 1e30}}]})",
+         "/rules/0/match/fd: 1e+30 is more than 2147483647" + see},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"fd": 1e10}}]})",
+         "/rules/0/match/fd: 10000000000 is more than 2147483647" + see},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"index": 18446744073709551616}}]})",
+         "/rules/0/match/index: 1.8446744073709552e+19 is more than 18446744073709551615" + see},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"index": -1e30}}]})",
+         "/rules/0/match/index: -1e+30 is less than 0" + see},
+        {R"({"rules": [{"policy": {"keep": "true"}}]})",
+         "/rules/0/policy/keep: this is a text, and it has to be true (write it without quotes)"},
+        {R"({"rules": [{"policy": {"keep": true, "renotify": "false"}}]})",
+         "/rules/0/policy/renotify: this is a text, and it has to be true or false (write false)"},
+        {R"({"rules": [{"policy": {"keep": true}, "match": {"state": ["held"]}}]})",
+         "/rules/0/match/state: an array is none of breaking, held" + see},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"index": 1.5}}]})",
          "/rules/0/match/index: this is 1.5, and it has to be a whole number" + see},
         {R"({"rules": [{"policy": {"keep": true}, "match": {"state": "broken"}}]})",
@@ -315,9 +298,6 @@ TEST(RulesErrors, ArgumentsThatMakeNoSenseAreToldByTheirPointer) {
     EXPECT_EQ(
         fault_without_place(R"({"rules": [{"policy": {"keep": true}}, {"policy": {"set": -1}}]})"),
         "r.json: /rules/1/policy/set: a lease cannot have '-1' left (0 is the least)");
-    EXPECT_EQ(fault_without_place(R"({"rules": [{"policy": {"set": 1e-25}}]})"),
-              "r.json: /rules/0/policy/set: '1e-25' is not a length of time (write it like 90, "
-              "90s, 1.5, 1m30s, 5min, 1h or 250ms)");
     EXPECT_EQ(fault_without_place(R"({"rules": [], "default": {"scale": "x"}})"),
               "r.json: /default/scale: 'x' is not a factor (write a decimal number that is not "
               "negative, like 2, 0.5 or 1.25)");
@@ -326,11 +306,47 @@ TEST(RulesErrors, ArgumentsThatMakeNoSenseAreToldByTheirPointer) {
               "1.5, 1m30s, 5min, 1h or 250ms)");
 }
 
+// Such numbers are written with exponents, in JSON: the command line has none.
+TEST(RulesErrors, ANumberThatIsTooLargeOrTooFineIsToldWithTheRange) {
+    const auto with = [](const std::string& policy) {
+        return fault_without_place(R"({"rules": [], "default": {)" + policy + "}}");
+    };
+    const std::string up_to = "to 4294967295)";
+    EXPECT_EQ(with(R"("add": 1e30)"),
+              "r.json: /default/add: 1e+30 is more than a length of time can be (give a number of "
+              "seconds from -4294967295 " +
+                  up_to);
+    EXPECT_EQ(with(R"("add": -5000000000)"),
+              "r.json: /default/add: -5000000000 is less than a length of time can be (give a "
+              "number of seconds from -4294967295 " +
+                  up_to);
+    for (const std::string key : {"set", "max", "min"}) {
+        EXPECT_EQ(with(key == "set" ? R"("set": 1e30)" : R"("keep": true, ")" + key + "\": 1e30"),
+                  "r.json: /default/" + key +
+                      ": 1e+30 is more than a length of time can be (give a number of seconds "
+                      "from 0 " +
+                      up_to);
+    }
+    EXPECT_EQ(
+        with(R"("set": 1e-25)"),
+        "r.json: /default/set: 1e-25 is finer than a nanosecond (nine digits behind the point "
+        "are the most)");
+    EXPECT_EQ(with(R"("scale": 1e30)"),
+              "r.json: /default/scale: 1e+30 is too large for a factor (give a number from 0 to "
+              "999999999)");
+    EXPECT_EQ(with(R"("scale": 1e-10)"),
+              "r.json: /default/scale: 1e-10 is finer than a factor can be (nine digits behind the "
+              "point are the most)");
+    EXPECT_EQ(with(R"("set": "99999999999999999999")"),
+              "r.json: /default/set: '99999999999999999999' is more than 4294967295 seconds");
+    EXPECT_EQ(result_of_policy(R"({"set": 2e9})"), Remaining(2000000000s));
+}
+
 TEST(RulesErrors, BoundsThatMakeNoSenseAreToldByThePolicy) {
     EXPECT_EQ(fault_without_place(R"({"rules": [{"policy": {"keep": true, "min": 5, "max": 1}}]})"),
               "r.json: /rules/0/policy: the minimum of 5 s is more than the maximum of 1 s");
     EXPECT_EQ(fault_without_place(R"({"rules": [], "default": {"keep": true, "min": -1}})"),
-              "r.json: /default: a bound of -1 s is below 0");
+              "r.json: /default: a bound of -1 s is below 0 (0 is the least)");
 }
 
 TEST(RulesSchema, KnowsAllPoliciesAndNoOther) {

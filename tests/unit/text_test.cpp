@@ -19,6 +19,15 @@ TEST(Escape, LeavesPrintableTextAlone) {
     }
 }
 
+TEST(Excerpt, CutsBehindACharacter) {
+    EXPECT_EQ(excerpt("", 2), "");
+    EXPECT_EQ(excerpt("ab", 2), "ab");
+    EXPECT_EQ(excerpt("abc", 2), "ab...");
+    EXPECT_EQ(excerpt("\xc3\xa9\xe6\xbc\xa2z", 2), "\xc3\xa9\xe6\xbc\xa2...");
+    EXPECT_EQ(excerpt("\xff\xff\xff", 2), "\xff\xff...") << "not UTF-8: bytes";
+    EXPECT_EQ(excerpt(std::string(65, 'a')), std::string(64, 'a') + "...");
+}
+
 TEST(Escape, ControlCharacters) {
     EXPECT_EQ(escape("a\tb\nc\rd"), R"(a\tb\nc\rd)");
     EXPECT_EQ(escape("\x1b[31mred"), R"(\x1b[31mred)");

@@ -64,24 +64,22 @@ TEST(ParseDuration, RefusesWhatIsNoLengthOfTime) {
 }
 
 TEST(ParseDuration, RefusesWhatIsFinerThanANanosecond) {
-    for (const auto* const text : {"0.0000000001", "1.5ns", "0.0005us", "-1.0000000001"}) {
+    for (const auto* const text :
+         {"0.0000000001", "1.5ns", "0.0005us", "-1.0000000001", "0.00000000000000000001"}) {
         EXPECT_EQ(refusal([&] { static_cast<void>(parse_duration(text)); }),
                   "'"s + text + "' is finer than a nanosecond");
     }
 }
 
 TEST(ParseDuration, RefusesWhatIsTooLong) {
-    for (const auto* const text : {"4294967296", "4294967295.000000001", "-4294967296", "50000d",
-                                   "4294967295s1ns", "999999999999999999d"}) {
+    for (const auto* const text : {"4294967296", "4294967295.000000001", "50000d", "4294967295s1ns",
+                                   "999999999999999999d", "1000000000000000000000"}) {
         EXPECT_EQ(refusal([&] { static_cast<void>(parse_duration(text)); }),
                   "'"s + text + "' is more than 4294967295 seconds");
     }
-}
-
-TEST(ParseDuration, RefusesMoreDigitsThanItCanCount) {
-    for (const auto* const text : {"1000000000000000000000", "0.00000000000000000001"}) {
-        EXPECT_EQ(refusal([&] { static_cast<void>(parse_duration(text)); }).substr(0, 5),
-                  "'"s + std::string(text).substr(0, 4));
+    for (const auto* const text : {"-4294967296", "-99999999999999999999ns"}) {
+        EXPECT_EQ(refusal([&] { static_cast<void>(parse_duration(text)); }),
+                  "'"s + text + "' is less than -4294967295 seconds");
     }
 }
 
@@ -136,12 +134,22 @@ TEST(FactorTest, StopsAtTheLimit) {
 }
 
 TEST(FactorTest, RefusesWhatIsNoFactor) {
-    for (const auto* const text : {"", "-1", "+1", "1.", ".", "x", "1x", " 1", "1 ", "1e3", "2s",
-                                   "1000000000", "0.0000000001", "1.0000000000", "nan", "1,5"}) {
+    for (const auto* const text :
+         {"", "-1", "+1", "1.", ".", "x", "1x", " 1", "1 ", "1e3", "2s", "nan", "1,5"}) {
         EXPECT_EQ(refusal([&] { static_cast<void>(Factor::parse(text)); }),
                   "'"s + text +
                       "' is not a factor (write a decimal number that is not negative, like 2, "
                       "0.5 or 1.25)");
+    }
+}
+
+TEST(FactorTest, RefusesMoreDigitsThanItHas) {
+    for (const auto* const text : {"1000000000", "0.0000000001", "1.0000000000",
+                                   "100000000000000000000", "0.00000000000000000001"}) {
+        EXPECT_EQ(refusal([&] { static_cast<void>(Factor::parse(text)); }),
+                  "'"s + text +
+                      "' has too many digits for a factor (nine before the point and nine behind "
+                      "it are the most)");
     }
 }
 

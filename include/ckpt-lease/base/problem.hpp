@@ -85,6 +85,7 @@ struct Problem {
         other_dump,          ///< they were captured with another dump
         time_not_known,      ///< how much time a lease has left
         no_such_lock,        ///< the image has no lock record of this index
+        invalid_file,        ///< a file of rules or of a layout is not as it has to be
         refused,             ///< what was asked for makes no sense, or would do harm
         no_match,            ///< nothing matches what was asked for
         stopped,             ///< by a signal

@@ -31,6 +31,10 @@ namespace ckpt_lease {
 /// The longest prefix of `text` that fits into `columns`, at least one character, in bytes.
 [[nodiscard]] std::size_t prefix_that_fits(std::string_view text, std::size_t columns);
 
+/// The first `characters` (code points) of `text`, and "..." where there are more: for texts of any
+/// length in a message.
+[[nodiscard]] std::string excerpt(std::string_view text, std::size_t characters = 64);
+
 [[nodiscard]] bool is_utf8(std::string_view bytes);
 
 /// `bytes` with each byte that is not part of valid UTF-8 replaced by U+FFFD.

@@ -79,7 +79,8 @@ struct Counts {
 };
 
 /// Reads a rules file: JSON as schemas/rules.json says. `name` is for messages. Throws
-/// Error(refused) that names the place in the file.
+/// Error(refused), with Code::invalid_file, that names the place in the file: line, column (in
+/// characters, from 1) and JSON pointer.
 [[nodiscard]] CKPT_LEASE_API RuleSet parse_rules(const std::string& name, std::string_view json);
 
 }  // namespace ckpt_lease

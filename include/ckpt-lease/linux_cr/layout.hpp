@@ -54,9 +54,10 @@ struct CKPT_LEASE_API Layout {
     [[nodiscard]] std::vector<Field> fields() const;
 };
 
-/// Reads a layout. `name` is for messages. Throws Error(refused) that names the place in the JSON:
-/// against the schema, fields that overlap, that pass the end of the record, or whose record type
-/// has another meaning already.
+/// Reads a layout. `name` is for messages. Throws Error(refused), with Code::invalid_file, that
+/// names the place in the JSON (line, column in characters, JSON pointer): against the schema,
+/// fields that overlap, that pass the end of the record, or whose record type has another meaning
+/// already.
 [[nodiscard]] CKPT_LEASE_API Layout parse_layout(const std::string& name, std::string_view json);
 
 /// A layout that is built in: the JSON it was read from goes with it.

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace ckpt_lease {
+
+/// Why a text is not JSON.
+struct SyntaxFault {
+    std::size_t offset = 0;  ///< where what is wrong begins, in bytes
+    std::string message;
+    std::string hint;  ///< empty if nothing is known that would help
+};
+
+/// What is wrong with `text`, in which a parser has found at `found` (an offset in bytes, or behind
+/// the end) that it is not JSON. A parser says what it has expected, and stops where a mistake is
+/// noticed; this says what people have forgotten or written too much, and where.
+[[nodiscard]] SyntaxFault explain_syntax(std::string_view text, std::size_t found);
+
+/// Where the text, number, word or bracket begins that the byte at `offset` belongs to. Up to there
+/// `text` has to be JSON.
+[[nodiscard]] std::size_t token_begin(std::string_view text, std::size_t offset);
+
+}  // namespace ckpt_lease
