@@ -53,7 +53,9 @@ constexpr std::array kLosses = {
     Loss{Lack::lease, "CAP_LEASE is missing", "leases on files of others cannot be set"},
     Loss{Lack::uids, "CAP_SETUID is missing",
          "leases whose owner was set by another user cannot be set"},
-    Loss{Lack::ptrace, "the permission to trace the processes (CAP_SYS_PTRACE) is missing",
+    Loss{Lack::ptrace,
+         "the processes may not be traced (it takes CAP_SYS_PTRACE, and no security module that is "
+         "against it)",
          "their leases cannot be reached"},
     Loss{Lack::descriptors,
          "the limit of descriptors (RLIMIT_NOFILE) is too low, and CAP_SYS_RESOURCE to raise it is "
