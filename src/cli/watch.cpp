@@ -55,10 +55,9 @@ class Watch {
     void run() {
         const StopSignals stop_signals;
         spdlog::info("{}: {} locks; watching", last_.origin.name, last_.locks.size());
-        const bool on_screen = context_.environment.out_is_screen && !request_.json;
         live::SteadyTime looked = live::steady_now();
         while (!last_.processes.empty()) {
-            if (on_screen) {
+            if (request_.on_screen) {
                 print_table();
             }
             if (!wait()) {
@@ -67,12 +66,12 @@ class Watch {
             LiveLeases now = cli::read_again(last_, request_.tree);
             const live::SteadyTime before = std::exchange(looked, live::steady_now());
             tell_of(now.unknown);
-            if (!on_screen) {
+            if (!request_.on_screen) {
                 print_events(now.snapshot, looked - before);
             }
             last_ = std::move(now.snapshot);
         }
-        if (on_screen) {
+        if (request_.on_screen) {
             context_.out.print("{}: gone\n", last_.origin.name);
         }
     }

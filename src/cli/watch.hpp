@@ -14,6 +14,7 @@ struct WatchRequest {
     Nanoseconds interval{0};  ///< between two looks
     bool tree = false;
     bool json = false;
+    bool on_screen = false;  ///< the table, and no lines
     Filter filter;  ///< of leases
     render::ShowTable table;
 };
