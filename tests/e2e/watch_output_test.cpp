@@ -75,6 +75,23 @@ class OnTerminal {
     pid_t pid_ = -1;
 };
 
+// As `ckpt-lease show --watch | head -1` ends, though nothing happens.
+TEST_F(WatchOutput, EndsWhenNobodyReadsItsLines) {
+    const LeaseHolder holder("held");
+    Watcher watcher({"--pid", holder.pid(), "--watch", "3600"});
+    watcher.close_output();
+    EXPECT_EQ(watcher.end(), 128 + SIGPIPE);
+    EXPECT_EQ(watcher.message(), "");
+}
+
+TEST_F(WatchOutput, FailsWhenNobodyReadsItsLinesAndSigpipeIsIgnored) {
+    const LeaseHolder holder("held");
+    Watcher watcher({"--pid", holder.pid(), "--watch", "3600"}, Watcher::AtBrokenPipe::fails);
+    watcher.close_output();
+    EXPECT_EQ(watcher.message(), "ckpt-lease: standard output: cannot write: Broken pipe\n");
+    EXPECT_EQ(watcher.end(), 3);
+}
+
 TEST_F(WatchOutput, ATerminalHasTheTableAgainAndAgain) {
     std::optional<LeaseHolder> holder(std::in_place, "held");
     const std::string command = "COLUMNS=200 TERM=xterm script -qefc '" CKPT_LEASE_PROGRAM
@@ -98,6 +115,24 @@ TEST_F(WatchOutput, ATerminalHasTheTableAgainAndAgain) {
     const std::string gone = "process " + holder->pid() + ": gone\r\n";
     holder.reset();
     EXPECT_TRUE(is_there(gone)) << read_file("out");
+}
+
+// Narrow, there is a block for each row.
+TEST_F(WatchOutput, ATerminalWhoseSizeChangesHasTheTableAtOnce) {
+    const LeaseHolder holder("held");
+    const std::string path = (std::filesystem::current_path() / "held").string();
+    OnTerminal terminal({"--pid", holder.pid(), "--watch", "3600"}, 200);
+    const std::string clear = "\x1b[H\x1b[2J";
+    const std::string wide = terminal.drawing(path + "\r\n");
+    EXPECT_TRUE(wide.starts_with(clear)) << wide;
+    EXPECT_NE(wide.find("\nIDX  STATE  REMAINING  TYPE "), std::string::npos) << wide;
+    terminal.resize(70);
+    const std::string narrow = terminal.drawing(path + "\r\n");
+    EXPECT_TRUE(narrow.starts_with(clear)) << narrow;
+    EXPECT_NE(narrow.find("STATE      held\r\n"), std::string::npos) << narrow;
+    EXPECT_TRUE(narrow.ends_with("PATH       " + path + "\r\n")) << narrow;
+    terminal.resize(200);
+    EXPECT_EQ(terminal.drawing(path + "\r\n"), wide);
 }
 
 TEST_F(WatchOutput, ATerminalHasTheTableAsItIsAskedFor) {
