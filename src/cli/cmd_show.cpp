@@ -246,6 +246,7 @@ Columns of the table:
                                    .on_screen = on_screen,
                                    .filter = without_processes(filter),
                                    .table = table_.table(false, tree_)};
+        context.document.set_subject(name_of_processes(filter.pids));
         cli::watch(context, request, read_live(filter.pids, tree_));
         return kDone;
     }

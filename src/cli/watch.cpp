@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "cli/advice.hpp"
 #include "io/file.hpp"
 #include "lease/events.hpp"
 #include "live/steady_time.hpp"
@@ -175,9 +176,15 @@ class Watch {
     void tell_of(const std::vector<Problem>& problems) {
         for (const Problem& problem : problems) {
             std::string text = context_.text_of(problem);
-            if (told_.insert(text).second) {
-                context_.note(text);
+            if (!told_.insert(text).second) {
+                continue;
             }
+            if (request_.json) {
+                render::WatchReport(context_.out, true)
+                    .warning({last_.origin.name, in_words(problem, context_.command)},
+                             context_.environment.now());
+            }
+            context_.note(text);
         }
     }
 

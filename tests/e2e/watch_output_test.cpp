@@ -178,6 +178,51 @@ TEST_F(WatchOutput, WhereThereIsNoTableNothingIsSaidOfIt) {
     }
 }
 
+TEST_F(WatchOutput, AnErrorIsALineOfJson) {
+    const Result result = run({"show", "--pid", "99999999", "--watch", "--json"});
+    EXPECT_EQ(result.status, 3);
+    EXPECT_EQ(result.err, "ckpt-lease: process 99999999: there is no such process\n");
+    const Json line = parse_valid("watch", result.out);
+    EXPECT_EQ(line["event"], "error");
+    EXPECT_EQ(line["error"]["subject"], "process 99999999");
+    EXPECT_EQ(line["error"]["code"], "not_found");
+    EXPECT_EQ(line["error"]["file"], "process 99999999");
+    EXPECT_EQ(line["error"]["message"], "there is no such process");
+    EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1);
+}
+
+TEST_F(WatchOutput, SoIsAMistake) {
+    const Result result = run({"show", "--pid", "1", "--watch", "0.05", "--json"});
+    EXPECT_EQ(result.status, 2);
+    const Json line = parse_valid("watch", result.out);
+    EXPECT_EQ(line["event"], "error");
+    EXPECT_EQ(line["error"]["subject"], nullptr);
+    EXPECT_EQ(line["error"]["code"], "refused");
+    EXPECT_EQ(line["error"]["message"], "--watch 0.05: 0.1 is the least");
+}
+
+// Tracefs takes CAP_SYS_ADMIN. What is said on standard error, once, is a line, too.
+TEST_F(WatchOutput, WhatIsNotKnownIsALineOfJson) {
+    const LeaseBreakTime time(60);
+    const LeaseHolder holder("held");
+    break_lease("held");
+    const std::string command =
+        "setpriv --bounding-set=-sys_admin " CKPT_LEASE_PROGRAM " show --watch 0.1 --json --pid " +
+        holder.pid() + " >out 2>err & watcher=$!; sleep 1; kill $watcher; wait";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    std::ifstream out("out");
+    std::string text;
+    int lines = 0;
+    while (std::getline(out, text)) {
+        const Json line = parse_valid("watch", text);
+        EXPECT_EQ(line["event"], "warning");
+        EXPECT_EQ(line["error"]["subject"], "process " + holder.pid());
+        ++lines;
+    }
+    EXPECT_EQ(lines, 1);
+    EXPECT_NE(read_file("err").find("ckpt-lease: "), std::string::npos);
+}
+
 TEST_F(WatchOutput, IsAboutLiveProcesses) {
     struct {
         std::vector<std::string> args;

@@ -28,6 +28,7 @@ TEST_F(Watch, TellsOfABreakThatEndsInTime) {
     EXPECT_EQ(begins["previous_type"], "F_WRLCK");
     EXPECT_GT(begins["remaining_seconds"], 0);
     EXPECT_LE(begins["remaining_seconds"], 60);
+    EXPECT_EQ(begins.at("remaining_reason"), nullptr);
     holder->give_up();
     const Json given_up = watcher.event();
     EXPECT_EQ(given_up["event"], "given-up");
@@ -39,6 +40,7 @@ TEST_F(Watch, TellsOfABreakThatEndsInTime) {
     EXPECT_EQ(taken["event"], "new-lease");
     EXPECT_EQ(taken["type"], "F_WRLCK");
     EXPECT_EQ(taken["remaining_seconds"], nullptr);
+    EXPECT_EQ(taken.at("remaining_reason"), "held");
     holder.reset();
     const Json gone = watcher.event();
     EXPECT_EQ(gone["event"], "process-gone");
@@ -46,6 +48,16 @@ TEST_F(Watch, TellsOfABreakThatEndsInTime) {
     EXPECT_EQ(gone["path"], nullptr);
     EXPECT_EQ(watcher.end(), 0) << "nobody is left";
     EXPECT_EQ(watcher.line(), "");
+}
+
+TEST_F(Watch, SaysThatABreakHasNoDeadline) {
+    const LeaseBreakTime time(0);
+    const LeaseHolder holder("held");
+    Watcher watcher(watch(holder, {"--json"}));
+    break_lease("held");
+    const Json begins = watcher.event();
+    EXPECT_EQ(begins["remaining_seconds"], nullptr);
+    EXPECT_EQ(begins.at("remaining_reason"), "no_deadline");
 }
 
 TEST_F(Watch, TellsOfALeaseThatIsLost) {
