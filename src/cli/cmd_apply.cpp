@@ -97,10 +97,11 @@ says more.)");
  private:
     [[nodiscard]] std::vector<live::AppliedLease> set(const std::vector<live::WantedLease>& wanted,
                                                       const std::vector<live::Process>& processes,
-                                                      const live::ApplyOptions& options) const {
+                                                      live::ApplyOptions options) const {
         std::optional<live::Stopped> stopped;
         if (stop_) {
             stopped.emplace(wanted, processes);
+            options.hold = &stopped->hold();
         }
         return live::apply(wanted, options);
     }

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
@@ -45,6 +47,20 @@ class TableOptions {
             option->group(kTableGroup)->excludes(app.get_option("--json"));
         }
         options.back()->excludes(app.get_option("--raw"));
+        options_ = std::move(options);
+    }
+
+    // Throws Error(refused) if one is given.
+    void refuse_without_table() const {
+        for (const CLI::Option* const option : options_) {
+            if (option->count() > 0) {
+                const std::string name = "--" + option->get_lnames().front();
+                refuse(fmt::format("{} is about the table, and --watch draws it only on a terminal "
+                                   "that can be cleared",
+                                   name),
+                       fmt::format("leave out {}", name));
+            }
+        }
     }
 
     // Throws Error(refused) if there are no such columns.
@@ -68,6 +84,7 @@ class TableOptions {
     bool no_headings_ = false;
     bool raw_ = false;
     bool pairs_ = false;
+    std::vector<CLI::Option*> options_;
 };
 
 class Show final : public Command {
@@ -223,11 +240,17 @@ Columns of the table:
     }
 
     int watch(const Context& context, const Filter& filter) const {
+        const bool on_screen = context.environment.out_is_screen && !json_;
+        if (!on_screen) {
+            table_.refuse_without_table();
+        }
         const WatchRequest request{.interval = interval(),
                                    .tree = tree_,
                                    .json = json_,
+                                   .on_screen = on_screen,
                                    .filter = without_processes(filter),
                                    .table = table_.table(false, tree_)};
+        context.document.set_subject(name_of_processes(filter.pids));
         cli::watch(context, request, read_live(filter.pids, tree_));
         return kDone;
     }

@@ -10,6 +10,7 @@
 #include "ckpt-lease/base/text.hpp"
 #include "cli/advice.hpp"
 #include "cli/exit_status.hpp"
+#include "render/watch.hpp"
 
 namespace ckpt_lease::cli {
 
@@ -20,14 +21,10 @@ void say(render::Out& err, std::string_view message) {
 
 namespace {
 
-// A document: what is watched is told of in lines, and why that cannot be done in a message.
-bool wants_json(const CLI::App* command) {
-    const auto is_given = [command](const char* name) {
-        const CLI::Option* const option =
-            command == nullptr ? nullptr : command->get_option_no_throw(name);
-        return option != nullptr && option->count() > 0;
-    };
-    return is_given("--json") && !is_given("--watch");
+bool is_given(const CLI::App* command, const char* name) {
+    const CLI::Option* const option =
+        command == nullptr ? nullptr : command->get_option_no_throw(name);
+    return option != nullptr && option->count() > 0;
 }
 
 }  // namespace
@@ -97,7 +94,13 @@ void Context::fail_to_match(const std::string& subject, const Problem& problem,
 void Context::end_with(const Error& error) const {
     bool is_told = false;
     try {
-        if ((wants_json(command) || document.has_begun()) && !document.has_ended()) {
+        if (is_given(command, "--json") && is_given(command, "--watch")) {
+            // No document: what is watched is told of in lines.
+            render::WatchReport(out, true).error(document.error_of(error.problem()),
+                                                 environment.now());
+            out.flush();
+        } else if ((is_given(command, "--json") || document.has_begun()) &&
+                   !document.has_ended()) {
             document.add_error({}, error.problem());
             document.end(command->get_name());
             is_told = document.goes_to(err);

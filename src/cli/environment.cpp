@@ -117,6 +117,7 @@ Environment process_environment() {
     environment.now = [] {
         return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
     };
+    environment.out_width = [] { return page_of(STDOUT_FILENO).width; };
     environment.stop_signal = [] { return static_cast<int>(g_stop_signal); };
     return environment;
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstddef>
 #include <functional>
 
 #include "ckpt-lease/base/time.hpp"
@@ -20,6 +21,8 @@ struct Environment {
     bool err_is_terminal = false;
     bool out_is_screen = false;  ///< a terminal that can be cleared
     std::function<Moment()> now;
+    /// The width of out_page by now: that of a terminal changes.
+    std::function<std::size_t()> out_width;
     /// The signal that asked the program to stop, or 0.
     std::function<int()> stop_signal;
 };

@@ -14,13 +14,15 @@ struct WatchRequest {
     Nanoseconds interval{0};  ///< between two looks
     bool tree = false;
     bool json = false;
-    Filter filter;  ///< of leases
+    bool on_screen = false;  ///< the table, and no lines
+    Filter filter;           ///< of leases
     render::ShowTable table;
 };
 
 /// Looks at live processes again and again, until all are gone or a signal asks to stop: on a
-/// terminal it prints the table each time, else what has become of the leases since the look
-/// before. `first`: the first look. Throws Error(io) if a process may not be looked at.
+/// terminal it prints the table each time, and when its size changes, else what has become of the
+/// leases since the look before. `first`: the first look. Throws Error(io) if a process may not be
+/// looked at, or if nobody reads what is printed any more and SIGPIPE is ignored.
 void watch(const Context& context, const WatchRequest& request, LiveLeases first);
 
 }  // namespace ckpt_lease::cli

@@ -17,6 +17,8 @@
 
 namespace ckpt_lease::live {
 
+class StopHold;
+
 /// What a lease of a live, stopped process is to be.
 struct WantedLease {
     pid_t pid = 0;        ///< a process, as this one sees it, that has the descriptor
@@ -48,6 +50,9 @@ struct ApplyOptions {
     /// lease is set, when all that takes time is done: finding processes and descriptors, waiting
     /// for another run.
     std::optional<SteadyTime> begin = {};
+    /// Whether the processes stay stopped, if somebody lets them go by himself. Leases whose turn
+    /// comes later than that are left as they are.
+    StopHold* hold = nullptr;
     /// Touch nothing; but look at all that can be looked at.
     bool dry_run = false;
     /// Called with what is worth knowing besides the results, in the process that called apply():

@@ -17,19 +17,23 @@ void write_bytes(JsonWriter& json, std::string_view name, std::string_view bytes
 
 }  // namespace
 
+void write_failure(JsonWriter& json, const Failure& failure) {
+    const Problem& problem = failure.problem;
+    json.begin_object();
+    write_bytes(json, "subject", failure.subject);
+    json.member("code", to_string(code_of(problem)));
+    json.member("message", std::string_view(to_utf8(problem.message)));
+    write_bytes(json, "file", problem.file);
+    json.optional_member("offset", problem.offset);
+    write_text(json, "record", problem.record);
+    write_text(json, "hint", problem.hint);
+    json.end_object();
+}
+
 void write_failures(JsonWriter& json, std::string_view name, std::span<const Failure> failures) {
     json.key(name).begin_array();
     for (const Failure& failure : failures) {
-        const Problem& problem = failure.problem;
-        json.begin_object();
-        write_bytes(json, "subject", failure.subject);
-        json.member("code", to_string(code_of(problem)));
-        json.member("message", std::string_view(to_utf8(problem.message)));
-        write_bytes(json, "file", problem.file);
-        json.optional_member("offset", problem.offset);
-        write_text(json, "record", problem.record);
-        write_text(json, "hint", problem.hint);
-        json.end_object();
+        write_failure(json, failure);
     }
     json.end_array();
 }

@@ -21,6 +21,8 @@ struct Failure {
     Problem problem;      ///< in the words of the command line
 };
 
+/// The object that tells of it.
+void write_failure(JsonWriter& json, const Failure& failure);
 /// A list of what went wrong: the member of this name.
 void write_failures(JsonWriter& json, std::string_view name, std::span<const Failure> failures);
 
@@ -47,6 +49,10 @@ class Document {
     /// What the next errors are about, where they do not say it themselves.
     void set_subject(std::string subject) { subject_ = std::move(subject); }
     void add_error(std::string subject, const Problem& problem);
+    /// What add_error() would add, for those that print lines instead of a document.
+    [[nodiscard]] Failure error_of(const Problem& problem) const {
+        return failure(subject_, problem);
+    }
     void add_warning(std::string subject, const Problem& problem);
     /// The same list as one of what is written of a subject: it has just this error.
     void write_errors(const std::string& subject, const Problem& problem);

@@ -106,6 +106,19 @@ void write_break_notified(JsonWriter& json, const LeaseState& state) {
     json.member("break_notified", state.breaking && state.notified);
 }
 
+void write_remaining_reason(JsonWriter& json, const LeaseState& state) {
+    json.key("remaining_reason");
+    if (!state.breaking) {
+        json.word("held");
+    } else if (!state.remaining.is_known()) {
+        json.word("not_known");
+    } else if (!state.remaining.has_deadline()) {
+        json.word("no_deadline");
+    } else {
+        json.null();
+    }
+}
+
 void write_remaining(JsonWriter& json, const LeaseState& state) {
     const bool has_time = state.breaking && state.remaining.has_deadline();
     const bool is_known = state.remaining.is_known();
@@ -115,14 +128,7 @@ void write_remaining(JsonWriter& json, const LeaseState& state) {
     if (state.breaking && !is_known) {
         json.member("not_known", true);
     }
-    json.key("remaining_reason");
-    if (has_time) {
-        json.null();
-    } else {
-        json.word(!state.breaking ? std::string_view("held")
-                  : is_known      ? std::string_view("no_deadline")
-                                  : std::string_view("not_known"));
-    }
+    write_remaining_reason(json, state);
 }
 
 void write_break(JsonWriter& json, const LeaseState& state) {

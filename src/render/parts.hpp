@@ -42,6 +42,8 @@ void write_phase(JsonWriter& json, const LeaseState& state);  ///< "state"
 void write_type(JsonWriter& json, const LeaseState& state);
 void write_previous_type(JsonWriter& json, const LeaseState& state);
 void write_break_notified(JsonWriter& json, const LeaseState& state);
+/// "remaining_reason": why there is no time; null if there is.
+void write_remaining_reason(JsonWriter& json, const LeaseState& state);
 /// "remaining_seconds", "no_deadline", "not_known" if so, and "remaining_reason": why there is no
 /// time.
 void write_remaining(JsonWriter& json, const LeaseState& state);

@@ -59,9 +59,20 @@ void WatchReport::print(const LeaseEvent& event, const Snapshot& snapshot, Momen
                shown_path(snapshot.locks.path(*event.lock)));
 }
 
-void WatchReport::write(const LeaseEvent& event, const Snapshot& snapshot, Moment time) {
+JsonWriter& WatchReport::begin(std::string_view event, Moment time) {
     json_.begin_document("watch").key("time").seconds(time.time_since_epoch());
-    json_.member("event", to_string(event.kind)).member("pid", event.task.pid);
+    return json_.member("event", event);
+}
+
+// An array would take lines of its own.
+void WatchReport::write(std::string_view event, const Failure& failure, Moment time) {
+    begin(event, time).key("error");
+    write_failure(json_, failure);
+    json_.end_object().finish();
+}
+
+void WatchReport::write(const LeaseEvent& event, const Snapshot& snapshot, Moment time) {
+    begin(to_string(event.kind), time).member("pid", event.task.pid);
     json_.bytes_member("comm", event.task.comm);
     if (event.lock) {
         json_.member("fd", event.lock->fd);
@@ -73,6 +84,11 @@ void WatchReport::write(const LeaseEvent& event, const Snapshot& snapshot, Momen
     }
     json_.key("remaining_seconds");
     event.remaining ? json_.seconds(*event.remaining) : json_.null();
+    if (event.lock && !event.remaining) {
+        write_remaining_reason(json_, event.lock->lease);
+    } else {
+        json_.key("remaining_reason").null();
+    }
     json_.end_object().finish();
 }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <string_view>
+
 #include "ckpt-lease/base/time.hpp"
 #include "lease/events.hpp"
+#include "render/document.hpp"
 #include "render/json_writer.hpp"
 #include "render/out.hpp"
 
@@ -15,10 +18,15 @@ class WatchReport {
 
     /// `snapshot`: the one that the event's lock is of. `time`: when it was seen.
     void event(const LeaseEvent& event, const Snapshot& snapshot, Moment time);
+    /// Of JSON: what cannot be found out, and why the watch ends.
+    void warning(const Failure& failure, Moment time) { write("warning", failure, time); }
+    void error(const Failure& failure, Moment time) { write("error", failure, time); }
 
  private:
     void print(const LeaseEvent& event, const Snapshot& snapshot, Moment time);
     void write(const LeaseEvent& event, const Snapshot& snapshot, Moment time);
+    void write(std::string_view event, const Failure& failure, Moment time);
+    JsonWriter& begin(std::string_view event, Moment time);
 
     Out& out_;
     JsonWriter json_;

@@ -192,8 +192,9 @@ TEST_F(Many, WhatIsMissingIsSaidOnce) {
     EXPECT_TRUE(in_child([&] {
         keep_capabilities(0);
         return expect_said(
-            {"the permission to trace the processes (CAP_SYS_PTRACE) is missing: "
-             "their leases cannot be reached"});
+            {"the processes may not be traced (it takes CAP_SYS_PTRACE, and no security module "
+             "that "
+             "is against it): their leases cannot be reached"});
     }));
     EXPECT_TRUE(in_child([&] {
         unshare(CLONE_NEWNS);

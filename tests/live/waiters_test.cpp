@@ -218,6 +218,9 @@ TEST_F(InnerNamespace, AProcThatHidesProcessesIsNotTakenForOneWithoutThem) {
             static_cast<void>(read_process(self, place));
         } catch (const Error& error) {
             EXPECT_EQ(error.problem().message, "it is there, but /proc does not show it");
+            EXPECT_EQ(error.problem().hint,
+                      "/proc may be mounted with hidepid, with which it takes CAP_SYS_PTRACE to "
+                      "look at the processes of others, or be that of another pid namespace");
             return !testing::Test::HasFailure();
         }
         return false;

@@ -139,8 +139,8 @@ bool is_hidden(pid_t pid) {
     if (is_hidden(pid)) {
         problem.message = "it is there, but /proc does not show it";
         problem.hint =
-            "/proc is mounted with hidepid here: it takes CAP_SYS_PTRACE to look at the processes "
-            "of others";
+            "/proc may be mounted with hidepid, with which it takes CAP_SYS_PTRACE to look at the "
+            "processes of others, or be that of another pid namespace";
         problem.code = Problem::Code::not_permitted;
     }
     throw Error(Error::Kind::io, std::move(problem));

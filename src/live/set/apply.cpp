@@ -53,7 +53,9 @@ constexpr std::array kLosses = {
     Loss{Lack::lease, "CAP_LEASE is missing", "leases on files of others cannot be set"},
     Loss{Lack::uids, "CAP_SETUID is missing",
          "leases whose owner was set by another user cannot be set"},
-    Loss{Lack::ptrace, "the permission to trace the processes (CAP_SYS_PTRACE) is missing",
+    Loss{Lack::ptrace,
+         "the processes may not be traced (it takes CAP_SYS_PTRACE, and no security module that is "
+         "against it)",
          "their leases cannot be reached"},
     Loss{Lack::descriptors,
          "the limit of descriptors (RLIMIT_NOFILE) is too low, and CAP_SYS_RESOURCE to raise it is "
@@ -63,6 +65,11 @@ constexpr std::array kLosses = {
          "whether others have leases on a file is not known, and read leases that are being broken "
          "cannot be set"},
     Loss{Lack::restore, "CAP_CHECKPOINT_RESTORE is missing", "the kernel does not restore leases"},
+    Loss{Lack::hold, "the time for which processes are kept stopped was over",
+         "leases that were not set by then are left as they are"},
+    Loss{Lack::hold_late,
+         "the time for which processes are kept stopped was over while a lease was being set",
+         "its holder may have gone on without it for a moment"},
 };
 
 class Caller {
@@ -85,6 +92,11 @@ class Caller {
     }
 
     std::vector<AppliedLease> run() {
+        if (options_.hold != nullptr && options_.hold->is_over()) {
+            throw Error(Error::Kind::io,
+                        {.message = "the time for which processes are kept stopped was over before "
+                                    "a lease could be set: nothing was changed"});
+        }
         std::string why = setter_that("was killed");
         for (int i = 0; i < kWatches && !is_all_decided(); ++i) {
             if (const int error = run_watch(); error != 0) {
@@ -136,7 +148,8 @@ class Caller {
     [[noreturn]] void be_watch(Fd& end) {
         stand_apart();
         try {
-            const Order order{wanted_, shared(), hooks_, lock_, end, options_.dry_run};
+            const Order order{wanted_, shared(),         hooks_,       lock_,
+                              end,     options_.dry_run, options_.hold};
             Watch(order).run();
         } catch (const std::exception& error) {
             give_up(error.what());

@@ -28,6 +28,20 @@ void Run::touch(std::size_t slot) const {
     lock.show_progress();
 }
 
+bool Run::begin_setting() const {
+    if (hold == nullptr || hold->take()) {
+        return true;
+    }
+    shared.lack(Lack::hold);
+    return false;
+}
+
+void Run::end_setting() const {
+    if (hold != nullptr && !hold->give_back()) {
+        shared.lack(Lack::hold_late);
+    }
+}
+
 void Slot::decide(AppliedLease::Outcome what, std::string_view why) {
     outcome = what;
     const std::string_view fits = why.substr(0, reason.size() - 1);

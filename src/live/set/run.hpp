@@ -22,6 +22,7 @@
 #include "live/set/owner_setter.hpp"
 #include "live/set/step.hpp"
 #include "live/steady_time.hpp"
+#include "live/stop_hold.hpp"
 
 namespace ckpt_lease::live {
 
@@ -68,6 +69,8 @@ enum class Lack : std::uint8_t {
     descriptors,  ///< RLIMIT_NOFILE, and CAP_SYS_RESOURCE to raise it
     trace,        ///< tracefs, in an inner pid namespace
     restore,      ///< CAP_CHECKPOINT_RESTORE
+    hold,         ///< time: the processes were stopped no longer
+    hold_late,    ///< the same while a lease was being set
     count_,
 };
 
@@ -158,7 +161,12 @@ struct Run {
     const ApplyHooks& hooks;
     OwnerSetter& owners;
     RunLock& lock;
+    StopHold* hold = nullptr;  ///< none: nobody lets the processes go
 
+    /// The worker is about to change leases of one file. False if it may not, as their processes
+    /// were let go: nothing is changed from then on.
+    [[nodiscard]] bool begin_setting() const;
+    void end_setting() const;
     /// The worker turns to the file of a lease.
     void touch(std::size_t slot) const;
     void rest() const { touch(kNoSlot); }
@@ -197,6 +205,9 @@ void set_without_patch(const Run& run, const Preparation& preparation);
 /// Why a lease is left as it is when a worker hangs.
 inline constexpr std::string_view kSilent =
     "its file system does not answer, as a FUSE file system may whose program hangs";
+/// Why a lease is left as it is when the processes were let go before its turn came.
+inline constexpr std::string_view kNotStopped =
+    "the time for which its process is kept stopped was over before it could be set";
 /// Why the kernel refuses to set a lease.
 inline constexpr std::string_view kFileInUse =
     "another process has the file open, or waits in open() for it";

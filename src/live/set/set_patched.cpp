@@ -76,6 +76,9 @@ void take_away(const Run& run, const Group& group) {
 void set_with_patch(const Run& run, const Preparation& preparation) {
     static_cast<void>(run.begin());
     for (const Group& group : preparation.groups) {
+        if (!run.begin_setting()) {
+            return;
+        }
         take_away(run, group);
         for (const OpenLease& lease : group.leases) {
             run.touch(lease.place);
@@ -84,6 +87,7 @@ void set_with_patch(const Run& run, const Preparation& preparation) {
                 run.step(Step::decided);
             }
         }
+        run.end_setting();
     }
 }
 

@@ -360,7 +360,11 @@ void set_without_patch(const Run& run, const Preparation& preparation) {
     for (const Start& start : starts) {
         run.rest();
         std::this_thread::sleep_until(start.time);
+        if (!run.begin_setting()) {
+            return;
+        }
         FileSetter(run, *start.group, start.deadline, clock, break_time).run();
+        run.end_setting();
     }
 }
 

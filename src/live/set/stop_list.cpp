@@ -98,6 +98,7 @@ bool runs(pid_t pid) {
 }  // namespace
 
 void let_go(StopShared& shared) {
+    shared.hold.end(Nanoseconds(0));
     for (std::size_t i = shared.count; i > 0; --i) {
         StopEntry& entry = shared.entries[i - 1];
         if (!entry.is_stopped) {

@@ -18,6 +18,7 @@
 #include "live/fd.hpp"
 #include "live/processes.hpp"
 #include "live/shared_array.hpp"
+#include "live/stop_hold.hpp"
 
 namespace ckpt_lease::live {
 
@@ -38,13 +39,14 @@ struct StopEntry {
 
 /// What the guard and its caller share.
 struct StopShared {
+    StopHold hold;
     std::atomic<std::size_t> count{0};  ///< of entries that are filled in
     std::array<char, 240> error{};      ///< why not all could be stopped
     std::span<StopEntry> entries;
 };
 
 /// Lets go all that is stopped, those that were stopped last first: who waits for a lease waits
-/// again before its holder goes on, as before.
+/// again before its holder goes on, as before. Nobody sets leases from then on.
 void let_go(StopShared& shared);
 
 /// Stops processes, in the guard.

@@ -34,8 +34,6 @@ constexpr std::size_t kMostBreakers = 4096;
 // The guard is given up if it is not done with stopping by then: it may have been stopped itself.
 constexpr int kLongestToStop = 10'000;  // milliseconds
 constexpr int kLongestToLetGo = 2'000;  // milliseconds
-constexpr std::chrono::seconds kLongestBehindCaller(10);
-constexpr std::chrono::seconds kLongestInAll(60);
 
 // Both ends can be written to, and nobody gets SIGPIPE for that.
 struct Pair {
@@ -93,8 +91,9 @@ std::vector<ToStop> holders_of(std::span<const WantedLease> leases,
 
 class Guard {
  public:
-    Guard(StopShared& shared, std::span<const WantedLease> leases, pid_t caller)
-        : shared_(shared), leases_(leases), caller_(caller) {}
+    Guard(StopShared& shared, std::span<const WantedLease> leases, pid_t caller,
+          const StopPatience& patience)
+        : shared_(shared), leases_(leases), caller_(caller), patience_(patience) {}
 
     // The caller is told when all are stopped. It says something, or ends, when they are to be let
     // go.
@@ -108,7 +107,9 @@ class Guard {
             let_go(shared_);
         }
         tell(caller);
-        wait_for(caller);
+        if (!wait_for(caller)) {
+            shared_.hold.end(patience_.to_finish);
+        }
         let_go(shared_);
         _exit(0);
     }
@@ -121,8 +122,9 @@ class Guard {
         sigprocmask(SIG_SETMASK, &all, nullptr);
     }
 
-    // What apply() has started has the caller's end open, too, and may hang in the kernel with it.
-    void wait_for(const Fd& caller) const {
+    // False if it takes too long. What apply() has started has the caller's end open, too, and may
+    // hang in the kernel with it.
+    [[nodiscard]] bool wait_for(const Fd& caller) const {
         constexpr int kLookEvery = 20;  // milliseconds
         const SteadyTime begin = steady_now();
         SteadyTime alone = kNever;
@@ -132,28 +134,31 @@ class Guard {
             if (alone == kNever && getppid() != caller_) {
                 alone = now;
             }
-            if (now - begin > kLongestInAll ||
-                (alone != kNever && now - alone > kLongestBehindCaller)) {
-                return;
+            if (now - begin > patience_.in_all - patience_.to_finish ||
+                (alone != kNever && now - alone > patience_.behind_caller - patience_.to_finish)) {
+                return false;
             }
         }
+        return true;
     }
 
     StopShared& shared_;
     std::span<const WantedLease> leases_;
     pid_t caller_;
+    const StopPatience& patience_;
 };
 
 }  // namespace
 
 class Stopped::Caller {
  public:
-    Caller(std::span<const WantedLease> leases, const std::vector<ToStop>& holders)
+    Caller(std::span<const WantedLease> leases, const std::vector<ToStop>& holders,
+           const StopPatience& patience)
         : entries_(holders.size() + kMostBreakers) {
         shared().entries = entries_.values();
         block_terminal_stop();
         try {
-            start(leases, holders);
+            start(leases, holders, patience);
         } catch (...) {
             finish();
             throw;
@@ -163,10 +168,11 @@ class Stopped::Caller {
     Caller& operator=(const Caller&) = delete;
     ~Caller() { finish(); }
 
- private:
     [[nodiscard]] StopShared& shared() const { return shared_[0]; }
 
-    void start(std::span<const WantedLease> leases, const std::vector<ToStop>& holders) {
+ private:
+    void start(std::span<const WantedLease> leases, const std::vector<ToStop>& holders,
+               const StopPatience& patience) {
         Pair pair = make_pair();
         const pid_t self = getpid();
         guard_ = fork();
@@ -175,7 +181,7 @@ class Stopped::Caller {
         }
         if (guard_ == 0) {
             pair.of_caller.reset();
-            Guard(shared(), leases, self).run(holders, pair.of_guard);
+            Guard(shared(), leases, self, patience).run(holders, pair.of_guard);
         }
         end_ = std::move(pair.of_caller);
         pair.of_guard.reset();
@@ -227,11 +233,16 @@ class Stopped::Caller {
     pid_t guard_ = -1;
 };
 
-Stopped::Stopped(std::span<const WantedLease> leases, std::span<const Process> processes) {
+Stopped::Stopped(std::span<const WantedLease> leases, std::span<const Process> processes,
+                 const StopPatience& patience) {
     const std::vector<WantedLease> found = of_their_files(leases);
-    caller_ = std::make_unique<Caller>(found, holders_of(found, processes));
+    caller_ = std::make_unique<Caller>(found, holders_of(found, processes), patience);
 }
 
 Stopped::~Stopped() = default;
+
+StopHold& Stopped::hold() const {
+    return caller_->shared().hold;
+}
 
 }  // namespace ckpt_lease::live

@@ -85,8 +85,11 @@ void Watch::run_portion(std::span<const std::size_t> places) {
             break;
         }
     }
-    const std::string why = hung == kMostHung ? std::string(kTooManySilent) : failure_;
-    if (failed == kMostFailed) {
+    const bool may_not = shared_.lacks[static_cast<std::size_t>(Lack::hold)];
+    const std::string why = may_not             ? std::string(kNotStopped)
+                            : hung == kMostHung ? std::string(kTooManySilent)
+                                                : failure_;
+    if (failed == kMostFailed || (may_not && std::any_of(places.begin(), places.end(), is_left))) {
         static_cast<void>(have_done(places, Duty::leave, why));
     }
     decide_rest(shared_, order_.wanted, places, why);

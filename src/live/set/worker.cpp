@@ -56,7 +56,7 @@ void do_duty(const Order& order, std::span<const std::size_t> places, Duty duty,
     numbers.raise_limit();
     make_way(order, numbers);
     OwnerSetter owners([&](Fd fd) { return numbers.out_of_the_way(std::move(fd)); });
-    const Run run{order.wanted, order.shared, order.hooks, owners, order.lock};
+    const Run run{order.wanted, order.shared, order.hooks, owners, order.lock, order.hold};
     if (duty != Duty::set) {
         mend(run, places, numbers, why);
         leave(order, owners);

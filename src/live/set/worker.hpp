@@ -19,6 +19,7 @@ struct Order {
     RunLock& lock;
     Fd& end;  ///< of a pipe, that is open as long as any of them is there
     bool dry_run = false;
+    StopHold* hold = nullptr;  ///< as in Run
 };
 
 enum class Duty : std::uint8_t {
