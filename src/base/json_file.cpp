@@ -151,6 +151,7 @@ class StrictCheck {
 // JSON is UTF-8 without NULs. The parser would take a NUL for the end.
 void check_encoding(const Text& file) {
     const std::string_view text = file.text;
+    // Byte order marks, and a document without one.
     if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") || text.starts_with("{\0"sv) ||
         text.starts_with("\0{"sv)) {
         file.fail(0, "this is UTF-16 or UTF-32, and JSON is UTF-8", "iconv(1) converts it");
