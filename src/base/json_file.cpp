@@ -22,6 +22,8 @@
 namespace ckpt_lease {
 namespace {
 
+using namespace std::string_view_literals;
+
 using Json = nlohmann::json;
 using Adapter = valijson::adapters::NlohmannJsonAdapter;
 
@@ -33,8 +35,13 @@ constexpr std::size_t kLongestText = 4096;
 constexpr int kMostLevels = 16;
 constexpr std::size_t kMostValues = 200'000;
 
-std::string schema_name(std::string_view schema) {
-    return std::string(schema.substr(0, schema.find('.')));
+// Where no hint is known, the schema says what is allowed.
+[[noreturn]] void refuse(Problem problem, std::string_view schema) {
+    if (problem.hint.empty()) {
+        problem.advice = Advice::see_schema;
+        problem.detail = std::string(schema.substr(0, schema.find('.')));
+    }
+    throw Error(Error::Kind::refused, std::move(problem));
 }
 
 // What is said of a text before it has become a document.
@@ -47,16 +54,12 @@ struct Text {
         fail_at(to_string(place_of(text, offset)), std::move(message), std::move(hint));
     }
     [[noreturn]] void fail_at(std::string place, std::string message, std::string hint = {}) const {
-        Problem problem{.file = name,
-                        .record = std::move(place),
-                        .message = std::move(message),
-                        .hint = std::move(hint),
-                        .code = Problem::Code::invalid_file};
-        if (problem.hint.empty()) {
-            problem.advice = Advice::see_schema;
-            problem.detail = schema_name(schema);
-        }
-        throw Error(Error::Kind::refused, std::move(problem));
+        refuse({.file = name,
+                .record = std::move(place),
+                .message = std::move(message),
+                .hint = std::move(hint),
+                .code = Problem::Code::invalid_file},
+               schema);
     }
 };
 
@@ -77,7 +80,6 @@ class CountingIterator {
         return *this;
     }
     bool operator==(const CountingIterator& other) const { return at_ == other.at_; }
-    bool operator!=(const CountingIterator& other) const { return at_ != other.at_; }
 
  private:
     const char* at_;
@@ -149,13 +151,9 @@ class StrictCheck {
 // JSON is UTF-8 without NULs. The parser would take a NUL for the end.
 void check_encoding(const Text& file) {
     const std::string_view text = file.text;
-    // Of the first two bytes one is a character, and the other one is 0.
-    const auto is_wide = [&](char character, char zero) {
-        return zero == '\0' && character != '\0' &&
-               std::string_view("{[ \t\r\n").find(character) != std::string_view::npos;
-    };
-    if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") ||
-        (text.size() > 1 && (is_wide(text[0], text[1]) || is_wide(text[1], text[0])))) {
+    // Byte order marks, and a document without one.
+    if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") || text.starts_with("{\0"sv) ||
+        text.starts_with("\0{"sv)) {
         file.fail(0, "this is UTF-16 or UTF-32, and JSON is UTF-8", "iconv(1) converts it");
     }
     if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
@@ -213,16 +211,11 @@ void check(const JsonFile& file, std::string_view schema) {
     if (valijson::Validator().validate(parsed, Adapter(file.document), nullptr)) {
         return;
     }
-    const auto fault =
+    const JsonFault fault =
         find_fault(file.document, rules)
             .value_or(
                 JsonFault{.pointer = {}, .message = "this is not as it has to be", .hint = {}});
-    Problem problem = file.problem(fault.pointer, fault.message, fault.hint);
-    if (fault.hint.empty()) {
-        problem.advice = Advice::see_schema;
-        problem.detail = schema_name(schema);
-    }
-    throw Error(Error::Kind::refused, std::move(problem));
+    refuse(file.problem(fault.pointer, fault.message, fault.hint), schema);
 }
 
 }  // namespace

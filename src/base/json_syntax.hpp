@@ -15,12 +15,10 @@ struct SyntaxFault {
 };
 
 /// What is wrong with `text`, in which a parser has found at `found` (an offset in bytes, or behind
-/// the end) that it is not JSON. A parser says what it has expected, and stops where a mistake is
-/// noticed; this says what people have forgotten or written too much, and where.
+/// the end) that it is not JSON. It knows common mistakes only.
 [[nodiscard]] SyntaxFault explain_syntax(std::string_view text, std::size_t found);
 
-/// Where the text, number, word or bracket begins that the byte at `offset` belongs to. Up to there
-/// `text` has to be JSON.
+/// Where the token begins that the byte at `offset` belongs to. Up to there `text` has to be JSON.
 [[nodiscard]] std::size_t token_begin(std::string_view text, std::size_t offset);
 
 }  // namespace ckpt_lease

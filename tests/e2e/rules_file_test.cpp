@@ -13,10 +13,10 @@ TEST_F(RulesFile, ComesFromStandardInputToo) {
     const Result result = run({"policy", "--rules", "-", "-n", name}, rules);
     EXPECT_EQ(result.status, 0) << result.err;
     EXPECT_NE(result.err.find("  1 changed"), std::string::npos) << result.err;
-    EXPECT_EQ(run({"policy", "--rules", "-", name}, "{").err,
-              "ckpt-lease: standard input: line 1, column 2: the file ends here, and the { of line "
-              "1, column 1 is not closed (close it with }, or look whether the end of the file is "
-              "lost)\n");
+    EXPECT_EQ(
+        run({"policy", "--rules", "-", name}, "{").err,
+        "ckpt-lease: standard input: line 1, column 2: the file ends here, before all brackets "
+        "are closed (look whether its end is lost)\n");
     const Result twice = run({"policy", "--rules", "-", "-"}, rules);
     EXPECT_EQ(twice.status, 2);
     EXPECT_EQ(
@@ -48,8 +48,9 @@ TEST_F(RulesFile, IsToldOfWithThePlaceOfItsMistake) {
          "ckpt-lease: rules.json: line 1, column 23, /rules/0/match/pid: this is a text, and it "
          "has to be a whole number ('ckpt-lease schema rules' prints what is allowed)\n"},
         {"{\n\"rules\": [\n}",
-         "ckpt-lease: rules.json: line 3, column 1: this } cannot close the [ of line 2, column 10 "
-         "(close that with ] first)\n"},
+         "ckpt-lease: rules.json: line 3, column 1: from here on this is not JSON ('jq . FILE' "
+         "says "
+         "more)\n"},
         {"",
          "ckpt-lease: rules.json: line 1, column 1: the file is empty ('ckpt-lease schema rules' "
          "prints what is allowed)\n"},

@@ -256,8 +256,8 @@ TEST(Layout, BadJsonIsToldByItsPlace) {
               "(write \"oops\")");
     EXPECT_EQ(refusal(""), "my.json: line 1, column 1: the file is empty [see_schema: layout]");
     EXPECT_EQ(refusal("{}\n\n}"),
-              "my.json: line 3, column 1: this } closes nothing: it is one too many (take it away, "
-              "or look whether one before it stands too early)");
+              "my.json: line 3, column 1: the document has ended before this (one pair of brackets "
+              "has to hold everything)");
     EXPECT_EQ(refusal(R"({"name": "x", "list_end": {"marker": {"a/b": "x"}}})"),
               "my.json: line 1, column 39, /list_end/marker/a~1b: this is a text, and it has to be "
               "a whole number [see_schema: layout]");
