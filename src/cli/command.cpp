@@ -99,8 +99,7 @@ void Context::end_with(const Error& error) const {
             render::WatchReport(out, true).error(document.error_of(error.problem()),
                                                  environment.now());
             out.flush();
-        } else if ((is_given(command, "--json") || document.has_begun()) &&
-                   !document.has_ended()) {
+        } else if ((is_given(command, "--json") || document.has_begun()) && !document.has_ended()) {
             document.add_error({}, error.problem());
             document.end(command->get_name());
             is_told = document.goes_to(err);
