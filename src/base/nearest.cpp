@@ -35,6 +35,14 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 std::string nearest(std::string_view word, const std::vector<std::string>& known) {
     constexpr std::size_t kLongest = 64;  // of what has a name here
+    constexpr std::size_t kTelling = 3;   // letters of a beginning, dashes left out
+    const auto begins = [word](const std::string& candidate) {
+        return candidate.starts_with(word);
+    };
+    if (word.size() >= word.find_first_not_of('-') + kTelling &&
+        std::count_if(known.begin(), known.end(), begins) == 1) {
+        return *std::find_if(known.begin(), known.end(), begins);
+    }
     std::string best;
     std::size_t least = SIZE_MAX;
     for (const std::string& candidate : known) {

@@ -7,9 +7,9 @@
 
 namespace ckpt_lease {
 
-/// The one of `known` that somebody who wrote `word` has meant; empty if none is near, or two are
-/// as near: at most a third of its letters are others, missing, too many, or exchanged with a
-/// neighbour.
+/// The one of `known` that somebody who wrote `word` has meant: the only one that begins with it,
+/// or the nearest; empty if none is near, or two are as near: at most a third of its letters are
+/// others, missing, too many, or exchanged with a neighbour.
 [[nodiscard]] std::string nearest(std::string_view word, const std::vector<std::string>& known);
 
 /// "did you mean 'path'?", or nothing if none is near.

@@ -20,6 +20,8 @@ std::string words(Advice advice, const std::string& detail) {
             return "write elsewhere with -o OUT" + (detail.empty() ? "" : ", or " + detail);
         case Advice::write_and_copy:
             return "write a file with -o OUT, and copy it back";
+        case Advice::stream_elsewhere:
+            return "policy -o OUT rewrites it on its way";
         case Advice::recover:
             return "'ckpt-lease recover' on that image uses and removes it";
         case Advice::recover_first:
@@ -75,7 +77,7 @@ std::string words(Advice advice, const std::string& detail) {
         case Advice::no_undo_file:
             return "leave --undo-file out";
         case Advice::no_modifiers:
-            return "leave --min, --max and --renotify out";
+            return "leave min, max and renotify out";
         case Advice::capture_times:
             return "dump with --action-script ckpt-lease-criu-hook; without it there are policy "
                    "--favor-holder and --favor-breaker";
@@ -94,7 +96,6 @@ const char* option_of(Advice advice) {
         case Advice::undo_another:
             return "--image";
         case Advice::bound_time:
-        case Advice::no_modifiers:
             return "--max";
         case Advice::set_time:
             return "--set";
@@ -177,7 +178,7 @@ void check(const Filter& filter) {
     constexpr const char* kWhich[] = {"two different --index", "two different --fd",
                                       "two different --target", "--breaking and --held"};
     refuse(fmt::format("{} can never both match", kWhich[static_cast<std::size_t>(*condition)]),
-           "all filters must match; policy --rules has alternatives");
+           "all filters must match: leave one of them out");
 }
 
 std::string reason_of(const live::AppliedLease& result) {

@@ -70,18 +70,30 @@ bool asks_for_json(const CLI::App& command, const std::vector<const char*>& word
     return command.get_option_no_throw("--json") != nullptr && has("--json") && !has("--watch");
 }
 
-// Whether an image may be expected on standard output.
-bool may_print_image(const CLI::App& command, const std::vector<const char*>& words) {
-    return command.get_option_no_throw("--output") != nullptr &&
-           std::any_of(words.begin(), words.end(), [](std::string_view word) {
-               return word == "-" || word == "-o-" || word == "--output=-";
-           });
+// Whether an image would have gone to standard output: with -o -, or without -o where - is the
+// image.
+bool would_print_image(const CLI::App& command, const std::vector<const char*>& words) {
+    bool is_piped = false;
+    std::string_view before;
+    for (const std::string_view word : words) {
+        if (word == "-n" || word == "--dry-run") {
+            return false;
+        }
+        const bool is_output = before == "-o" || before == "--output";
+        if (is_output || word.starts_with("--output=") ||
+            (word.starts_with("-o") && word.size() > 2)) {
+            return word == "-" || word == "-o-" || word == "--output=-";
+        }
+        is_piped = is_piped || (word == "-" && before != "--rules");
+        before = word;
+    }
+    return is_piped && command.get_option_no_throw("--output") != nullptr;
 }
 
 int report_mistake(const Problem& problem, const Context& context,
                    const std::vector<const char*>& words) {
     if (context.command != nullptr && asks_for_json(*context.command, words)) {
-        if (may_print_image(*context.command, words)) {
+        if (would_print_image(*context.command, words)) {
             context.put_document_on_standard_error();
         }
         context.document.begin(context.command->get_name());
@@ -94,11 +106,12 @@ int report_mistake(const Problem& problem, const Context& context,
 // `ckpt-lease help show` is `ckpt-lease show --help`.
 std::vector<const char*> without_help(int argc, const char* const* argv) {
     std::vector<const char*> words(argv, argv + argc);
-    if (argc > 1 && std::string_view(argv[1]) == "help") {
-        words.erase(words.begin() + 1);
-        words.push_back("--help");
+    if (argc == 1 || words[1] != "help"sv) {
+        return words;
     }
-    return words;
+    const bool names_command = argc > 2 && words[2][0] != '-' && words[2] != "help"sv;
+    return names_command ? std::vector<const char*>{words[0], words[2], "--help"}
+                         : std::vector<const char*>{words[0], "--help"};
 }
 
 // The first word that is a command: the others have no options then. Empty: there is none.
@@ -142,7 +155,7 @@ int run_command(Program& program, const Context& context) {
             // The signal that was put off does now what it always does.
             static_cast<void>(::raise(context.environment.stop_signal()));
         }
-        return status_of(error);
+        return program.chosen()->status_of(error);
     }
 }
 
@@ -157,10 +170,13 @@ int print(std::string_view text, const Context& context) {
     }
 }
 
-// A script's "$OUT" that is not set must not be taken for an option that is not given.
-void refuse_empty_values(CLI::App& app) {
+// A script's "$OUT" that is not set must not be taken for an option that is not given, nor
+// --dry-run=false for one that is.
+void refuse_odd_values(CLI::App& app) {
     for (CLI::Option* const option : app.get_options()) {
-        if (option->get_items_expected_max() > 0) {
+        if (option->get_items_expected_max() == 0) {
+            option->disable_flag_override();
+        } else {
             option->check([](const std::string& value) {
                 return value.empty() ? std::string("the value is empty") : std::string();
             });
@@ -192,6 +208,7 @@ Program::Program(std::optional<std::string_view> only)
             app->add_option("--log-level", log_level_,
                             "what to say on standard error: warning, info, debug or trace")
                 ->type_name("LEVEL")
+                ->take_last()
                 ->check(one_of({std::begin(kLevels), std::end(kLevels)}));
         app->add_flag("-q,--quiet", quiet_, "say nothing on standard error but errors")
             ->excludes(verbose)
@@ -199,8 +216,9 @@ Program::Program(std::optional<std::string_view> only)
         app->add_option("--color,--colour", colour_,
                         "bold and dim text: auto (on terminals), always or never")
             ->type_name("WHEN")
+            ->take_last()  // an alias may have one already
             ->check(one_of({"auto", "always", "never"}));
-        refuse_empty_values(*app);
+        refuse_odd_values(*app);
     }
 }
 

@@ -39,6 +39,7 @@ Examples:
             return kTrouble;
         }
     }
+    [[nodiscard]] int status_of(const Error& /*error*/) const override { return kTrouble; }
 
  private:
     int compare(const Context& context) const {

@@ -35,7 +35,7 @@ class EditCommand final : public Command {
         app.add_option("--previous-type", previous_type_,
                        "the type that a lease being broken had before")
             ->type_name("TYPE")
-            ->check(offer("F_RDLCK F_WRLCK F_UNLCK"));
+            ->check(offer("F_RDLCK F_WRLCK"));
         app.add_flag("--whole-lease", whole_lease_,
                      "edit all records of the lease, where it is held through several descriptors");
         app.add_flag("-f,--force", force_, "write values that a restart refuses");

@@ -74,7 +74,6 @@ can be had. -o takes an archive, and no folder. ckpt-lease-policy(1) says more.)
         facts.dry_run = settings.target.dry_run;
         find_lease_break_time(context, facts);
         settings.request.lease_break_time = facts.lease_break_time;
-        facts.uses_lease_break_time = settings.request.rules.uses_break_time();
 
         render::PolicyReport report(context.reports(),
                                     context.form(json_, context.environment.err_page), facts);

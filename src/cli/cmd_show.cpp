@@ -257,9 +257,9 @@ Columns of the table:
 
     int matched_status(const Context& context, const std::string& name, bool matched) const {
         if (require_match_ && !matched) {
-            context.fail_to_match(name,
-                                  {.message = "nothing matches", .code = Problem::Code::no_match},
-                                  fmt::format("{}: nothing matches", name));
+            context.fail_to_match(
+                name, {.file = name, .message = "nothing matches", .code = Problem::Code::no_match},
+                fmt::format("{}: nothing matches", name));
             return kNoMatch;
         }
         return kDone;

@@ -125,6 +125,10 @@ std::string Context::text_of(const std::exception& error) const {
     return cli::text_of(error, command);
 }
 
+int Command::status_of(const Error& error) const {
+    return cli::status_of(error);
+}
+
 int for_each_image(const Context& context, const std::vector<std::string>& images,
                    const std::function<int(const std::string& image)>& work) {
     int status = kDone;

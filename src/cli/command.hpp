@@ -81,6 +81,9 @@ class Command {
     virtual void declare(CLI::App& app) = 0;
     /// Does the work. Errors that end it are thrown.
     virtual int run(const Context& context) = 0;
+    /// The exit status where `error` ends the command; also where its output could not be written
+    /// when all was done.
+    [[nodiscard]] virtual int status_of(const Error& error) const;
 };
 
 std::unique_ptr<Command> make_apply();

@@ -109,8 +109,11 @@ std::vector<live::Process> read_process_again(const ProcessFacts& process, bool 
 
 std::string name_of_processes(const std::vector<std::int32_t>& pids) {
     std::string name = "process";
-    for (std::size_t i = 0; i < pids.size(); ++i) {
-        name += (i == 0 ? " " : ", ") + std::to_string(pids[i]);
+    std::set<std::int32_t> named;
+    for (const std::int32_t pid : pids) {
+        if (named.insert(pid).second) {
+            name += (named.size() == 1 ? " " : ", ") + std::to_string(pid);
+        }
     }
     return name;
 }

@@ -44,9 +44,21 @@ Problem no_such_option(const CLI::App& app, const std::string& word, const std::
                    did_you_mean(option, options_of(app)), command);
 }
 
-// The option that a message of CLI11 begins with, "--pid: ...".
+// The option that a message of CLI11 begins with, "--pid: ..." or "json was ...".
 const CLI::Option* option_at_fault(const CLI::App& app, const std::string& message) {
-    return app.get_option_no_throw(message.substr(0, message.find(':')));
+    const std::string name = message.substr(0, message.find_first_of(": "));
+    const CLI::Option* const option = app.get_option_no_throw(name);
+    return option != nullptr ? option : app.get_option_no_throw("--" + name);
+}
+
+// Of an option that has another number of values than it takes.
+std::string wrong_number(const CLI::Option& option) {
+    if (option.get_items_expected_max() == 0) {
+        return fmt::format("{} takes no value", option.get_name());
+    }
+    return option.count() > 1
+               ? fmt::format("{} is given more than once", option.get_name())
+               : fmt::format("{} needs a value: {}", option.get_name(), option.get_type_name());
 }
 
 const CLI::Option* missing_option(const CLI::App& app) {
@@ -86,10 +98,8 @@ Problem mistake(const CLI::App& app, const CLI::ParseError& error) {
     }
     if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
         const CLI::Option* const option = option_at_fault(*used, error.what());
-        if (option != nullptr && option->get_items_expected_min() > 0) {
-            return problem(
-                fmt::format("{} needs a value: {}", option->get_name(), option->get_type_name()),
-                {}, command);
+        if (option != nullptr) {
+            return problem(wrong_number(*option), {}, command);
         }
     }
     return problem(error.what(), {}, command);

@@ -31,7 +31,7 @@ void PolicyRunner::rewrite(Subject& subject, Counts& counts) {
     }
     carry_out(subject, plan, subject.image_name());
     context_.note_written(subject, settings_.target, plan.counts);
-    report_.begin_image(name_of(subject));
+    report_.begin_image(name_of(subject), plan.used_break_time);
     for (const PlannedLease& lease : plan.leases) {
         report_.lease(plan.locks.at(lease.index), lease.after, plan.locks.ownership());
     }
@@ -46,7 +46,10 @@ class PolicyRunner::Listener final : public StreamListener {
     Listener(const PolicyRunner& runner, render::Name name)
         : runner_(runner), name_(std::move(name)) {}
 
-    void begin() override { runner_.report_.begin_image(name_); }
+    void begin() override {
+        // What becomes of the leases is not known yet.
+        runner_.report_.begin_image(name_, runner_.settings_.request.rules.uses_break_time());
+    }
     void lease(const Lock& before, const LeaseState& after, const Ownership& ownership) override {
         runner_.report_.lease(before, after, ownership);
     }

@@ -60,7 +60,7 @@ void fail(const std::string& name, std::string_view action, std::int64_t error) 
                                std::generic_category().message(static_cast<int>(-error))),
         .code = code_of(error)};
     // Advice on writing is of no use to somebody who reads.
-    if (action != "open" && action != "read") {
+    if (action != "open" && action != "read" && action != "list") {
         advise(problem, error);
     }
     throw Error(Error::Kind::io, std::move(problem));

@@ -131,6 +131,7 @@ Decision Planner::consider(const Lock& lock) {
         lock.lease.breaking ? rules_.find(lock, ownership_) : nullptr;
     const Decision decision = decide(lock, treatment);
     check_agreement(lock, treatment, decision);
+    used_break_time_ |= treatment != nullptr && treatment->uses_break_time;
     count(decision.outcome);
     return decision;
 }

@@ -37,6 +37,8 @@ class Planner {
     Decision consider(const Lock& lock);
 
     [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
+    /// Whether lease-break-time had a part in some decision.
+    [[nodiscard]] bool used_break_time() const noexcept { return used_break_time_; }
 
  private:
     struct Place {
@@ -66,6 +68,7 @@ class Planner {
     const Ownership& ownership_;
     std::deque<Seen> seen_;  // by FileId; it grows in a stream, and does so in place
     Counts counts_;
+    bool used_break_time_ = false;
 };
 
 }  // namespace ckpt_lease

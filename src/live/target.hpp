@@ -17,7 +17,8 @@ struct Targets {
     struct Place {
         std::uint64_t index = 0;  ///< of the lock in the image
         std::size_t wanted = 0;   ///< its place in `wanted`, if `missing` is empty
-        std::string missing;      ///< why there is no live process for it
+        std::string missing;      ///< why there is no live process for it; if there is none:
+        WantedLease lost;         ///< what the image wants, with no pid
     };
     std::vector<WantedLease> wanted;
     std::vector<Place> places;  ///< of all leases of the image, in its order

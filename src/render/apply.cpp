@@ -32,6 +32,10 @@ live::AppliedLease result_of(const Applied& applied, const live::Targets::Place&
                                  : live::AppliedLease{Result::skipped, place.missing};
 }
 
+const live::WantedLease& wanted_of(const Applied& applied, const live::Targets::Place& place) {
+    return place.missing.empty() ? applied.targets.wanted[place.wanted] : place.lost;
+}
+
 void print_table(Out& out, const Page& page, const Applied& applied) {
     using Kind = Table::Kind;
     Table table(out, page,
@@ -43,21 +47,13 @@ void print_table(Out& out, const Page& page, const Applied& applied) {
                  {"PATH", Kind::wrapped}});
     for (const auto& place : applied.targets.places) {
         const live::AppliedLease result = result_of(applied, place);
-        std::vector<std::string> cells{fmt::to_string(place.index),
-                                       "-",
-                                       "-",
-                                       std::string(word_for(result.outcome, applied.dry_run)),
-                                       result.reason,
-                                       "-"};
-        if (place.missing.empty()) {
-            const live::WantedLease& wanted = applied.targets.wanted[place.wanted];
-            cells[1] = fmt::to_string(wanted.pid);
-            cells[2] = fmt::to_string(wanted.fd);
-            cells[4] = result.reason.empty() ? describe(wanted.state) : result.reason;
-            cells[5] = shown_path(wanted.path);
-        }
-        table.add(std::move(cells),
-                  result.outcome == Result::lost ? Table::Style::important : Table::Style::plain);
+        const live::WantedLease& wanted = wanted_of(applied, place);
+        table.add(
+            {fmt::to_string(place.index), place.missing.empty() ? fmt::to_string(wanted.pid) : "-",
+             fmt::to_string(wanted.fd), std::string(word_for(result.outcome, applied.dry_run)),
+             result.reason.empty() ? describe(wanted.state) : result.reason,
+             shown_path(wanted.path)},
+            result.outcome == Result::lost ? Table::Style::important : Table::Style::plain);
     }
     table.finish();
     if (applied.targets.places.empty()) {
@@ -72,24 +68,16 @@ void print_json(Document& document, const Applied& applied) {
     for (const auto& place : applied.targets.places) {
         const live::AppliedLease result = result_of(applied, place);
         json.begin_object().member("index", place.index);
+        const live::WantedLease& wanted = wanted_of(applied, place);
         json.key("pid");
-        const bool found = place.missing.empty();
-        if (found) {
-            const live::WantedLease& wanted = applied.targets.wanted[place.wanted];
-            json.value(wanted.pid).member("fd", wanted.fd);
-            write_path(json, wanted.path);
-        } else {
-            json.null();
-        }
+        place.missing.empty() ? json.value(wanted.pid) : json.null();
+        json.member("fd", wanted.fd);
+        write_path(json, wanted.path);
         json.member("result", word_for(result.outcome, false));
-        json.member("outcome", word_for(result.outcome, applied.dry_run)).key("wanted");
-        if (found) {
-            json.begin_object();
-            write_state(json, applied.targets.wanted[place.wanted].state);
-            json.end_object();
-        } else {
-            json.null();
-        }
+        json.member("outcome", word_for(result.outcome, applied.dry_run));
+        json.key("wanted").begin_object();
+        write_state(json, wanted.state);
+        json.end_object();
         if (!result.reason.empty()) {
             json.member("reason", result.reason);
         }

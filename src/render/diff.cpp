@@ -36,7 +36,8 @@ bool print_table(Out& out, const Page& page, const Snapshot& a, const Snapshot& 
     bool differ = false;
     compare_leases(a.locks, b.locks, [&](const LeaseDifference& difference) {
         if (!differ) {
-            out.print("--- {}\n+++ {}\n", shown_name(a.origin.name), shown_name(b.origin.name));
+            out.print("--- {}\n+++ {}\n", shown_name(subject_of(a.origin)),
+                      shown_name(subject_of(b.origin)));
         }
         differ = true;
         add_row(table, "-", a.locks, difference.first);

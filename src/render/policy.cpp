@@ -28,7 +28,7 @@ SourceWords words_for(TimeSource source) {
     return {"the kernel's default", "default"};
 }
 
-std::string headline(const PolicyRun& run) {
+std::string headline(const PolicyRun& run, bool used_break_time) {
     std::string text = "--" + run.policy;
     if (!run.argument.empty()) {
         text += " " + escape(run.argument);
@@ -42,7 +42,7 @@ std::string headline(const PolicyRun& run) {
     if (run.renotify) {
         text += " --renotify";
     }
-    if (run.uses_lease_break_time) {
+    if (used_break_time) {
         text += fmt::format(", lease-break-time {}s ({})", format_seconds(run.lease_break_time),
                             words_for(run.lease_break_time_source).text);
     }
@@ -71,22 +71,23 @@ std::string yes_or_no(bool value) {
 }  // namespace
 
 PolicyReport::PolicyReport(Out& out, const Form& form, const PolicyRun& run)
-    : Report(out, form, "policy"), headline_(headline(run)) {
+    : Report(out, form, "policy"), run_(run) {
     if (form_.json) {
         write_run(json(), run);
     }
     begin_list("images");
 }
 
-void PolicyReport::begin_image(const Name& name) {
+void PolicyReport::begin_image(const Name& name, bool used_break_time) {
     in_image_ = true;
     if (form_.json) {
         json().begin_object();
         write_names(name.subject, name.path).key("leases").begin_array();
         return;
     }
-    print_headline(out_, form_.page, name.subject,
-                   (name.is_checkpoint ? "CRIU checkpoint, " : "") + headline_);
+    print_headline(
+        out_, form_.page, name.subject,
+        (name.is_checkpoint ? "CRIU checkpoint, " : "") + headline(run_, used_break_time));
     using Kind = Table::Kind;
     table_.emplace(out_, form_.page,
                    std::vector<Table::Column>{{"IDX", Kind::right},
@@ -147,7 +148,7 @@ void PolicyReport::fail_image(const Name& name, const Problem& problem, const st
         return;
     }
     if (!in_image_) {
-        begin_image(name);
+        begin_image(name, false);
     }
     in_image_ = false;
     json().end_array().member("error", to_utf8(text));

@@ -24,7 +24,6 @@ struct PolicyRun {
     bool dry_run = false;
     Nanoseconds lease_break_time{};
     TimeSource lease_break_time_source = TimeSource::fallback;
-    bool uses_lease_break_time = false;  ///< a policy does: people are told of it
 };
 
 /// What 'policy' reports of each image: begin_image(), the leases before and after as they come,
@@ -33,14 +32,15 @@ class PolicyReport final : public Report {
  public:
     PolicyReport(Out& out, const Form& form, const PolicyRun& run);
 
-    void begin_image(const Name& name);
+    /// `used_break_time`: lease-break-time has a part in what becomes of its leases.
+    void begin_image(const Name& name, bool used_break_time);
     void lease(const Lock& before, const LeaseState& after, const Ownership& ownership);
     void end_image(const Counts& counts);
     /// Instead of end_image(), and perhaps of begin_image() too: nothing was written.
     void fail_image(const Name& name, const Problem& problem, const std::string& text);
 
  private:
-    std::string headline_;
+    PolicyRun run_;
     std::optional<Table> table_;
     bool in_image_ = false;
 };

@@ -48,8 +48,8 @@ void print_undo(Out& out, const Form& form, const std::string& undo_file,
         write_recovery(json.bytes_member("undo_file", undo_file), recovery);
         form.document->end();
     } else if (recovery.put_back) {
-        out.print("{}: is as it was before the change ({} edits taken back)\n",
-                  escape(recovery.image), recovery.edits);
+        out.print("{}: is as it was before the change ({} edit{} taken back)\n",
+                  escape(recovery.image), recovery.edits, recovery.edits == 1 ? "" : "s");
     } else {
         out.print("{}: nothing to undo, it is as it was before the change\n",
                   escape(recovery.image));

@@ -153,7 +153,7 @@ constexpr std::array kColumns{
            "the record's index; all of them, of a lease that has several",
            [](auto& row) { return static_cast<std::int64_t>(row.first().index); }},
     Column{"offset", "OFFSET", Kind::right, Shown::if_asked, Members::of_all,
-           [](auto& row) { return join(row, &Lock::offset); },
+           [](auto& row) { return row.is_live() ? "-" : join(row, &Lock::offset); },
            [](auto& json, auto& row) { json.member("offset", row.first().offset); },
            "where the record begins in the image, in bytes; of each index",
            [](auto& row) { return static_cast<std::int64_t>(row.first().offset); }},
@@ -264,6 +264,9 @@ const Column& find_column(std::string_view heading) {
         return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
     });
     const Column* const column = column_of(name);
+    if (heading.empty()) {
+        refuse("a column has no name", "give names with commas between them, like FD,PATH");
+    }
     if (column == nullptr) {
         std::string names;
         for (const std::string_view each : kTextOrder) {

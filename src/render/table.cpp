@@ -25,14 +25,17 @@ std::string_view take_line(std::string_view text, std::size_t width) {
     return good_end == std::string_view::npos ? fitting : fitting.substr(0, good_end + 1);
 }
 
-// `text` with each of `characters` as \xNN.
+// A cell, as escape() returns it, with each of `characters` as \xNN; and so are backslashes: two of
+// them are one in what a shell reads, and that could be the beginning of what was escaped.
 std::string escaped(std::string_view text, std::string_view characters) {
     std::string result;
-    for (const char each : text) {
-        if (characters.find(each) == std::string_view::npos) {
-            result += each;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool is_backslash = text.substr(i).starts_with("\\\\");
+        if (is_backslash || characters.find(text[i]) != std::string_view::npos) {
+            result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
+            i += is_backslash ? 1 : 0;
         } else {
-            result += fmt::format("\\x{:02x}", static_cast<unsigned char>(each));
+            result += text[i];
         }
     }
     return result;
@@ -57,21 +60,21 @@ Table::Table(Out& out, Page page, std::vector<Column> columns, Form form)
 
 void Table::add(std::vector<std::string> cells, Style style) {
     held_.push_back({std::move(cells), style});
-    if (begun_ || held_.size() >= kMeasured) {
+    if (held_.size() >= kMeasured) {
         flush();
     }
 }
 
 void Table::finish() {
-    if (begun_ || !held_.empty()) {
+    const bool has_headings_anyway = form_.lines == Lines::raw && form_.headings && !begun_;
+    if (!held_.empty() || has_headings_anyway) {
         flush();
     }
 }
 
 void Table::flush() {
-    if (!begun_) {
-        set_widths();
-        begun_ = true;
+    set_widths();
+    if (!std::exchange(begun_, true)) {
         Row headings{{}, Style::plain};
         for (const Column& column : columns_) {
             headings.cells.emplace_back(column.heading);
@@ -92,12 +95,13 @@ void Table::set_widths() {
     std::size_t fixed = form_.indent.size();
     std::size_t natural = form_.indent.size();
     std::vector<std::size_t> wrapped;
+    natural_.resize(columns_.size());
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-        std::size_t width = form_.headings ? columns_[i].heading.size() : 0;
+        std::size_t& width = natural_[i];
+        width = std::max(width, form_.headings ? columns_[i].heading.size() : 0);
         for (const Row& row : held_) {
             width = std::max(width, i < row.cells.size() ? display_width(row.cells[i]) : 0);
         }
-        widths_.push_back(width);
         natural += width;
         if (columns_[i].kind == Kind::wrapped) {
             wrapped.push_back(i);
@@ -105,6 +109,7 @@ void Table::set_widths() {
             fixed += width;
         }
     }
+    widths_ = natural_;
     const std::size_t gaps = columns_.size() - 1;
     gap_ = natural + gaps * kGap.size() <= page_.width ? kGap : kNarrowGap;
     fixed += gaps * gap_.size();
@@ -119,7 +124,7 @@ void Table::set_widths() {
         left -= std::min(left, width);
         fixed += width;
     }
-    as_blocks_ = fixed > page_.width;
+    as_blocks_ = as_blocks_ || fixed > page_.width;
 }
 
 void Table::print_line(const Row& row, std::string line) {

@@ -12,10 +12,11 @@
 
 namespace ckpt_lease::render {
 
-/// Prints rows in aligned columns that fit the page. The widths are those of the first rows, which
-/// are held back to be measured: a table of any length needs the memory of a short one. What does
-/// not fit into a column that may wrap goes on in the next line; nothing is cut off. Where the page
-/// is too narrow for that, each row is a block of lines: a heading and its cell.
+/// Prints rows in aligned columns that fit the page. Rows are held back to be measured, kMeasured
+/// at a time: a table of any length needs the memory of a short one, and columns only become wider
+/// from one part to the next. What does not fit into a column that may wrap goes on in the next
+/// line; nothing is cut off. Where the page is too narrow for that, each row is a block of lines: a
+/// heading and its cell.
 class Table {
  public:
     enum class Kind : unsigned char { left, right, wrapped };
@@ -68,6 +69,7 @@ class Table {
     std::vector<Column> columns_;
     Form form_;
     std::string_view gap_;
+    std::vector<std::size_t> natural_;  // widths without a page
     std::vector<std::size_t> widths_;
     std::vector<Row> held_;
     bool begun_ = false;

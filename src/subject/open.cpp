@@ -202,10 +202,10 @@ void Opened::open_file(io::Place place) {
         return;
     }
     if (where_ == Where::itself) {
-        throw Error(Error::Kind::io,
-                    {.file = name_,
-                     .message = "only regular files and block devices can be rewritten by name",
-                     .hint = "save the image and give its name"});
+        throw Error(Error::Kind::io, {.file = name_,
+                                      .message = "only regular files can be rewritten by name",
+                                      .hint = "save the image and give its name",
+                                      .advice = Advice::stream_elsewhere});
     }
     open_stream();
 }

@@ -79,6 +79,7 @@ Plan plan_image(Snapshot image, const ReadAt& read_at, const PolicyRequest& requ
         }
     });
     plan.counts = planner.counts();
+    plan.used_break_time = planner.used_break_time();
     return plan;
 }
 

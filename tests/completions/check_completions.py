@@ -79,7 +79,7 @@ OFFERED = {
     "show --target F_W": NOTHING,
     "policy --target ": TARGETS,
     "edit --type ": TYPES,
-    "edit --previous-type=": TYPES,
+    "edit --previous-type=": {"F_RDLCK", "F_WRLCK"},
     "edit --notified ": {"yes", "no"},
     "edit --remaining ": {"none"},
     "show --color ": COLOURS,

@@ -50,8 +50,8 @@ TEST_F(BareCheckpoint, OnlyTwoPoliciesCanBeCarriedOut) {
     EXPECT_EQ(bounded.status, 2);
     EXPECT_EQ(bounded.err,
               "ckpt-lease: img: no leases were captured with this checkpoint: there are no times "
-              "to be bounded, and nothing says that holders are signalled (leave --min, --max and "
-              "--renotify out)\n");
+              "to be bounded, and nothing says that holders are signalled (leave min, max and "
+              "renotify out)\n");
     EXPECT_EQ(run({"policy", "--favor-breaker", "--renotify", "img"}).status, 2);
     EXPECT_EQ(run({"policy", "--favor-holder", "img"}).status, 0);
     EXPECT_EQ(run({"policy", "--favor-breaker", "--dry-run", "img"}).status, 0);
@@ -87,15 +87,13 @@ TEST_F(BareCheckpoint, TheReportSaysWhatBecameOfTheBreaks) {
     const Json kept = report_of({"--favor-holder"});
     EXPECT_EQ(kept["leases"][0]["after"], kept["leases"][0]["before"]);
     EXPECT_EQ(kept["unchanged"], 1);
-    EXPECT_EQ(
-        run({"policy", "--favor-holder", "--lease-break-time", "45", "-n", "img"}).err,
-        "img: CRIU checkpoint, --favor-holder, lease-break-time 45s (as given), dry run: nothing "
-        "is written\n"
-        "  IDX     BEFORE      AFTER  SIG  FD  PATH\n"
-        "    0  not known  not known  yes   3  /srv/job/write-break\n"
-        "    1  not known  not known  yes   4  /srv/job/downgrade\n"
-        "  0 changed, 2 unchanged, 1 not being broken, 0 filtered out\n"
-        "ckpt-lease: img: CRIU gives these holders the whole lease-break-time\n");
+    EXPECT_EQ(run({"policy", "--favor-holder", "--lease-break-time", "45", "-n", "img"}).err,
+              "img: CRIU checkpoint, --favor-holder, dry run: nothing is written\n"
+              "  IDX     BEFORE      AFTER  SIG  FD  PATH\n"
+              "    0  not known  not known  yes   3  /srv/job/write-break\n"
+              "    1  not known  not known  yes   4  /srv/job/downgrade\n"
+              "  0 changed, 2 unchanged, 1 not being broken, 0 filtered out\n"
+              "ckpt-lease: img: CRIU gives these holders the whole lease-break-time\n");
 }
 
 // CRIU's own reader, of what was written in the place of its writer's bytes.

@@ -22,8 +22,8 @@ TEST_F(Hints, OfAPipeThatHasAName) {
     const Result edit = run({"edit", "pipe", "--index", "0", "--remaining", "30"});
     EXPECT_EQ(edit.status, 3);
     EXPECT_EQ(edit.err,
-              "ckpt-lease: pipe: only regular files and block devices can be rewritten by name "
-              "(save the image and give its name)\n");
+              "ckpt-lease: pipe: only regular files can be rewritten by name (save the image and "
+              "give its name; policy -o OUT rewrites it on its way)\n");
     const Result elsewhere =
         run({"edit", "pipe", "--index", "0", "--remaining", "30", "-o", "out.img"});
     EXPECT_EQ(elsewhere.status, 2);
@@ -129,6 +129,18 @@ TEST_F(Hints, OfAReportThatCannotBeWrittenSayWhatWasChanged) {
               image + " was changed)\n");
     EXPECT_EQ(full({"undo", "undo"}), (fs::current_path() / image).string() + " was changed)\n");
     EXPECT_EQ(full({"undo", "undo"}), "") << "it is as before already";
+}
+
+// diff(1) has no other status for trouble.
+TEST_F(Hints, DiffEndsWithTwoWhereItsOutputIsLost) {
+    copy("no_deadline");
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"diff", "holder_breaker.img", "no_deadline.img"},
+          {"diff", "--json", "holder_breaker.img", "no_deadline.img"}}) {
+        const Result result = run_to("/dev/full", words);
+        EXPECT_EQ(result.status, 2);
+        EXPECT_NE(result.err.find("No space left on device"), std::string::npos) << result.err;
+    }
 }
 
 TEST_F(Hints, WithoutCapturedLeasesThereAreNoRecords) {

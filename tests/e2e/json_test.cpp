@@ -104,6 +104,10 @@ TEST_F(Documents, AreWholeWhateverFails) {
         {{"policy", "--set", "5"}, 2, nullptr, "refused"},
         {{"diff", "img"}, 2, nullptr, "refused"},
         {{"diff", "img", "img", "img"}, 2, nullptr, "refused"},
+        // No image would have gone to standard output.
+        {{"policy", "--sett", "5", "-n", "-"}, 2, nullptr, "refused"},
+        {{"policy", "--sett", "5", "-o", "out", "-"}, 2, nullptr, "refused"},
+        {{"policy", "--rules", "-", "--sett", "5", "img"}, 2, nullptr, "refused"},
     };
     cases.insert(cases.end(), others.begin(), others.end());
     for (const FailingCase& one : cases) {

@@ -114,6 +114,25 @@ TEST_F(PolicyFiles, SaysThatNothingWasPassedOn) {
               "HEADER record: its type, 1, in 4 bytes; nothing was passed on)\n");
 }
 
+TEST_F(PolicyFiles, SpeaksOfLeaseBreakTimeOnlyWhereItWasUsed) {
+    const std::string name = copy("holder_breaker");
+    const auto first_line = [](const Result& result) {
+        return result.err.substr(0, result.err.find('\n'));
+    };
+    const std::string used =
+        name + ": --favor-holder, lease-break-time 45s (as given), dry run: nothing is written";
+    const std::vector<std::string> call{"policy", "-n", "--favor-holder", "--lease-break-time",
+                                        "45",     name};
+    EXPECT_EQ(first_line(run(call)), used);
+    std::vector<std::string> filtered = call;
+    filtered.insert(filtered.end(), {"--fd", "99"});
+    EXPECT_EQ(first_line(run(filtered)), name + ": --favor-holder, dry run: nothing is written");
+    write_file("rules.json", R"({"rules": [
+        {"match": {"fd": 99}, "policy": {"favor-holder": true}}], "default": {"add": 5}})");
+    EXPECT_EQ(first_line(run({"policy", "-n", "--rules", "rules.json", name})),
+              name + ": --rules rules.json, dry run: nothing is written");
+}
+
 TEST_F(PolicyFiles, BreakingAndHeldAreFilters) {
     const std::string name = copy("holder_breaker");
     const Result held = run({"policy", "--set", "1", "--held", "--require-match", name});

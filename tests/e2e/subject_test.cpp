@@ -102,6 +102,7 @@ TEST_F(Subjects, AreCompared) {
         EXPECT_EQ(run({"diff", name, "bare"}).status, 1) << name;
     }
     EXPECT_EQ(run({"diff", "bare", "bare.tar.bz2"}).status, 0);
+    EXPECT_TRUE(run({"diff", "img", "bare"}).out.starts_with("--- img\n+++ bare\n"));
 }
 
 TEST_F(Subjects, AreEdited) {

@@ -43,7 +43,10 @@ TEST_F(Usage, HelpFits80Columns) {
 }
 
 TEST_F(Usage, HelpIsACommand) {
-    EXPECT_EQ(run({"help"}).out, run({"--help"}).out);
+    for (const std::vector<std::string>& general :
+         std::vector<std::vector<std::string>>{{"help"}, {"help", "help"}, {"help", "--json"}}) {
+        EXPECT_EQ(run(general).out, run({"--help"}).out);
+    }
     for (const std::string& command : commands()) {
         const Result result = run({"help", command});
         EXPECT_EQ(result.status, 0);
@@ -55,6 +58,14 @@ TEST_F(Usage, VersionIsOneLine) {
     const Result result = run({"--version"});
     EXPECT_EQ(result.status, 0);
     EXPECT_EQ(result.out, "ckpt-lease " CKPT_LEASE_VERSION "\n");
+}
+
+TEST_F(Usage, TheLastColourCounts) {
+    const std::string name = copy("holder_breaker");
+    const std::string plain = run({"show", name}).out;
+    EXPECT_EQ(run({"show", "--color", "always", "--color", "never", name}).out, plain);
+    EXPECT_NE(run({"show", "--color", "never", "--color", "always", name}).out, plain);
+    EXPECT_EQ(run({"show", "--log-level", "info", "--log-level", "warning", name}).err, "");
 }
 
 TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
@@ -106,20 +117,31 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
         {{"show", "--all", "--pid", "1"},
          "ckpt-lease: --all is about images: of live processes only leases are looked at "
          "(lslocks(8) lists their other locks)\n"},
+        {{"policy", "--add", "5", "--add", "6", "x.img"},
+         "ckpt-lease: --add is given more than once (see 'ckpt-lease policy --help')\n"},
+        {{"edit", "x.img", "--index", "1", "--index", "2"},
+         "ckpt-lease: --index is given more than once (see 'ckpt-lease edit --help')\n"},
+        {{"policy", "--keep", "--dry-run=false", "x.img"},
+         "ckpt-lease: --dry-run takes no value (see 'ckpt-lease policy --help')\n"},
+        {{"show", "--json=maybe", "x.img"},
+         "ckpt-lease: --json takes no value (see 'ckpt-lease show --help')\n"},
+        {{"show", "--brea", "x.img"},
+         "ckpt-lease: there is no option --brea (did you mean '--breaking'? see 'ckpt-lease show "
+         "--help')\n"},
         {{"undo", "-"},
          "ckpt-lease: an undo file is not read from standard input (give the name of what policy "
          "--undo-file or edit --undo-file kept)\n"},
         {{"show", "-", "-"},
          "ckpt-lease: standard input can be read only once: - is given twice\n"},
         {{"show", "--fd", "1", "--fd", "2", "x.img"},
-         "ckpt-lease: two different --fd can never both match (all filters must match; policy "
-         "--rules has alternatives)\n"},
+         "ckpt-lease: two different --fd can never both match (all filters must match: leave "
+         "one of them out)\n"},
         {{"show", "--breaking", "--held", "x.img"},
-         "ckpt-lease: --breaking and --held can never both match (all filters must match; policy "
-         "--rules has alternatives)\n"},
+         "ckpt-lease: --breaking and --held can never both match (all filters must match: leave "
+         "one of them out)\n"},
         {{"policy", "--keep", "--held", "--breaking", "x.img"},
-         "ckpt-lease: --breaking and --held can never both match (all filters must match; policy "
-         "--rules has alternatives)\n"},
+         "ckpt-lease: --breaking and --held can never both match (all filters must match: leave "
+         "one of them out)\n"},
         {{"show", "-q", "-v", "x.img"},
          "ckpt-lease: --verbose excludes --quiet (see 'ckpt-lease show --help')\n"},
         {{"diff", "--color", "often", "x.img", "y.img"},

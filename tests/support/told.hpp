@@ -19,6 +19,7 @@ inline std::string_view name_of(ckpt_lease::Advice advice) {
         CASE(wait);
         CASE(write_elsewhere);
         CASE(write_and_copy);
+        CASE(stream_elsewhere);
         CASE(recover);
         CASE(recover_first);
         CASE(recover_or_remove_journal);

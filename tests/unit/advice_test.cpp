@@ -156,8 +156,8 @@ TEST_F(AdviceTest, NamesTheOptionThatContradictsItself) {
     EXPECT_EQ(refusal([] {
                   check(Filter{.fds = {3, 4}});
               }),
-              "two different --fd can never both match (all filters must match; policy --rules "
-              "has alternatives)");
+              "two different --fd can never both match (all filters must match: leave "
+              "one of them out)");
     EXPECT_EQ(refusal([] {
                   check(Filter{.indexes = {3, 4}});
               }).substr(0, 21),
@@ -169,8 +169,8 @@ TEST_F(AdviceTest, NamesTheOptionThatContradictsItself) {
     EXPECT_EQ(refusal([] {
                   check(Filter{.phases = {Phase::breaking, Phase::held}});
               }),
-              "--breaking and --held can never both match (all filters must match; policy --rules "
-              "has alternatives)");
+              "--breaking and --held can never both match (all filters must match: leave "
+              "one of them out)");
     EXPECT_NO_THROW(check(Filter{}));
 }
 

@@ -93,7 +93,9 @@ Applied applied(bool dry_run) {
     state.previous_type = LockType::wrlck;
     state.remaining = Remaining(5250ms);
     applied.targets.wanted.push_back({.pid = 7, .fd = 3, .path = "/srv/a", .state = state});
-    applied.targets.places = {{.index = 0}, {.index = 1, .missing = "there is no such process"}};
+    applied.targets.places = {
+        {.index = 0},
+        {.index = 1, .missing = "there is no such process", .lost = {.fd = 4, .path = "/srv/b"}}};
     applied.results = {{live::AppliedLease::Outcome::set, ""}};
     return applied;
 }
@@ -113,9 +115,22 @@ TEST(Applied, ADryRunSaysWhatWouldBeSetAndToWhichTime) {
                    "break_notified": false, "remaining_seconds": 5.25, "no_deadline": false,
                    "remaining_reason": null}})"));
     EXPECT_EQ(leases[1], json::parse(R"({
-        "index": 1, "pid": null, "result": "skipped", "outcome": "skipped", "wanted": null,
-        "reason": "there is no such process"})"));
+        "index": 1, "pid": null, "fd": 4, "path": "/srv/b", "result": "skipped",
+        "outcome": "skipped", "reason": "there is no such process",
+        "wanted": {"state": "held", "type": "F_RDLCK", "previous_type": null,
+                   "break_notified": false, "remaining_seconds": null, "no_deadline": false,
+                   "remaining_reason": "held"}})"));
     EXPECT_EQ(leases_of(applied(false))[0]["outcome"], "set");
+}
+
+TEST(Applied, OfALeaseWithoutAProcessItSaysWhichFileItIs) {
+    EXPECT_EQ(
+        printed([](Out& out) { print_applied(out, {.page = {.width = 100}}, applied(true)); }),
+        "IDX  PID  FD  RESULT        LEASE                                                   PATH\n"
+        "  0    7   3  would be set  breaking, F_WRLCK to F_UNLCK, 5.25s left, not notified  "
+        "/srv/a\n"
+        "  1    -   4  skipped       there is no such process                                "
+        "/srv/b\n");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <sstream>
 #include <vector>
 
@@ -227,6 +228,45 @@ TEST(Table, ALateWideCellIsNotCutOff) {
     const std::string text = table(rows);
     const std::string last = text.substr(text.find("a-very"));
     EXPECT_EQ(without_spaces(last), "a-very-wide-name123456" + kLongPath);
+}
+
+std::vector<Cells> many_rows(std::size_t count) {
+    std::vector<Cells> rows;
+    for (std::size_t i = 0; i < count; ++i) {
+        rows.push_back({"a", std::to_string(i), "/srv/a file/" + std::to_string(i)});
+    }
+    return rows;
+}
+
+TEST(TableText, HasOneLineForEachRowHoweverManyThereAreOffATerminal) {
+    const std::vector<std::string> lines =
+        lines_of(table(many_rows(10'001), {.width = std::numeric_limits<std::size_t>::max()}));
+    ASSERT_EQ(lines.size(), 10'002U);
+    EXPECT_EQ(lines[1000], "a      999  /srv/a file/999");
+    EXPECT_EQ(lines[10'001], "a     10000  /srv/a file/10000");
+}
+
+TEST(TableText, BecomesWiderWhereLaterRowsAre) {
+    std::vector<Cells> rows = many_rows(1000);
+    rows.push_back({"wide", "123456", "/x"});
+    rows.push_back({"b", "2", "/y"});
+    const std::vector<std::string> lines = lines_of(table(rows, {.width = 40}));
+    ASSERT_EQ(lines.size(), 1003U);
+    EXPECT_EQ(lines[1000], "a      999  /srv/a file/999");
+    EXPECT_EQ(lines[1001], "wide  123456  /x");
+    EXPECT_EQ(lines[1002], "b          2  /y");
+}
+
+TEST(TableText, RawHasHeadingsWithoutRows) {
+    const auto empty = [](Table::Lines lines, bool headings) {
+        return printed([&](Out& out) {
+            Table(out, {}, kColumns, {.lines = lines, .headings = headings}).finish();
+        });
+    };
+    EXPECT_EQ(empty(Table::Lines::raw, true), "NAME SIZE PATH\n");
+    EXPECT_EQ(empty(Table::Lines::raw, false), "");
+    EXPECT_EQ(empty(Table::Lines::pairs, true), "");
+    EXPECT_EQ(empty(Table::Lines::aligned, true), "");
 }
 
 std::string headline(const Page& page, std::string_view name, std::string_view text) {

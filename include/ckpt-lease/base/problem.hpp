@@ -17,9 +17,11 @@ namespace ckpt_lease {
 enum class Advice : std::uint8_t {
     none,
     // About files.
-    wait,             ///< for the process that has the image locked: ImageFile::Options::wait
-    write_elsewhere,  ///< into another file; or, instead, what `hint` or `detail` says
-    write_and_copy,   ///< into another file, which is then copied over this one
+    wait,              ///< for the process that has the image locked: ImageFile::Options::wait
+    write_elsewhere,   ///< into another file; or, instead, what `hint` or `detail` says
+    write_and_copy,    ///< into another file, which is then copied over this one
+    stream_elsewhere,  ///< what is no regular file: a policy can be carried out on its way to
+                       ///< another
     // About changes that were interrupted, and journals.
     recover,                    ///< the image: opening it for writing takes the change back
     recover_first,              ///< the same, before the image is used

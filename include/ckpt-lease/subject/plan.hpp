@@ -41,7 +41,8 @@ struct Plan {
     LockList locks;
     std::deque<PlannedLease> leases;  ///< in the order of their locks
     Counts counts;
-    EditList edits;  ///< of the subject's image
+    bool used_break_time = false;  ///< lease-break-time had a part in it
+    EditList edits;                ///< of the subject's image
     /// The bytes that filelocks.img is to have; only of a checkpoint without captured leases.
     std::optional<std::string> file_locks;
     std::string old_file_locks;  ///< those that this was decided for

@@ -233,7 +233,7 @@ class Caller {
             return "a process that cannot be seen from here";
         }
         return holder.comm[0] == '\0'
-                   ? fmt::format("process {}, or one that it has started", holder.pid)
+                   ? fmt::format("process {}, or one that it has started,", holder.pid)
                    : fmt::format("process {} ({})", holder.pid, escape(holder.comm.data()));
     }
 

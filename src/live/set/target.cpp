@@ -70,6 +70,7 @@ class Finder {
         const Process* const holder = tables_.at(lock.table);
         if (holder == nullptr) {
             place.missing = missing(image_.locks.tasks(lock));
+            place.lost = {0, lock.fd, std::string(image_.locks.path(lock)), lock.lease, {}};
         } else {
             place.wanted = targets_.wanted.size();
             targets_.wanted.push_back({holder->pid, lock.fd, std::string(image_.locks.path(lock)),
