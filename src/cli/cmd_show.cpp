@@ -165,11 +165,13 @@ Columns of the table:
         std::string shown = name;
         bool matched = false;
         bool is_told = false;  // of what is shown: an error that follows is said elsewhere
-        const auto show = [&](const Snapshot& snapshot) {
+        const Problem unmatched = no_match(name);
+        const auto show = [&](const Snapshot& snapshot, bool is_last) {
             shown = snapshot.origin.name;
             spdlog::info("{}: {} locks", shown, snapshot.locks.size());
             is_told = true;
-            matched |= report.snapshot(snapshot, filter);
+            const bool has_to_match = require_match_ && is_last && !matched;
+            matched |= report.snapshot(snapshot, filter, has_to_match ? &unmatched : nullptr);
             if (snapshot.damage) {
                 throw Error(Error::Kind::damaged, *snapshot.damage);
             }
@@ -179,13 +181,15 @@ Columns of the table:
             const auto subject = open_to_look(context, name, wait_);
             // What was captured tells more than CRIU's images do, of leases; and nothing of other
             // locks.
+            const bool shows_checkpoint =
+                subject->has_checkpoint() && (!subject->has_image() || all_);
             if (subject->has_image()) {
                 shown = subject->image_name();
-                show(subject->read(layout));
+                show(subject->read(layout), !shows_checkpoint);
             }
-            if (subject->has_checkpoint() && (!subject->has_image() || all_)) {
+            if (shows_checkpoint) {
                 shown = name;
-                show(subject->read_checkpoint());
+                show(subject->read_checkpoint(), true);
             }
         } catch (const Error& error) {
             if (!is_told) {
@@ -216,7 +220,9 @@ Columns of the table:
 
     int show_live(const Context& context, const Filter& filter, render::ShowReport& report) const {
         const LiveLeases leases = read_live(filter.pids, tree_);
-        const bool matched = report.snapshot(leases.snapshot, without_processes(filter));
+        const Problem unmatched = no_match(leases.snapshot.origin.name);
+        const bool matched = report.snapshot(leases.snapshot, without_processes(filter),
+                                             require_match_ ? &unmatched : nullptr);
         for (const Problem& problem : leases.unknown) {
             context.fail(leases.snapshot.origin.name, problem);
         }
@@ -255,11 +261,13 @@ Columns of the table:
         return kDone;
     }
 
+    static Problem no_match(const std::string& name) {
+        return {.file = name, .message = "nothing matches", .code = Problem::Code::no_match};
+    }
+
     int matched_status(const Context& context, const std::string& name, bool matched) const {
         if (require_match_ && !matched) {
-            context.fail_to_match(
-                name, {.file = name, .message = "nothing matches", .code = Problem::Code::no_match},
-                fmt::format("{}: nothing matches", name));
+            context.fail_to_match(name, no_match(name), fmt::format("{}: nothing matches", name));
             return kNoMatch;
         }
         return kDone;

@@ -203,8 +203,8 @@ ShowReport::ShowReport(Out& out, const Form& form, ShowTable table)
     begin_list("images");
 }
 
-bool ShowReport::snapshot(const Snapshot& snapshot, const Filter& filter) {
-    return form_.json ? write_object(snapshot, filter) : print_table(snapshot, filter);
+bool ShowReport::snapshot(const Snapshot& snapshot, const Filter& filter, const Problem* no_match) {
+    return form_.json ? write_object(snapshot, filter, no_match) : print_table(snapshot, filter);
 }
 
 std::vector<const Column*> ShowReport::columns_of(const Snapshot& snapshot) const {
@@ -286,7 +286,8 @@ bool ShowReport::print_table(const Snapshot& snapshot, const Filter& filter) {
     return shown.any();
 }
 
-bool ShowReport::write_object(const Snapshot& snapshot, const Filter& filter) {
+bool ShowReport::write_object(const Snapshot& snapshot, const Filter& filter,
+                              const Problem* no_match) {
     json().begin_object();
     write_origin(json(), snapshot.origin);
     bool matched = write_locks(snapshot, filter, true);
@@ -296,6 +297,8 @@ bool ShowReport::write_object(const Snapshot& snapshot, const Filter& filter) {
     if (snapshot.damage) {
         json().member("error", to_utf8(snapshot.damage->message));
         document_.write_errors(subject_of(snapshot.origin), *snapshot.damage);
+    } else if (!matched && no_match != nullptr) {
+        document_.write_errors(subject_of(snapshot.origin), *no_match);
     } else {
         document_.write_no_errors();
     }

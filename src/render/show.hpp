@@ -40,14 +40,16 @@ class ShowReport final : public Report {
  public:
     ShowReport(Out& out, const Form& form, ShowTable table);
 
-    /// Damaged or not. Returns whether anything in it matches the filter.
-    bool snapshot(const Snapshot& snapshot, const Filter& filter);
+    /// Damaged or not. Returns whether anything in it matches the filter. If nothing does,
+    /// `no_match` is what is wrong with it; null: nothing is.
+    bool snapshot(const Snapshot& snapshot, const Filter& filter,
+                  const Problem* no_match = nullptr);
 
  private:
     bool print_table(const Snapshot& snapshot, const Filter& filter);
     [[nodiscard]] bool is_tree(const Snapshot& snapshot) const;
     [[nodiscard]] std::vector<const Column*> columns_of(const Snapshot& snapshot) const;
-    bool write_object(const Snapshot& snapshot, const Filter& filter);
+    bool write_object(const Snapshot& snapshot, const Filter& filter, const Problem* no_match);
     bool write_locks(const Snapshot& snapshot, const Filter& filter, bool leases);
 
     ShowTable table_;

@@ -235,6 +235,21 @@ TEST_F(Documents, FindingsAreNoErrors) {
     EXPECT_EQ(verified["images"][0]["problems"][0]["code"], "not_a_checkpoint");
 }
 
+TEST_F(Documents, HaveWhatDoesNotMatchInItsImageToo) {
+    for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+             {"show", "--json", "--fd", "9", "--require-match", "img", "holder_breaker.img"},
+             {"show", "--json", "--fd", "9", "--require-match", "--all", "img"}}) {
+        const Json document = parse_valid("show", run(args).out);
+        for (const Json& image : document["images"]) {
+            const bool is_last_of_its_name =
+                image["format"] == "criu" || args.back() == "holder_breaker.img";
+            EXPECT_EQ(image["errors"].size(), is_last_of_its_name ? 1U : 0U) << image;
+        }
+        EXPECT_EQ(document["errors"].back()["code"], "no_match");
+        EXPECT_EQ(document["errors"].back(), document["images"].back()["errors"].back());
+    }
+}
+
 TEST_F(Documents, ACommandWithoutJsonGivesNone) {
     for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
              {"schema", "--json"}, {"--json", "show", "img"}, {"shwo", "--json", "img"}}) {
