@@ -20,4 +20,3 @@
 #include "ckpt-lease/linux_cr/layout.hpp"
 #include "ckpt-lease/subject/plan.hpp"
 #include "ckpt-lease/subject/subject.hpp"
-#include "ckpt-lease/subject/verify.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <cstdint>
 
-#include "ckpt-lease/subject/verify.hpp"
+#include "ckpt-lease/subject/subject.hpp"
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/lease/policy.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +6,7 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
+#include "ckpt-lease/lease/rules.hpp"
 
 namespace ckpt_lease {
 namespace {

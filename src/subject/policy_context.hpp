@@ -5,7 +5,7 @@
 #include <string>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "ckpt-lease/lease/policy.hpp"
+#include "ckpt-lease/lease/rules.hpp"
 #include "ckpt-lease/subject/plan.hpp"
 #include "lease/planner.hpp"
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ckpt-lease/subject/verify.hpp"
-
+#include "ckpt-lease/subject/subject.hpp"
 #include "criu/captured_leases.hpp"
 #include "criu/checkpoint.hpp"
 #include "subject/opened.hpp"

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The whole of `policy` on an image in memory: 16 bytes that choose what is asked for, and the
 // image. Reading by place and streaming must agree, and only what was decided may change.
-#include "ckpt-lease/lease/policy.hpp"
-
 #include <algorithm>
 #include <map>
 #include <optional>
 #include <variant>
 
+#include "ckpt-lease/lease/rules.hpp"
 #include "fuzz/lock_checks.hpp"
 #include "fuzz/memory_system.hpp"
 #include "lease/diff.hpp"

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "ckpt-lease/subject/plan.hpp"
-#include "ckpt-lease/subject/verify.hpp"
 #include "crash/disk_model.hpp"
 #include "criu/archive.hpp"
 #include "fuzz/subject_case.hpp"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ckpt-lease/lease/lock_list.hpp"
-#include "ckpt-lease/lease/policy.hpp"
+#include "ckpt-lease/lease/rules.hpp"
 
 namespace ckpt_lease {
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What each policy makes of the time that a lease has left.
-#include "ckpt-lease/lease/policy.hpp"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
+#include "ckpt-lease/lease/rules.hpp"
 #include "lease_support.hpp"
 #include "support.hpp"
 

@@ -11,7 +11,7 @@
 
 #include "ckpt-lease/base/api.hpp"
 #include "ckpt-lease/base/bytes.hpp"
-#include "ckpt-lease/lease/policy.hpp"
+#include "ckpt-lease/lease/rules.hpp"
 
 namespace ckpt_lease::linux_cr {
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "ckpt-lease/base/api.hpp"
+#include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/lease/snapshot.hpp"
 
 namespace ckpt_lease {
@@ -105,5 +106,12 @@ class CKPT_LEASE_API Subject {
  private:
     std::unique_ptr<Opened> opened_;
 };
+
+/// Finds everything that is wrong with a subject and tells `problems`: with CRIU's images first, if
+/// there are any, then with the image of leases, and at last, where neither is damaged, how the two
+/// differ. Returns how many records there are: of the image, or of CRIU's list of locks where there
+/// is none. Throws Error(io), and Error(refused) if the image was captured with another checkpoint.
+CKPT_LEASE_API std::uint64_t verify(Subject& subject, const linux_cr::Layout& layout,
+                                    const ProblemSink& problems);
 
 }  // namespace ckpt_lease
