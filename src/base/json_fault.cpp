@@ -118,7 +118,7 @@ class Finder {
         return JsonFault{
             {},
             fmt::format("this is {}, and it has to be {}", kind_of(value), joined(words, " or ")),
-            other_spelling(value, *wanted)};
+            other_spelling(value, schema)};
     }
 
     // Beyond what the schema allows, or an integer holds: 1e30.
@@ -135,8 +135,9 @@ class Finder {
         return {};
     }
 
-    // The same value as `wanted` wants it: 5 where "5" or 5.0 stands.
-    static std::string other_spelling(const Json& value, const Json& wanted) {
+    // The same value as the schema wants it: 5 where "5" or 5.0 stands.
+    static std::string other_spelling(const Json& value, const Json& schema) {
+        const Json& wanted = schema.at("type");
         Json meant(Json::value_t::discarded);
         if (value.is_string()) {
             meant = Json::parse(value.get<std::string>(), nullptr, false);
@@ -149,7 +150,9 @@ class Finder {
         const bool fits = std::any_of(std::begin(kTypes), std::end(kTypes), [&](const Type& type) {
             return wanted == Json(type.name) && type.fits(meant);
         });
-        return fits && !meant.is_structured() ? fmt::format("write {}", meant.dump()) : "";
+        const bool is_allowed = !meant.is_number() || !no_integer(meant.get<double>(), schema);
+        return fits && is_allowed && !meant.is_structured() ? fmt::format("write {}", meant.dump())
+                                                            : "";
     }
 
     static Fault no_value(const Json& value, const Json& schema) {

@@ -184,7 +184,7 @@ Json parse(const Text& file) {
                            StrictCheck(file, read));
     } catch (const Json::out_of_range&) {
         // It is a number, behind which a character has been read, if there is one.
-        file.fail(token_begin(file.text, read - 2), "a number is larger than any that can be meant",
+        file.fail(token_begin(file.text, read - 2), "the number is too large",
                   "floating-point numbers end at 1.8e308");
     } catch (const Json::parse_error& error) {
         SyntaxFault fault = explain_syntax(file.text, error.byte == 0 ? 0 : error.byte - 1);

@@ -79,10 +79,11 @@ SyntaxFault explain_syntax(std::string_view text, std::size_t found) {
         return is_first ? at({}, text.empty() ? "the file is empty"
                                               : "there is nothing but white space in the file")
                         : at(token, "the file ends here, before all brackets are closed",
-                             "look whether its end is lost");
+                             "is the end of the file missing?");
     }
     if (rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#')) {
-        return at(token, "JSON has no comments", R"(there is the member "$comment" for them)");
+        return at(token, "JSON has no comments",
+                  R"(the whole document may have one member "$comment")");
     }
     for (const std::string_view quote : {"'", "`", "‘", "’", "“", "”", "„", "«"}) {
         if (rest.starts_with(quote)) {
@@ -93,7 +94,10 @@ SyntaxFault explain_syntax(std::string_view text, std::size_t found) {
         return found >= text.size() || text[found] == '\n' || text[found] == '\r'
                    ? at(token, "the text that begins here has no closing quote on its line",
                         R"(close it with "; a line break in a text is written \n)")
-                   : at({found, {}}, "here is a control character in a text, or a wrong escape",
+                   : at({found, {}},
+                        static_cast<unsigned char>(text[found]) < ' '
+                            ? "here is a control character in a text"
+                            : "here is a wrong escape in a text",
                         R"(a tab is written \t, and a backslash \\)");
     }
     if (nlohmann::json::accept(text.substr(0, token.offset))) {

@@ -72,6 +72,10 @@ std::optional<std::uint64_t> to_number(std::string_view digits) {
     return value;
 }
 
+std::string_view without_leading_zeros(std::string_view digits) {
+    return digits.substr(std::min(digits.find_first_not_of('0'), digits.size()));
+}
+
 struct Decimal {
     std::uint64_t digits = 0;
     std::uint64_t scale = 1;  // a power of ten: the number is digits / scale
@@ -79,7 +83,7 @@ struct Decimal {
 
 // "1", "1.5", ".5"; takes what it reads off `text`.
 std::optional<Decimal> take_decimal(std::string_view& text) {
-    const std::string_view whole = take_digits(text);
+    std::string_view whole = take_digits(text);
     std::string_view fraction;
     if (!text.empty() && text.front() == '.') {
         text.remove_prefix(1);
@@ -88,11 +92,18 @@ std::optional<Decimal> take_decimal(std::string_view& text) {
             return std::nullopt;
         }
     }
+    if (whole.empty() && fraction.empty()) {
+        return std::nullopt;
+    }
+    // Zeros at both ends say nothing.
+    whole = without_leading_zeros(whole);
+    fraction = fraction.substr(0, fraction.find_last_not_of('0') + 1);
     Decimal decimal;
     for (std::size_t i = 0; i < fraction.size() && i < kMaxDigits; ++i) {
         decimal.scale *= 10;
     }
-    const auto number = to_number(std::string(whole) + std::string(fraction));
+    const std::string digits = std::string(whole) + std::string(fraction);
+    const auto number = to_number(digits.empty() ? "0" : digits);
     if (!number) {
         return std::nullopt;
     }
@@ -116,9 +127,9 @@ std::optional<Decimal> take_decimal(std::string_view& text) {
 
 // `number` is none, or has more digits than can be computed with.
 [[noreturn]] void refuse_number(std::string_view number, std::string_view text) {
-    std::string_view whole = take_digits(number);
-    whole.remove_prefix(std::min(whole.find_first_not_of('0'), whole.size()));
-    if (whole.size() > kMaxDigits) {
+    constexpr std::string_view kMostSeconds = "4294967295";
+    const std::string_view whole = without_leading_zeros(take_digits(number));
+    if (std::pair(whole.size(), whole) > std::pair(kMostSeconds.size(), kMostSeconds)) {
         refuse_too_long(text);
     }
     if (number.size() > 1) {  // the point, and digits

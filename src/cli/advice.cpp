@@ -21,7 +21,7 @@ std::string words(Advice advice, const std::string& detail) {
         case Advice::write_and_copy:
             return "write a file with -o OUT, and copy it back";
         case Advice::stream_elsewhere:
-            return "policy -o OUT rewrites it on its way";
+            return "rewrite it on its way with policy -o OUT";
         case Advice::recover:
             return "'ckpt-lease recover' on that image uses and removes it";
         case Advice::recover_first:
@@ -152,8 +152,9 @@ Problem in_words(Problem problem, const CLI::App* command) {
         append(problem.hint, outcome);
         append(problem.hint, words(advice, detail));
     } else {
-        const bool is_elsewhere =
-            advice == Advice::write_elsewhere || advice == Advice::write_and_copy;
+        const bool is_elsewhere = advice == Advice::write_elsewhere ||
+                                  advice == Advice::write_and_copy ||
+                                  advice == Advice::stream_elsewhere;
         append(problem.hint,
                is_elsewhere ? elsewhere(*command, words(advice, detail)) : words(advice, detail));
         append(problem.hint, outcome);

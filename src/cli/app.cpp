@@ -64,10 +64,13 @@ constexpr const char* kLevels[] = {"warning", "info", "debug", "trace"};
 bool asks_for_json(const CLI::App& command, const std::vector<const char*>& words) {
     const std::vector<const char*> options(words.begin(),
                                            std::find(words.begin(), words.end(), "--"sv));
-    const auto has = [&options](std::string_view word) {
-        return std::find(options.begin(), options.end(), word) != options.end();
+    const auto has = [&](const std::string& name) {
+        return command.get_option_no_throw(name) != nullptr &&
+               std::any_of(options.begin(), options.end(), [&](std::string_view word) {
+                   return word == name || word.starts_with(name + "=");
+               });
     };
-    return command.get_option_no_throw("--json") != nullptr && has("--json") && !has("--watch");
+    return has("--json") && !has("--watch");  // which prints lines
 }
 
 // Whether an image would have gone to standard output: with -o -, or without -o where - is the
@@ -76,16 +79,20 @@ bool would_print_image(const CLI::App& command, const std::vector<const char*>& 
     bool is_piped = false;
     std::string_view before;
     for (const std::string_view word : words) {
-        if (word == "-n" || word == "--dry-run") {
+        if (before == "--output" || word.starts_with("--output=")) {
+            return word == "-" || word == "--output=-";
+        }
+        // Several short ones may stand in one word, -qo OUT or -qoOUT.
+        const bool is_short = word.size() > 1 && word[0] == '-' && word[1] != '-';
+        const std::size_t letter = is_short ? word.find_first_of("no") : std::string_view::npos;
+        if (word == "--dry-run" || (letter != std::string_view::npos && word[letter] == 'n')) {
             return false;
         }
-        const bool is_output = before == "-o" || before == "--output";
-        if (is_output || word.starts_with("--output=") ||
-            (word.starts_with("-o") && word.size() > 2)) {
-            return word == "-" || word == "-o-" || word == "--output=-";
+        if (letter != std::string_view::npos && letter + 1 < word.size()) {
+            return word.substr(letter + 1) == "-";
         }
         is_piped = is_piped || (word == "-" && before != "--rules");
-        before = word;
+        before = letter != std::string_view::npos ? "--output" : word;
     }
     return is_piped && command.get_option_no_throw("--output") != nullptr;
 }
@@ -106,7 +113,7 @@ int report_mistake(const Problem& problem, const Context& context,
 // `ckpt-lease help show` is `ckpt-lease show --help`.
 std::vector<const char*> without_help(int argc, const char* const* argv) {
     std::vector<const char*> words(argv, argv + argc);
-    if (argc == 1 || words[1] != "help"sv) {
+    if (argc < 2 || words[1] != "help"sv) {
         return words;
     }
     const bool names_command = argc > 2 && words[2][0] != '-' && words[2] != "help"sv;

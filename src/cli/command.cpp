@@ -94,7 +94,7 @@ void Context::fail_to_match(const std::string& subject, const Problem& problem,
 void Context::end_with(const Error& error) const {
     bool is_told = false;
     try {
-        if (is_given(command, "--json") && is_given(command, "--watch")) {
+        if (is_given(command, "--json") && is_given(command, "--watch") && !document.has_begun()) {
             // No document: what is watched is told of in lines.
             render::WatchReport(out, true).error(document.error_of(error.problem()),
                                                  environment.now());

@@ -40,6 +40,9 @@ std::vector<std::string> options_of(const CLI::App& app) {
 
 Problem no_such_option(const CLI::App& app, const std::string& word, const std::string& command) {
     const std::string option = without_value(word);
+    if (option == "-") {  // what CLI11 leaves of -n=x
+        return problem("a short option takes no =", {}, command);
+    }
     return problem(fmt::format("there is no option {}", escape(option)),
                    did_you_mean(option, options_of(app)), command);
 }
@@ -56,9 +59,24 @@ std::string wrong_number(const CLI::Option& option) {
     if (option.get_items_expected_max() == 0) {
         return fmt::format("{} takes no value", option.get_name());
     }
-    return option.count() > 1
+    const bool is_given_too_often =
+        option.get_multi_option_policy() == CLI::MultiOptionPolicy::Throw &&
+        static_cast<int>(option.count()) > option.get_items_expected_max();
+    return is_given_too_often
                ? fmt::format("{} is given more than once", option.get_name())
                : fmt::format("{} needs a value: {}", option.get_name(), option.get_type_name());
+}
+
+// "--json and --raw": two that are given, and exclude each other.
+std::string excluded_pair(const CLI::App& app) {
+    for (const CLI::Option* const each : app.get_options()) {
+        for (const CLI::Option* const excluded : each->get_excludes()) {
+            if (each->count() > 0 && excluded->count() > 0) {
+                return fmt::format("{} and {}", each->get_name(), excluded->get_name());
+            }
+        }
+    }
+    return {};
 }
 
 const CLI::Option* missing_option(const CLI::App& app) {
@@ -81,10 +99,14 @@ Problem mistake(const CLI::App& app, const CLI::ParseError& error) {
     }
     const std::string command = app.get_name() + " " + used->get_name();
     // An option that is misspelled explains why another is missing.
-    const std::vector<std::string> extras = used->remaining(true);
-    const auto unknown = std::find_if(extras.begin(), extras.end(), is_option);
-    if (unknown != extras.end()) {
+    std::vector<std::string> extras = used->remaining(true);
+    const auto end_of_options = std::find(extras.begin(), extras.end(), "--");
+    const auto unknown = std::find_if(extras.begin(), end_of_options, is_option);
+    if (unknown != end_of_options) {
         return no_such_option(*used, *unknown, command);
+    }
+    if (end_of_options != extras.end()) {
+        extras.erase(end_of_options);
     }
     if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
         return problem(fmt::format("'{}' is an argument too many", escape(extras.front())), {},
@@ -100,6 +122,12 @@ Problem mistake(const CLI::App& app, const CLI::ParseError& error) {
         const CLI::Option* const option = option_at_fault(*used, error.what());
         if (option != nullptr) {
             return problem(wrong_number(*option), {}, command);
+        }
+    }
+    if (dynamic_cast<const CLI::ExcludesError*>(&error) != nullptr) {
+        const std::string both = excluded_pair(*used);
+        if (!both.empty()) {
+            return problem(fmt::format("{} cannot both be given", both), {}, command);
         }
     }
     return problem(error.what(), {}, command);
@@ -120,9 +148,13 @@ std::optional<Problem> option_before_command(const CLI::App& app, const CLI::App
         return std::nullopt;
     }
     const std::string name = app.get_name();
-    if (command != nullptr && command->get_option_no_throw(option) != nullptr) {
-        return problem(fmt::format("{0} stands before the command: give '{1} {2} {0}'", option,
-                                   name, command->get_name()),
+    const CLI::Option* const misplaced =
+        command == nullptr ? nullptr : command->get_option_no_throw(option);
+    if (misplaced != nullptr) {
+        const bool needs_value = misplaced->get_items_expected_min() > 0;
+        return problem(fmt::format("{0} stands before the command: give '{1} {2} {0}{3}{4}'",
+                                   option, name, command->get_name(), needs_value ? " " : "",
+                                   needs_value ? misplaced->get_type_name() : ""),
                        {}, name + " " + command->get_name());
     }
     std::vector<std::string> known = options_of(app);

@@ -11,7 +11,8 @@
 
 namespace ckpt_lease::cli {
 
-/// What is wrong with a command line, in our words: those of CLI11 are another's in each version.
+/// What is wrong with a command line. CLI11 words it differently in each version: its text stays
+/// only where a value was checked, by us, or where nothing else is known.
 [[nodiscard]] Problem mistake(const CLI::App& app, const CLI::ParseError& error);
 
 /// There is no command `name`; `known`: those that there are.

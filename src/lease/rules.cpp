@@ -109,7 +109,7 @@ class RulesReader {
         return treatment;
     }
 
-    // Of numbers as JSON has them, which may have exponents: people are told the one they wrote.
+    // Of numbers as JSON has them, which may have exponents.
     void check_range(const Json& value, const std::string& key, const std::string& place) const {
         if (!value.is_number()) {
             return;

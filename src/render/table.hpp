@@ -13,10 +13,10 @@
 namespace ckpt_lease::render {
 
 /// Prints rows in aligned columns that fit the page. Rows are held back to be measured, kMeasured
-/// at a time: a table of any length needs the memory of a short one, and columns only become wider
-/// from one part to the next. What does not fit into a column that may wrap goes on in the next
-/// line; nothing is cut off. Where the page is too narrow for that, each row is a block of lines: a
-/// heading and its cell.
+/// at a time: a table of any length needs the memory of a short one. A column stays as wide as it
+/// was, as far as the page allows. What does not fit into a column that may wrap goes on in the
+/// next line; nothing is cut off. Where the page is too narrow for that, each row is a block of
+/// lines: a heading and its cell.
 class Table {
  public:
     enum class Kind : unsigned char { left, right, wrapped };

@@ -64,7 +64,7 @@ JsonWriter& WatchReport::begin(std::string_view event, Moment time) {
     return json_.member("event", event);
 }
 
-// An array would take lines of its own.
+// The writer begins a new line for each element of an array: this is an object.
 void WatchReport::write(std::string_view event, const Failure& failure, Moment time) {
     begin(event, time).key("error");
     write_failure(json_, failure);

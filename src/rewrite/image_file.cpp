@@ -129,7 +129,9 @@ void check_maker(const io::File& journal, const io::File& image) {
                 fmt::format("this should be the journal of an interrupted change to {}, but it has "
                             "{} names, and journals have one",
                             image.name(), found.st_nlink),
-                "nothing was changed; if nobody rewrote the image, remove it");
+                is_ours ? "nothing was changed; remove its other names if you know them, and the "
+                          "change can be taken back"
+                        : "nothing was changed; if nobody rewrote the image, remove it");
     }
     if (!is_ours) {
         fail_at(Error::Kind::damaged, journal.name(),

@@ -91,8 +91,9 @@ TEST_F(ApplyStop, IsNotForDryRuns) {
     const Waiting waiting;
     const Result result = run({"apply", "--stop", "-n", "leases.img"});
     EXPECT_EQ(result.status, 2);
-    EXPECT_EQ(result.err,
-              "ckpt-lease: --stop excludes --dry-run (see 'ckpt-lease apply --help')\n");
+    EXPECT_EQ(
+        result.err,
+        "ckpt-lease: --stop and --dry-run cannot both be given (see 'ckpt-lease apply --help')\n");
 }
 
 std::vector<pid_t> children_of(pid_t pid) {

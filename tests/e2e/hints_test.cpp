@@ -23,7 +23,7 @@ TEST_F(Hints, OfAPipeThatHasAName) {
     EXPECT_EQ(edit.status, 3);
     EXPECT_EQ(edit.err,
               "ckpt-lease: pipe: only regular files can be rewritten by name (save the image and "
-              "give its name; policy -o OUT rewrites it on its way)\n");
+              "give its name; rewrite it on its way with policy -o OUT)\n");
     const Result elsewhere =
         run({"edit", "pipe", "--index", "0", "--remaining", "30", "-o", "out.img"});
     EXPECT_EQ(elsewhere.status, 2);

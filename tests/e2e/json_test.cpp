@@ -107,6 +107,9 @@ TEST_F(Documents, AreWholeWhateverFails) {
         // No image would have gone to standard output.
         {{"policy", "--sett", "5", "-n", "-"}, 2, nullptr, "refused"},
         {{"policy", "--sett", "5", "-o", "out", "-"}, 2, nullptr, "refused"},
+        {{"policy", "--sett", "5", "-qn", "-"}, 2, nullptr, "refused"},
+        {{"policy", "--sett", "5", "-qo", "out", "-"}, 2, nullptr, "refused"},
+        {{"policy", "--sett", "5", "-oout", "-"}, 2, nullptr, "refused"},
         {{"policy", "--rules", "-", "--sett", "5", "img"}, 2, nullptr, "refused"},
     };
     cases.insert(cases.end(), others.begin(), others.end());
@@ -156,6 +159,8 @@ TEST_F(Documents, OnStandardErrorHaveTheMessagesInThem) {
         {{"edit", "--index", "0", "--remaining", "5", "-"}, 2, nullptr, "refused"},
         {{"policy", "--sett", "5", "-"}, 2, nullptr, "refused"},
         {{"policy", "--sett", "5", "-o-", "img"}, 2, nullptr, "refused"},
+        {{"policy", "--sett", "5", "-qo-", "img"}, 2, nullptr, "refused"},
+        {{"policy", "--watch", "-"}, 2, nullptr, "refused"},
         {{"policy", "--sett", "5", "--output=-", "img"}, 2, nullptr, "refused"},
     };
     for (const FailingCase& one : cases) {
@@ -233,6 +238,17 @@ TEST_F(Documents, FindingsAreNoErrors) {
     const Json verified = parse_valid("verify", run({"verify", "--json", "text"}).out);
     EXPECT_EQ(verified["errors"], Json::array());
     EXPECT_EQ(verified["images"][0]["problems"][0]["code"], "not_a_checkpoint");
+}
+
+// What is watched is told of in lines.
+TEST_F(Documents, AreNeverBegunWhereLinesAreWanted) {
+    for (const char* const watch : {"--watch", "--watch=0.5"}) {
+        const Result result = run({"show", watch, "--json", "--bogus", "--pid", "1"});
+        EXPECT_EQ(result.status, 2);
+        const Json line = parse_valid("watch", result.out);
+        EXPECT_EQ(line["event"], "error");
+        EXPECT_EQ(line["error"]["message"], "there is no option --bogus");
+    }
 }
 
 TEST_F(Documents, HaveWhatDoesNotMatchInItsImageToo) {

@@ -16,7 +16,7 @@ TEST_F(RulesFile, ComesFromStandardInputToo) {
     EXPECT_EQ(
         run({"policy", "--rules", "-", name}, "{").err,
         "ckpt-lease: standard input: line 1, column 2: the file ends here, before all brackets "
-        "are closed (look whether its end is lost)\n");
+        "are closed (is the end of the file missing?)\n");
     const Result twice = run({"policy", "--rules", "-", "-"}, rules);
     EXPECT_EQ(twice.status, 2);
     EXPECT_EQ(

@@ -82,8 +82,8 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
          "ckpt-lease: -q stands before the command: give 'ckpt-lease show -q' (see 'ckpt-lease "
          "show --help')\n"},
         {{"--columns=PID", "show", "x.img"},
-         "ckpt-lease: --columns stands before the command: give 'ckpt-lease show --columns' (see "
-         "'ckpt-lease show --help')\n"},
+         "ckpt-lease: --columns stands before the command: give 'ckpt-lease show --columns LIST' "
+         "(see 'ckpt-lease show --help')\n"},
         {{"--foo", "show", "x.img"},
          "ckpt-lease: there is no option --foo (see 'ckpt-lease --help')\n"},
         {{"--colums", "PID", "show", "x.img"},
@@ -123,11 +123,24 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
          "ckpt-lease: --index is given more than once (see 'ckpt-lease edit --help')\n"},
         {{"policy", "--keep", "--dry-run=false", "x.img"},
          "ckpt-lease: --dry-run takes no value (see 'ckpt-lease policy --help')\n"},
-        {{"show", "--json=maybe", "x.img"},
-         "ckpt-lease: --json takes no value (see 'ckpt-lease show --help')\n"},
+        {{"show", "--all=maybe", "x.img"},
+         "ckpt-lease: --all takes no value (see 'ckpt-lease show --help')\n"},
         {{"show", "--brea", "x.img"},
          "ckpt-lease: there is no option --brea (did you mean '--breaking'? see 'ckpt-lease show "
          "--help')\n"},
+        {{"diff", "--", "x.img"}, "ckpt-lease: B is required (see 'ckpt-lease diff --help')\n"},
+        {{"diff", "--", "x.img", "y.img", "-z"},
+         "ckpt-lease: '-z' is an argument too many (see 'ckpt-lease diff --help')\n"},
+        {{"show", "--color=some", "--", "x.img"},
+         "ckpt-lease: --color: give auto, always or never, not some (see 'ckpt-lease show "
+         "--help')\n"},
+        {{"show", "--pid", "1", "--pid", "2", "--pid"},
+         "ckpt-lease: --pid needs a value: N (see 'ckpt-lease show --help')\n"},
+        {{"--pid", "42", "show"},
+         "ckpt-lease: --pid stands before the command: give 'ckpt-lease show --pid N' (see "
+         "'ckpt-lease show --help')\n"},
+        {{"show", "-n=x", "x.img"},
+         "ckpt-lease: a short option takes no = (see 'ckpt-lease show --help')\n"},
         {{"undo", "-"},
          "ckpt-lease: an undo file is not read from standard input (give the name of what policy "
          "--undo-file or edit --undo-file kept)\n"},
@@ -143,7 +156,8 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
          "ckpt-lease: --breaking and --held can never both match (all filters must match: leave "
          "one of them out)\n"},
         {{"show", "-q", "-v", "x.img"},
-         "ckpt-lease: --verbose excludes --quiet (see 'ckpt-lease show --help')\n"},
+         "ckpt-lease: --verbose and --quiet cannot both be given (see 'ckpt-lease show "
+         "--help')\n"},
         {{"diff", "--color", "often", "x.img", "y.img"},
          "ckpt-lease: --color: give auto, always or never, not often (see 'ckpt-lease diff "
          "--help')\n"},
@@ -164,6 +178,8 @@ TEST_F(Usage, MistakesAreTwoAndSayWhereHelpIs) {
          "ckpt-lease: standard output takes one image: - must be the only one (call ckpt-lease "
          "once "
          "for each)\n"},
+        {{"policy", "--set", "123456789012345678.55", "x.img"},
+         "ckpt-lease: '123456789012345678.55' is more than 4294967295 seconds\n"},
         {{"policy", "--add", "x", "x.img"},
          "ckpt-lease: 'x' is not a length of time (write it like 90, 90s, 1.5, 1m30s, 5min, 1h or "
          "250ms)\n"},

@@ -235,7 +235,8 @@ TEST_F(WatchOutput, IsAboutLiveProcesses) {
          "ckpt-lease: 'often' is not a length of time (write it like 90, 90s, 1.5, 1m30s, 5min, 1h "
          "or 250ms)\n"},
         {{"show", "--pid", "1", "--watch", "--require-match"},
-         "ckpt-lease: --require-match excludes --watch (see 'ckpt-lease show --help')\n"},
+         "ckpt-lease: --require-match and --watch cannot both be given (see 'ckpt-lease show "
+         "--help')\n"},
         {{"show", "--pid", "99999999", "--watch"},
          "ckpt-lease: process 99999999: there is no such process\n"},
     };

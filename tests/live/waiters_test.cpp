@@ -219,8 +219,8 @@ TEST_F(InnerNamespace, AProcThatHidesProcessesIsNotTakenForOneWithoutThem) {
         } catch (const Error& error) {
             EXPECT_EQ(error.problem().message, "it is there, but /proc does not show it");
             EXPECT_EQ(error.problem().hint,
-                      "/proc may be mounted with hidepid, with which it takes CAP_SYS_PTRACE to "
-                      "look at the processes of others, or be that of another pid namespace");
+                      "/proc may be that of another pid namespace; or it is mounted with hidepid, "
+                      "and only CAP_SYS_PTRACE lets you see the processes of others");
             return !testing::Test::HasFailure();
         }
         return false;

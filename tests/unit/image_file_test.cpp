@@ -230,10 +230,10 @@ TEST_F(Interrupted, WhatSomebodyElseMadeIsNoJournal) {
 
 TEST_F(Interrupted, AJournalHasOneName) {
     ASSERT_EQ(link(journal_.c_str(), (x_.folder() / "second").c_str()), 0);
-    expect_refused(journal_ + ": this should be the journal of an interrupted change to " +
-                   x_.path() +
-                   ", but it has 2 names, and journals have one (nothing was changed; if nobody "
-                   "rewrote the image, remove it)");
+    expect_refused(
+        journal_ + ": this should be the journal of an interrupted change to " + x_.path() +
+        ", but it has 2 names, and journals have one (nothing was changed; remove its other "
+        "names if you know them, and the change can be taken back)");
 }
 
 TEST_F(Interrupted, AJournalIsARegularFile) {

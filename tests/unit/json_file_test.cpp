@@ -76,10 +76,10 @@ TEST(JsonLimits, AreToldWithThePlace) {
         {"{\"rules\":\n " + std::string(20, '['),
          "line 2, column 17: more than 16 levels of objects and arrays" + kSee},
         {R"({"rules": [{"policy": {"add": 1e400}}]})",
-         "line 1, column 31: a number is larger than any that can be meant (floating-point numbers "
+         "line 1, column 31: the number is too large (floating-point numbers "
          "end at 1.8e308)"},
         {"[1,\n-1e999",
-         "line 2, column 1: a number is larger than any that can be meant "
+         "line 2, column 1: the number is too large "
          "(floating-point numbers end at 1.8e308)"},
         {R"({"rules": [{"match": {"path": "/srv*\u0000z"}}]})",
          "line 1, column 31: a text with a NUL (\\u0000) in it (no path and no command has one)"},

@@ -19,9 +19,9 @@ struct SyntaxCase {
 };
 
 const std::string kEnds = "the file ends here, before all brackets are closed";
-const std::string kLost = "look whether its end is lost";
+const std::string kLost = "is the end of the file missing?";
 const std::string kNoComments = "JSON has no comments";
-const std::string kComment = "there is the member \"$comment\" for them";
+const std::string kComment = "the whole document may have one member \"$comment\"";
 const std::string kTooMany = "this comma is one too many";
 const std::string kTakeAway = "take it away";
 const std::string kNoComma = "a comma is missing before this";
@@ -32,7 +32,8 @@ const std::string kLike = R"(write it like "text")";
 const std::string kName = "the name of a member has to stand in double quotes";
 const std::string kOpen = "the text that begins here has no closing quote on its line";
 const std::string kClose = R"(close it with "; a line break in a text is written \n)";
-const std::string kInText = "here is a control character in a text, or a wrong escape";
+const std::string kControl = "here is a control character in a text";
+const std::string kWrong = "here is a wrong escape in a text";
 const std::string kEscape = R"(a tab is written \t, and a backslash \\)";
 const std::string kValue = R"(write a number like -1.5, a text like "90s", or true, false or null)";
 const std::string kEnded = "the document has ended before this";
@@ -76,10 +77,10 @@ const SyntaxCase kCases[] = {
     {"{\"rules: []\n}", "1:2", kOpen, kClose},
     {"{\"$comment\": \"a\r\nb\", \"rules\": []}", "1:14", kOpen, kClose},
     {R"({"rules": [], "é\": 1})", "1:15", kOpen, kClose},
-    {"{\"$comment\": \"a\tb\", \"rules\": []}", "1:16", kInText, kEscape},
-    {R"({"$comment": "é C:\srv", "rules": []})", "1:20", kInText, kEscape},
-    {R"({"$comment": "\u12", "rules": []})", "1:19", kInText, kEscape},
-    {R"({"$comment": "\ud83d", "rules": []})", "1:21", kInText, kEscape},
+    {"{\"$comment\": \"a\tb\", \"rules\": []}", "1:16", kControl, kEscape},
+    {R"({"$comment": "é C:\srv", "rules": []})", "1:20", kWrong, kEscape},
+    {R"({"$comment": "\u12", "rules": []})", "1:19", kWrong, kEscape},
+    {R"({"$comment": "\ud83d", "rules": []})", "1:21", kWrong, kEscape},
 
     {R"({"rules": True})", "1:11", "'True' is no value of JSON", "did you mean 'true'?"},
     {R"({"rules": flase})", "1:11", "'flase' is no value of JSON", "did you mean 'false'?"},

@@ -35,6 +35,10 @@ TEST(ParseDuration, ReadsNumbersAndUnits) {
         {"0.5us", 500ns},
         {"1.5000000000", 1500ms},
         {"007", 7s},
+        {"00000000000000000000007", 7s},
+        {"1.00000000000000000000s", 1s},
+        {"0", 0s},
+        {".0", 0s},
         {"+5", 5s},
         {"5 s", 5s},
         {"5min", 300s},
@@ -144,7 +148,7 @@ TEST(FactorTest, RefusesWhatIsNoFactor) {
 }
 
 TEST(FactorTest, RefusesMoreDigitsThanItHas) {
-    for (const auto* const text : {"1000000000", "0.0000000001", "1.0000000000",
+    for (const auto* const text : {"1000000000", "0.0000000001", "1.0000000001",
                                    "100000000000000000000", "0.00000000000000000001"}) {
         EXPECT_EQ(refusal([&] { static_cast<void>(Factor::parse(text)); }),
                   "'"s + text +

@@ -164,8 +164,8 @@ class Looking {
                                     std::generic_category().message(error)),
              .hint = error == EPERM ? "how long a lease may be kept, and who is signalled, is not "
                                       "known without the permission to trace the process "
-                                      "(it takes CAP_SYS_PTRACE, and no security module that is "
-                                      "against it)"
+                                      "(it takes CAP_SYS_PTRACE, and a security module may forbid "
+                                      "it)"
                                     : std::string()});
     }
 

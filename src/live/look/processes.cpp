@@ -139,8 +139,8 @@ bool is_hidden(pid_t pid) {
     if (is_hidden(pid)) {
         problem.message = "it is there, but /proc does not show it";
         problem.hint =
-            "/proc may be mounted with hidepid, with which it takes CAP_SYS_PTRACE to look at the "
-            "processes of others, or be that of another pid namespace";
+            "/proc may be that of another pid namespace; or it is mounted with hidepid, and only "
+            "CAP_SYS_PTRACE lets you see the processes of others";
         problem.code = Problem::Code::not_permitted;
     }
     throw Error(Error::Kind::io, std::move(problem));

@@ -54,8 +54,9 @@ constexpr std::array kLosses = {
     Loss{Lack::uids, "CAP_SETUID is missing",
          "leases whose owner was set by another user cannot be set"},
     Loss{Lack::ptrace,
-         "the processes may not be traced (it takes CAP_SYS_PTRACE, and no security module that is "
-         "against it)",
+         "the processes may not be traced (it takes CAP_SYS_PTRACE, and a security module may "
+         "forbid "
+         "it)",
          "their leases cannot be reached"},
     Loss{Lack::descriptors,
          "the limit of descriptors (RLIMIT_NOFILE) is too low, and CAP_SYS_RESOURCE to raise it is "

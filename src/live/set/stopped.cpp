@@ -99,6 +99,7 @@ class Guard {
     // go.
     [[noreturn]] void run(const std::vector<ToStop>& holders, const Fd& caller) {
         stand_apart();
+        const SteadyTime begin = steady_now();
         try {
             Stopping(shared_, leases_, caller_).stop_all(holders);
         } catch (const std::exception& error) {
@@ -107,7 +108,7 @@ class Guard {
             let_go(shared_);
         }
         tell(caller);
-        if (!wait_for(caller)) {
+        if (!wait_for(caller, begin)) {
             shared_.hold.end(patience_.to_finish);
         }
         let_go(shared_);
@@ -124,9 +125,8 @@ class Guard {
 
     // False if it takes too long. What apply() has started has the caller's end open, too, and may
     // hang in the kernel with it.
-    [[nodiscard]] bool wait_for(const Fd& caller) const {
+    [[nodiscard]] bool wait_for(const Fd& caller, SteadyTime begin) const {
         constexpr int kLookEvery = 20;  // milliseconds
-        const SteadyTime begin = steady_now();
         SteadyTime alone = kNever;
         pollfd end{.fd = caller.get(), .events = POLLIN, .revents = 0};
         while (poll(&end, 1, kLookEvery) <= 0) {

@@ -72,9 +72,10 @@ void Watch::run_portion(std::span<const std::size_t> places) {
     constexpr int kMostHung = 8;
     int failed = 0;
     int hung = 0;
+    End end = End::done;
     const auto is_left = [&](std::size_t place) { return !is_decided(shared_, place); };
     while (std::any_of(places.begin(), places.end(), is_left)) {
-        const End end = have_done(places, Duty::set, {});
+        end = have_done(places, Duty::set, {});
         put_back(shared_.break_time);
         if (end != End::done) {
             order_.lock.release();  // until another worker needs it
@@ -85,7 +86,7 @@ void Watch::run_portion(std::span<const std::size_t> places) {
             break;
         }
     }
-    const bool may_not = shared_.lacks[static_cast<std::size_t>(Lack::hold)];
+    const bool may_not = end == End::done && shared_.lacks[static_cast<std::size_t>(Lack::hold)];
     const std::string why = may_not             ? std::string(kNotStopped)
                             : hung == kMostHung ? std::string(kTooManySilent)
                                                 : failure_;
