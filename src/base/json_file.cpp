@@ -36,7 +36,7 @@ constexpr int kMostLevels = 16;
 constexpr std::size_t kMostValues = 200'000;
 
 // Where no hint is known, the schema says what is allowed.
-[[noreturn]] void refuse(Problem problem, std::string_view schema) {
+[[noreturn]] void refuse_file(Problem problem, std::string_view schema) {
     if (problem.hint.empty()) {
         problem.advice = Advice::see_schema;
         problem.detail = std::string(schema.substr(0, schema.find('.')));
@@ -54,12 +54,12 @@ struct Text {
         fail_at(to_string(place_of(text, offset)), std::move(message), std::move(hint));
     }
     [[noreturn]] void fail_at(std::string place, std::string message, std::string hint = {}) const {
-        refuse({.file = name,
-                .record = std::move(place),
-                .message = std::move(message),
-                .hint = std::move(hint),
-                .code = Problem::Code::invalid_file},
-               schema);
+        refuse_file({.file = name,
+                     .record = std::move(place),
+                     .message = std::move(message),
+                     .hint = std::move(hint),
+                     .code = Problem::Code::invalid_file},
+                    schema);
     }
 };
 
@@ -215,7 +215,7 @@ void check(const JsonFile& file, std::string_view schema) {
         find_fault(file.document, rules)
             .value_or(
                 JsonFault{.pointer = {}, .message = "this is not as it has to be", .hint = {}});
-    refuse(file.problem(fault.pointer, fault.message, fault.hint), schema);
+    refuse_file(file.problem(fault.pointer, fault.message, fault.hint), schema);
 }
 
 }  // namespace

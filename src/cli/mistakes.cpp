@@ -147,7 +147,7 @@ std::optional<Problem> option_before_command(const CLI::App& app, const CLI::App
     if (app.get_option_no_throw(option) != nullptr) {
         return std::nullopt;
     }
-    const std::string name = app.get_name();
+    const std::string& name = app.get_name();
     const CLI::Option* const misplaced =
         command == nullptr ? nullptr : command->get_option_no_throw(option);
     if (misplaced != nullptr) {
