@@ -173,8 +173,8 @@ TEST_F(WatchOutput, WhereThereIsNoTableNothingIsSaidOfIt) {
         args.emplace_back("--json");
         result = run(args);
         EXPECT_EQ(result.status, 2);
-        EXPECT_EQ(result.err,
-                  "ckpt-lease: --json excludes " + name + " (see 'ckpt-lease show --help')\n");
+        EXPECT_EQ(result.err, "ckpt-lease: --json and " + name +
+                                  " cannot both be given (see 'ckpt-lease show --help')\n");
     }
 }
 

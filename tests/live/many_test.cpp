@@ -192,9 +192,8 @@ TEST_F(Many, WhatIsMissingIsSaidOnce) {
     EXPECT_TRUE(in_child([&] {
         keep_capabilities(0);
         return expect_said(
-            {"the processes may not be traced (it takes CAP_SYS_PTRACE, and no security module "
-             "that "
-             "is against it): their leases cannot be reached"});
+            {"the processes may not be traced (it takes CAP_SYS_PTRACE, and a security module "
+             "may forbid it): their leases cannot be reached"});
     }));
     EXPECT_TRUE(in_child([&] {
         unshare(CLONE_NEWNS);
