@@ -35,9 +35,11 @@ CompressedWriter::CompressedWriter(io::File& file, int compression)
             loaded().archive_write_set_filter_option(handle_.get(), "gzip", "timestamp", nullptr));
     }
     if (compression == ARCHIVE_FILTER_ZSTD) {
-        // How many there are makes no difference to the bytes. A libarchive that cannot goes on
-        // with one.
-        const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
+        // How many there are makes no difference to the bytes. One processor is for the thread that
+        // decompresses: a further compressor would only take memory. A libarchive that cannot do
+        // this goes on with one.
+        const unsigned threads =
+            std::clamp(std::thread::hardware_concurrency(), 2U, kMostThreads + 1) - 1;
         static_cast<void>(loaded().archive_write_set_filter_option(
             handle_.get(), "zstd", "threads", fmt::format("{}", threads).c_str()));
     }
