@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 
@@ -8,9 +10,13 @@
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
 #include "cli/exit_status.hpp"
+#include "cli/hook_checks.hpp"
 #include "cli/hook_log.hpp"
+#include "cli/hook_setup.hpp"
 #include "cli/options.hpp"
+#include "cli/system_log.hpp"
 #include "hook/hook.hpp"
+#include "render/hook_check.hpp"
 #include "render/parts.hpp"
 
 namespace ckpt_lease::cli {
@@ -44,12 +50,30 @@ std::string how_it_crashed(const std::string& signal) {
 }
 
 void log_message(const Context& context, spdlog::logger& log, const std::string& action,
-                 const hook::Message& message) {
+                 const hook::Message& message, SystemLog& system) {
     using Level = hook::Message::Level;
-    log.log(message.level == Level::info      ? spdlog::level::info
-            : message.level == Level::warning ? spdlog::level::warn
-                                              : spdlog::level::err,
-            "{}{}", message.ends_stage ? action + ": " : "", context.text_of(message.problem));
+    const spdlog::level::level_enum level = message.level == Level::info      ? spdlog::level::info
+                                            : message.level == Level::warning ? spdlog::level::warn
+                                                                              : spdlog::level::err;
+    const std::string text = context.text_of(message.problem);
+    log.log(level, "{}{}", message.ends_stage ? action + ": " : "", text);
+    if (message.level != Level::info) {
+        system.add(level, action + ": " + text);
+    }
+}
+
+// One line of each dump and restore for the system's log: podman removes the other one.
+void summarize(SystemLog& system, const hook::Call& call, const std::string& action,
+               std::size_t leases, hook::Result result) {
+    if (leases > 0) {
+        system.add_first(
+            spdlog::level::info,
+            fmt::format("{}: {}: {} lease{} {}{}", action, call.folder->real_path(), leases,
+                        leases == 1 ? "" : "s", action == "post-dump" ? "captured" : "to be set",
+                        result == hook::Result::done
+                            ? ""
+                            : ", but something failed: ckpt-lease.log there says what"));
+    }
 }
 
 void log_lease(spdlog::logger& log, const LockList& locks, const Lock& lock) {
@@ -61,6 +85,30 @@ void log_lease(spdlog::logger& log, const LockList& locks, const Lock& lock) {
 class CriuHook final : public Command {
  public:
     void declare(CLI::App& app) override {
+        auto* const check = app.add_flag(
+            "--check", check_, "say whether a dump or restore that is started now keeps leases");
+        auto* const install =
+            app.add_flag("--install", install_, "have CRIU start the hook, whoever starts CRIU");
+        auto* const uninstall =
+            app.add_flag("--uninstall", uninstall_, "take the hook out of CRIU's configuration");
+        install->excludes(check)->excludes(uninstall);
+        uninstall->excludes(check);
+        app.add_option("--engine", engine_,
+                       "with --install or --uninstall: who starts CRIU: runc, crun, or default, "
+                       "which is for "
+                       "all")
+            ->type_name("ENGINE")
+            ->check(one_of({kEngines.begin(), kEngines.end()}))
+            ->excludes(check);
+        app.add_flag("--file-locks", setup_.file_locks,
+                     "with --install: have CRIU dump and restore file locks without being told to")
+            ->needs(install);
+        app.add_option("--criu-folder", setup_.criu_folder,
+                       "where CRIU's configuration files are, in the place of /etc/criu")
+            ->type_name("FOLDER")
+            ->check(offer("*"));
+        declare_json(app, json_);
+        app.get_option("--json")->needs(check);
         app.footer(R"(For criu's option --action-script. When the tasks are dumped, their leases are
 captured into ckpt-lease.img in CRIU's image directory, with the time that was
 left when they were stopped; show, policy and edit take that directory for an
@@ -71,6 +119,8 @@ Examples:
       --action-script ckpt-lease-criu-hook
   ckpt-lease policy --add 5 img
   criu restore -D img --file-locks --action-script ckpt-lease-criu-hook
+  ckpt-lease criu-hook --install          for podman, and all who start criu
+  ckpt-lease criu-hook --check
 
 What it does is in ckpt-lease.log in that directory. It fails only if
 CKPT_LEASE_STRICT=1 is set: then CRIU's dump or restore fails with it. With
@@ -79,6 +129,37 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
     }
 
     int run(const Context& context) override {
+        if (check_) {
+            return check(context);
+        }
+        if (install_) {
+            setup_.engines = {engine_.empty() ? kEngines.front() : engine_};
+            return install_hook(context, setup_);
+        }
+        if (uninstall_) {
+            setup_.engines = engine_.empty()
+                                 ? std::vector<std::string>(kEngines.begin(), kEngines.end())
+                                 : std::vector<std::string>{engine_};
+            return uninstall_hook(context, setup_);
+        }
+        return run_stage(context);
+    }
+
+ private:
+    // Leases are kept unless something fails.
+    int check(const Context& context) const {
+        const std::vector<render::Check> checks = check_hook(context, setup_.criu_folder);
+        const bool keeps = std::none_of(checks.begin(), checks.end(), [](const render::Check& one) {
+            return one.state == render::Check::State::failed;
+        });
+        render::HookCheckReport report(context.out,
+                                       context.form(json_, context.environment.out_page));
+        report.checks(checks, keeps);
+        report.end();
+        return keeps ? kDone : kDamaged;
+    }
+
+    static int run_stage(const Context& context) {
         hook::Call call;
         const std::string action = criu_variable("CRTOOLS_SCRIPT_ACTION");
         const std::string folder = criu_variable("CRTOOLS_IMAGE_DIR");
@@ -96,17 +177,23 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
             return kDone;
         }
         // CRIU's folder may be a link of proc(5) and may be renamed: it is found once, here.
+        SystemLog system;
         try {
             call.folder = io::Folder::open(*context.environment.system, folder, hook::kPatience);
         } catch (const Error& error) {
             context.complain(context.text_of(error));
+            system.add(spdlog::level::err, action + ": " + context.text_of(error));
             return strict ? kInputOutput : kDone;
         }
         const auto log = open_hook_log(*call.folder);
         call.tell = [&](const hook::Message& message) {
-            log_message(context, *log, action, message);
+            log_message(context, *log, action, message, system);
         };
-        call.show = [&](const LockList& locks, const Lock& lock) { log_lease(*log, locks, lock); };
+        std::size_t leases = 0;
+        call.show = [&](const LockList& locks, const Lock& lock) {
+            log_lease(*log, locks, lock);
+            ++leases;
+        };
         call.strict = strict;
         call.any_path = criu_variable("CKPT_LEASE_ANY_PATH") == "1";
         try {
@@ -124,15 +211,22 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
             return kInputOutput;
         }
         const hook::Result result = hook::run(*stage, call);
+        summarize(system, call, action, leases, result);
         return strict ? exit_status(result) : kDone;
     }
 
- private:
     static int exit_status(hook::Result result) {
         return result == hook::Result::done     ? kDone
                : result == hook::Result::partly ? kPartly
                                                 : kInputOutput;
     }
+
+    bool check_ = false;
+    bool install_ = false;
+    bool uninstall_ = false;
+    bool json_ = false;
+    std::string engine_;
+    HookSetup setup_;
 };
 
 }  // namespace

@@ -220,6 +220,10 @@ void check_images(const std::vector<std::string>& images) {
 std::string read_text_file(io::System& system, const std::string& path) {
     io::File file = path == "-" ? io::File::borrow(system, path, STDIN_FILENO)
                                 : io::File(system, path, O_RDONLY);
+    return read_text(file);
+}
+
+std::string read_text(io::File& file) {
     std::string text;
     while (true) {
         std::array<std::byte, 4096> piece{};
@@ -230,7 +234,7 @@ std::string read_text_file(io::System& system, const std::string& path) {
         text += as_text(std::span(piece).first(got));
         if (text.size() > kMostText) {
             Problem problem;
-            problem.file = path;
+            problem.file = file.name();
             problem.message = "the file is larger than 1 MiB, which no file of its kind is";
             problem.hint = "is this the right file?";
             problem.code = Problem::Code::invalid_file;

@@ -10,6 +10,7 @@
 #include "ckpt-lease/linux_cr/layout.hpp"
 #include "ckpt-lease/subject/subject.hpp"
 #include "cli/environment.hpp"
+#include "io/file.hpp"
 #include "io/system.hpp"
 
 namespace ckpt_lease::cli {
@@ -88,6 +89,8 @@ void check_images(const std::vector<std::string>& images);
 /// The text of a small file that is not an image (rules, layouts); "-" is standard input. Throws
 /// Error(io), and Error(refused) where it is larger than 1 MiB.
 [[nodiscard]] std::string read_text_file(io::System& system, const std::string& path);
+/// The same of one that is open.
+[[nodiscard]] std::string read_text(io::File& file);
 
 /// Reads one of `types` by its name, "F_RDLCK". Throws Error(refused), naming `option`.
 [[nodiscard]] LockType parse_type_option(std::string_view option, const std::string& text,

@@ -51,6 +51,8 @@ OFFERED = {
     "apply ": IMAGES,
     "capture ": NOTHING,
     "criu-hook ": NOTHING,
+    "criu-hook --engine ": {"default", "runc", "crun"},
+    "criu-hook --criu-folder ": FILES,
     "policy -o ": FILES,
     "policy --output ": FILES,
     "policy --output=": FILES,

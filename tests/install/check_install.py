@@ -20,6 +20,7 @@ include/ckpt-lease/subject/subject.hpp
 share/bash-completion/completions/ckpt-lease
 share/zsh/site-functions/_ckpt-lease
 share/fish/vendor_completions.d/ckpt-lease.fish
+share/ckpt-lease/criu.conf
 share/ckpt-lease/schemas/layouts/lease-1.json
 share/ckpt-lease/schemas/recover.json
 share/ckpt-lease/schemas/rules.json
@@ -58,6 +59,9 @@ def main():
         shown = run(prefix / "bin/ckpt-lease", "show", image, cwd=folder)
         assert "/srv/data/ledger.db" in shown, shown
         run("bash", "-n", prefix / "share/bash-completion/completions/ckpt-lease")
+
+        snippet = (prefix / "share/ckpt-lease/criu.conf").read_text(encoding="utf-8").splitlines()
+        assert "action-script /usr/local/bin/ckpt-lease-criu-hook" in snippet, snippet
 
         [description] = prefix.glob("lib/**/pkgconfig/ckpt-lease.pc")
         for options in [], ["--static"]:

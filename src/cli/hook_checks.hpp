@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "render/hook_check.hpp"
+
+namespace ckpt_lease::cli {
+
+/// Finds out all on which it depends whether a dump or a restore that is started now keeps leases.
+/// Nothing is changed. `criu_folder`: where CRIU's configuration files are.
+[[nodiscard]] std::vector<render::Check> check_hook(const Context& context,
+                                                    const std::string& criu_folder);
+
+/// The number that CRIU compares versions by, 40101 of "Version: 4.1.1"; nothing if it is none.
+[[nodiscard]] std::optional<unsigned> parse_criu_version(std::string_view text);
+
+/// Names of the capabilities that setting leases takes and that `status`, the text of
+/// /proc/PID/status, does not have.
+[[nodiscard]] std::vector<std::string> missing_capabilities(std::string_view status);
+
+}  // namespace ckpt_lease::cli

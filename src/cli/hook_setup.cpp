@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/hook_setup.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "ckpt-lease/base/bytes.hpp"
+#include "ckpt-lease/base/problem.hpp"
+#include "ckpt-lease/base/text.hpp"
+#include "cli/exit_status.hpp"
+#include "cli/options.hpp"
+#include "hook/criu_config.hpp"
+#include "io/folder.hpp"
+#include "io/trust.hpp"
+#include "rewrite/attributes.hpp"
+#include "rewrite/new_file.hpp"
+
+namespace ckpt_lease::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A configuration file, as it is on the disk.
+struct Config {
+    io::Place place;
+    std::optional<io::File> file;  // none: there is no such file
+    std::string text;
+};
+
+Config read_config(const Context& context, const std::string& path) {
+    Config config{io::find_place(*context.environment.system, path, "open"), {}, {}};
+    if (config.place.status) {
+        config.place.check_links();
+        config.file.emplace(config.place.open(O_RDONLY));
+        config.text = read_text(*config.file);
+    }
+    return config;
+}
+
+void write_config(const Config& config, const std::string& text) {
+    constexpr mode_t kForAllToRead = 0644;
+    NewFile file(config.place);
+    file.file().write(as_bytes(text));
+    if (config.file) {
+        keep_attributes(*config.file, file.file());
+    } else if (const int result = file.file().system().fchmod(file.file().fd(), kForAllToRead);
+               result < 0) {
+        file.file().fail("set the mode of", result);
+    }
+    file.commit();
+}
+
+void make_folder(const Context& context, const std::string& path) {
+    constexpr mode_t kForAllToSee = 0755;
+    const io::Place place = io::find_place(*context.environment.system, path, "make");
+    if (!place.status && mkdirat(place.folder->fd(), place.name.c_str(), kForAllToSee) != 0) {
+        io::fail(path, "make", -errno);
+    }
+}
+
+std::string text_of(const hook::ConfigLine& line) {
+    return line.value.empty() ? line.option : fmt::format("{} {}", line.option, line.value);
+}
+
+// Tells what file an error is about.
+template <typename Change>
+hook::ConfigChange change_of(const std::string& path, Change change) {
+    try {
+        return change();
+    } catch (const Error& error) {
+        Problem problem = error.problem();
+        if (error.kind() == Error::Kind::damaged) {
+            problem.file = path;
+        }
+        throw Error(error.kind(), std::move(problem));
+    }
+}
+
+void tell(const Context& context, const std::string& path, const hook::ConfigChange& change) {
+    for (const hook::ConfigLine& line : change.removed) {
+        context.out.print("{}: removed: {}\n", printable(path), printable(text_of(line)));
+    }
+    for (const hook::ConfigLine& line : change.added) {
+        context.out.print("{}: added: {}\n", printable(path), printable(text_of(line)));
+    }
+}
+
+void warn_of_kept(const Context& context, const std::string& path,
+                  const hook::ConfigChange& change) {
+    for (const hook::ConfigLine& line : change.kept) {
+        Problem problem;
+        problem.severity = Problem::Severity::warning;
+        problem.file = path;
+        problem.record = fmt::format("line {}", line.number);
+        problem.message = fmt::format(
+            "'{}' stays as it is: criu dump opens files to validate them so, which waits for "
+            "leases and breaks them",
+            text_of(line));
+        problem.hint = "file-validation filesize";
+        context.warn(path, problem);
+    }
+}
+
+// What somebody else than root, or the user who runs this, could exchange on the way to `path`;
+// empty: nothing. In a sticky folder only owners rename.
+std::string exchangeable_part(const fs::path& path) {
+    fs::path part;
+    for (const fs::path& name : path) {
+        part /= name;
+        struct stat status {};
+        if (lstat(part.c_str(), &status) != 0) {
+            return part;
+        }
+        const bool is_sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
+        if (!io::is_trusted(status.st_uid) || (io::others_can_write(status) && !is_sticky)) {
+            return part;
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+std::string find_hook() {
+    std::error_code failed;
+    const fs::path program = fs::read_symlink("/proc/self/exe", failed);
+    if (failed) {
+        refuse(fmt::format("cannot find out where ckpt-lease is: {}", failed.message()));
+    }
+    const fs::path hook = program.parent_path() / hook::kHookProgram;
+    if (access(hook.c_str(), X_OK) != 0) {
+        refuse(fmt::format("{}: criu cannot start it: {}", hook.string(),
+                           std::generic_category().message(errno)),
+               "install ckpt-lease anew: it stands beside ckpt-lease");
+    }
+    const fs::path real = fs::canonical(hook, failed);
+    if (const std::string part = failed ? hook.string() : exchangeable_part(real); !part.empty()) {
+        refuse(fmt::format("{}: criu would start it as root, and other users can change {}",
+                           hook.string(), part),
+               "install ckpt-lease where only root can write");
+    }
+    return hook;
+}
+
+int install_hook(const Context& context, const HookSetup& setup) {
+    const std::string hook = find_hook();
+    make_folder(context, setup.criu_folder);
+    for (const std::string& engine : setup.engines) {
+        const std::string path = fmt::format("{}/{}.conf", setup.criu_folder, engine);
+        const Config config = read_config(context, path);
+        const hook::ConfigChange change =
+            change_of(path, [&] { return hook::add_hook(config.text, hook, setup.file_locks); });
+        if (change.text == config.text) {
+            context.out.print("{}: nothing to change\n", printable(path));
+        } else {
+            write_config(config, change.text);
+            context.note_change(fmt::format("{} was changed", path));
+            tell(context, path, change);
+        }
+        warn_of_kept(context, path, change);
+    }
+    return kDone;
+}
+
+int uninstall_hook(const Context& context, const HookSetup& setup) {
+    bool any = false;
+    for (const std::string& engine : setup.engines) {
+        const std::string path = fmt::format("{}/{}.conf", setup.criu_folder, engine);
+        io::Place place;
+        if (const int error = io::find_place(*context.environment.system, path, place);
+            error == -ENOENT || (error == 0 && !place.status)) {
+            continue;
+        }
+        const Config config = read_config(context, path);
+        const hook::ConfigChange change =
+            change_of(path, [&] { return hook::remove_hook(config.text); });
+        if (change.text == config.text) {
+            continue;
+        }
+        any = true;
+        // There was nothing but our own lines in it.
+        if (change.text.empty()) {
+            config.place.folder->remove_durably(config.place.name, path);
+        } else {
+            write_config(config, change.text);
+        }
+        context.note_change(fmt::format("{} was changed", path));
+        tell(context, path, change);
+    }
+    if (!any) {
+        context.out.print("{}: no file starts the hook\n", printable(setup.criu_folder));
+    }
+    return kDone;
+}
+
+}  // namespace ckpt_lease::cli

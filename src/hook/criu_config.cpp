@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hook/criu_config.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "ckpt-lease/base/problem.hpp"
+
+namespace ckpt_lease::hook {
+namespace {
+
+constexpr std::string_view kBegin = "# begin ckpt-lease";
+constexpr std::string_view kEnd = "# end ckpt-lease";
+constexpr std::string_view kBlanks = " \t\r\v\f";
+
+std::string_view trimmed(std::string_view text) {
+    const std::size_t first = text.find_first_not_of(kBlanks);
+    if (first == std::string_view::npos) {
+        return {};
+    }
+    return text.substr(first, text.find_last_not_of(kBlanks) + 1 - first);
+}
+
+// As criu reads it: up to the quote that closes it, or up to a blank.
+std::string value_of(std::string_view text) {
+    if (text.empty() || text[0] == '#') {
+        return {};
+    }
+    if (text[0] == '"' || text[0] == '\'') {
+        const std::size_t end = text.find(text[0], 1);
+        return std::string(text.substr(1, end == std::string_view::npos ? end : end - 1));
+    }
+    return std::string(text.substr(0, text.find_first_of(kBlanks)));
+}
+
+std::optional<ConfigLine> parse_line(std::string_view text) {
+    text = trimmed(text);
+    if (text.empty() || text[0] == '#') {
+        return std::nullopt;
+    }
+    ConfigLine line;
+    const std::size_t end = std::min(text.find_first_of(kBlanks), text.size());
+    line.option = text.substr(0, end);
+    line.value = value_of(trimmed(text.substr(end)));
+    return line;
+}
+
+// Hands each line to `visit`, with its newline if it has one.
+template <typename Visit>
+void for_each_line(std::string_view text, Visit visit) {
+    unsigned number = 0;
+    while (!text.empty()) {
+        const std::size_t newline = text.find('\n');
+        const std::size_t size = newline == std::string_view::npos ? text.size() : newline + 1;
+        visit(++number, text.substr(0, size));
+        text.remove_prefix(size);
+    }
+}
+
+std::string_view without_newline(std::string_view line) {
+    return line.ends_with('\n') ? line.substr(0, line.size() - 1) : line;
+}
+
+[[noreturn]] void fail(unsigned line, std::string_view message) {
+    Problem problem;
+    problem.record = fmt::format("line {}", line);
+    problem.message = message;
+    problem.hint = "mend it by hand";
+    throw Error(Error::Kind::damaged, std::move(problem));
+}
+
+// Finds the lines of a block, while they are handed to it one after the other.
+class Block {
+ public:
+    // Whether the line belongs to a block, the comments included.
+    bool has(unsigned number, std::string_view line) {
+        line = trimmed(without_newline(line));
+        if (line.starts_with(kBegin)) {
+            if (begin_ != 0) {
+                fail(number, "ckpt-lease's lines begin a second time before they end");
+            }
+            begin_ = number;
+            return true;
+        }
+        if (line.starts_with(kEnd)) {
+            if (begin_ == 0) {
+                fail(number, "ckpt-lease's lines end here, and begin nowhere");
+            }
+            begin_ = 0;
+            return true;
+        }
+        return begin_ != 0;
+    }
+    void end() const {
+        if (begin_ != 0) {
+            fail(begin_, "ckpt-lease's lines begin here, and end nowhere");
+        }
+    }
+
+ private:
+    unsigned begin_ = 0;  // the line; 0: it is not in one
+};
+
+ConfigLine line_of(unsigned number, std::string option, std::string value) {
+    return {number, std::move(option), std::move(value), true};
+}
+
+bool opens_files(const ConfigLine& line) {
+    return line.option == "file-validation" && line.value != "filesize";
+}
+
+std::string text_of(const ConfigLine& line) {
+    return line.value.empty() ? fmt::format("{}\n", line.option)
+                              : fmt::format("{} {}\n", line.option, line.value);
+}
+
+bool has(const std::vector<ConfigLine>& lines, std::string_view option) {
+    return std::any_of(lines.begin(), lines.end(),
+                       [&](const ConfigLine& line) { return line.option == option; });
+}
+
+// criu(8) does not say how to write other characters, and its versions differ.
+void check_value(const std::string& path) {
+    const auto is_plain = [](char c) {
+        return c > ' ' && c <= '~' && c != '"' && c != '\'' && c != '\\' && c != '#';
+    };
+    if (!std::all_of(path.begin(), path.end(), is_plain)) {
+        refuse(fmt::format("{}: a path with blanks, quotes, backslashes or # cannot be written "
+                           "into a configuration file of criu",
+                           path),
+               "install ckpt-lease in another folder");
+    }
+}
+
+}  // namespace
+
+std::vector<ConfigLine> parse_config(std::string_view text) {
+    std::vector<ConfigLine> lines;
+    std::string_view before;
+    bool is_ours = false;
+    for_each_line(text, [&](unsigned number, std::string_view line) {
+        before = trimmed(without_newline(line));
+        is_ours = before.starts_with(kBegin) || (is_ours && !before.starts_with(kEnd));
+        if (auto parsed = parse_line(before)) {
+            parsed->number = number;
+            parsed->is_ours = is_ours;
+            lines.push_back(std::move(*parsed));
+        }
+    });
+    return lines;
+}
+
+bool starts_hook(const ConfigLine& line) {
+    const std::string_view value = line.value;
+    return line.option == "action-script" &&
+           value.substr(value.rfind('/') + 1) == std::string_view(kHookProgram);
+}
+
+ConfigChange remove_hook(std::string_view text) {
+    ConfigChange change;
+    Block block;
+    for_each_line(text, [&](unsigned number, std::string_view line) {
+        const bool is_ours = block.has(number, line);
+        auto parsed = parse_line(without_newline(line));
+        if (parsed) {
+            parsed->number = number;
+            parsed->is_ours = is_ours;
+        }
+        if (!is_ours && !(parsed && starts_hook(*parsed))) {
+            change.text += line;
+        } else if (parsed) {
+            change.removed.push_back(std::move(*parsed));
+        }
+    });
+    block.end();
+    return change;
+}
+
+ConfigChange add_hook(std::string_view text, const std::string& path, bool file_locks) {
+    check_value(path);
+    ConfigChange change = remove_hook(text);
+    if (!change.text.empty() && !change.text.ends_with('\n')) {
+        change.text += '\n';
+    }
+    const std::vector<ConfigLine> others = parse_config(change.text);
+    std::copy_if(others.begin(), others.end(), std::back_inserter(change.kept), opens_files);
+    unsigned number =
+        static_cast<unsigned>(std::count(change.text.begin(), change.text.end(), '\n')) + 1;
+    change.added.push_back(line_of(++number, "action-script", path));
+    if (!has(others, "file-validation")) {
+        change.added.push_back(line_of(++number, "file-validation", "filesize"));
+    }
+    if (file_locks && !has(others, "file-locks")) {
+        change.added.push_back(line_of(++number, "file-locks", ""));
+    }
+    change.text += fmt::format("{}: keeps the time that file leases have left\n", kBegin);
+    for (const ConfigLine& line : change.added) {
+        change.text += text_of(line);
+    }
+    change.text += fmt::format("{}\n", kEnd);
+    return change;
+}
+
+}  // namespace ckpt_lease::hook

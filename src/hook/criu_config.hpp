@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ckpt_lease::hook {
+
+/// CRIU's configuration files, in which an administrator says what criu, or a container engine that
+/// starts it, is to do: criu(8), CONFIGURATION FILES. A line holds an option without its dashes,
+/// and its value; # begins a comment.
+
+/// The name of the program that CRIU starts, in whichever folder it is.
+inline constexpr const char* kHookProgram = "ckpt-lease-criu-hook";
+
+struct ConfigLine {
+    unsigned number = 0;   ///< from 1
+    std::string option;    ///< "action-script"
+    std::string value;     ///< without quotes; empty: it has none
+    bool is_ours = false;  ///< it stands between the two lines that add_hook() writes
+};
+
+/// All lines that hold an option.
+[[nodiscard]] std::vector<ConfigLine> parse_config(std::string_view text);
+
+/// True if the line has CRIU start the hook, wherever that is.
+[[nodiscard]] bool starts_hook(const ConfigLine& line);
+
+struct ConfigChange {
+    std::string text;  ///< of the whole file
+    std::vector<ConfigLine> added;
+    std::vector<ConfigLine> removed;
+    /// What stays as it is although the hook would have it otherwise: a file-validation that opens
+    /// leased files.
+    std::vector<ConfigLine> kept;
+};
+
+/// Has CRIU start the hook at `path`, and validate files by their size, which opens none of them;
+/// with `file_locks`, has it dump and restore file locks without being told to. These lines stand
+/// between two comments, by which they are found again; all else stays, but for other lines that
+/// start the hook. Throws Error(refused) where a value cannot be written, and Error(damaged) where
+/// one of the comments is not there; what file it is about is for the caller to say.
+[[nodiscard]] ConfigChange add_hook(std::string_view text, const std::string& path,
+                                    bool file_locks);
+
+/// Takes out what add_hook() has written, and all lines that start the hook. Throws Error(damaged)
+/// as add_hook() does.
+[[nodiscard]] ConfigChange remove_hook(std::string_view text);
+
+}  // namespace ckpt_lease::hook

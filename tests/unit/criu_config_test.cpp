@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The lines of ckpt-lease in CRIU's configuration files.
+#include "hook/criu_config.hpp"
+
+#include <gtest/gtest.h>
+
+#include "ckpt-lease/base/problem.hpp"
+
+namespace ckpt_lease::hook {
+namespace {
+
+constexpr const char* kPath = "/usr/bin/ckpt-lease-criu-hook";
+constexpr const char* kOurs =
+    "# begin ckpt-lease: keeps the time that file leases have left\n"
+    "action-script /usr/bin/ckpt-lease-criu-hook\n"
+    "file-validation filesize\n"
+    "# end ckpt-lease\n";
+
+std::string error_of(const std::function<void()>& call) {
+    try {
+        call();
+    } catch (const Error& error) {
+        return to_string(error.problem());
+    }
+    return "no error";
+}
+
+TEST(CriuConfig, ALineHasAnOptionAndAValue) {
+    const auto lines = parse_config(
+        "# a comment\n"
+        "\n"
+        "tcp-established\n"
+        "  ghost-limit  5M # as much\n"
+        "action-script \"/a b\"\n"
+        "log-file 'x'");
+    ASSERT_EQ(lines.size(), 4U);
+    EXPECT_EQ(lines[0].number, 3U);
+    EXPECT_EQ(lines[0].option, "tcp-established");
+    EXPECT_EQ(lines[0].value, "");
+    EXPECT_EQ(lines[1].option, "ghost-limit");
+    EXPECT_EQ(lines[1].value, "5M");
+    EXPECT_EQ(lines[2].value, "/a b");
+    EXPECT_EQ(lines[3].number, 6U);
+    EXPECT_EQ(lines[3].value, "x");
+}
+
+TEST(CriuConfig, ACommentBehindAnOptionIsNoValue) {
+    const auto lines = parse_config("file-locks # always\n");
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(lines[0].value, "");
+}
+
+TEST(CriuConfig, TheHookIsPutIntoAnEmptyFile) {
+    const ConfigChange change = add_hook("", kPath, false);
+    EXPECT_EQ(change.text, kOurs);
+    ASSERT_EQ(change.added.size(), 2U);
+    EXPECT_EQ(change.added[0].number, 2U);
+    EXPECT_EQ(change.added[1].option, "file-validation");
+    EXPECT_TRUE(change.removed.empty());
+}
+
+TEST(CriuConfig, WhatIsThereStays) {
+    const std::string before = "# ours\ntcp-established\nmanage-cgroups ignore";
+    const ConfigChange change = add_hook(before, kPath, false);
+    EXPECT_EQ(change.text, before + "\n" + kOurs);
+    EXPECT_EQ(change.added[0].number, 5U);
+}
+
+TEST(CriuConfig, ToPutItThereTwiceChangesNothing) {
+    const std::string once = add_hook("tcp-established\n", kPath, true).text;
+    EXPECT_EQ(add_hook(once, kPath, true).text, once);
+}
+
+TEST(CriuConfig, FileLocksAreALineOnlyIfAsked) {
+    EXPECT_EQ(add_hook("", kPath, true).added.back().option, "file-locks");
+    const ConfigChange change = add_hook("file-locks\n", kPath, true);
+    EXPECT_EQ(change.text, std::string("file-locks\n") + kOurs);
+}
+
+TEST(CriuConfig, AnotherFileValidationIsKeptAndTold) {
+    const ConfigChange change = add_hook("file-validation buildid\n", kPath, false);
+    EXPECT_EQ(change.added.size(), 1U);
+    ASSERT_EQ(change.kept.size(), 1U);
+    EXPECT_EQ(change.kept[0].number, 1U);
+    EXPECT_EQ(change.kept[0].value, "buildid");
+    EXPECT_TRUE(add_hook("file-validation filesize\n", kPath, false).kept.empty());
+}
+
+TEST(CriuConfig, ALineOfTheAdministratorsThatStartsTheHookIsReplaced) {
+    const ConfigChange change = add_hook(
+        "action-script /opt/bin/ckpt-lease-criu-hook\naction-script /opt/mine\n", kPath, false);
+    EXPECT_EQ(change.text, std::string("action-script /opt/mine\n") + kOurs);
+    ASSERT_EQ(change.removed.size(), 1U);
+    EXPECT_EQ(change.removed[0].number, 1U);
+    EXPECT_FALSE(change.removed[0].is_ours);
+}
+
+TEST(CriuConfig, ItIsTakenOutAgain) {
+    const std::string before = "# ours\n\ntcp-established\n";
+    EXPECT_EQ(remove_hook(add_hook(before, kPath, true).text).text, before);
+    EXPECT_EQ(remove_hook(add_hook("", kPath, false).text).text, "");
+}
+
+TEST(CriuConfig, WhatCameBehindItStays) {
+    const std::string text = std::string(kOurs) + "tcp-established\n";
+    const ConfigChange change = remove_hook(text);
+    EXPECT_EQ(change.text, "tcp-established\n");
+    ASSERT_EQ(change.removed.size(), 2U);
+    EXPECT_TRUE(change.removed[0].is_ours);
+}
+
+TEST(CriuConfig, ABlockWithoutAnEndIsLeftAlone) {
+    const std::string text = "tcp-established\n# begin ckpt-lease\nfile-locks\nghost-limit 5M\n";
+    EXPECT_EQ(error_of([&] { static_cast<void>(remove_hook(text)); }),
+              "line 2: ckpt-lease's lines begin here, and end nowhere (mend it by hand)");
+    EXPECT_EQ(error_of([&] { static_cast<void>(add_hook(text, kPath, false)); }),
+              "line 2: ckpt-lease's lines begin here, and end nowhere (mend it by hand)");
+}
+
+TEST(CriuConfig, ABlockThatBeginsTwiceOrOnlyEndsIsLeftAlone) {
+    EXPECT_EQ(error_of([] { static_cast<void>(remove_hook("# end ckpt-lease\n")); }),
+              "line 1: ckpt-lease's lines end here, and begin nowhere (mend it by hand)");
+    EXPECT_EQ(error_of([] {
+                  static_cast<void>(remove_hook("# begin ckpt-lease\n# begin ckpt-lease\n"));
+              }),
+              "line 2: ckpt-lease's lines begin a second time before they end (mend it by hand)");
+}
+
+TEST(CriuConfig, APathThatCriuMightReadOtherwiseIsRefused) {
+    EXPECT_EQ(error_of([] { static_cast<void>(add_hook("", "/a b/hook", false)); }),
+              "/a b/hook: a path with blanks, quotes, backslashes or # cannot be written into a "
+              "configuration file of criu (install ckpt-lease in another folder)");
+}
+
+TEST(CriuConfig, TheHookIsKnownByItsName) {
+    EXPECT_TRUE(starts_hook({1, "action-script", "/usr/local/bin/ckpt-lease-criu-hook", false}));
+    EXPECT_TRUE(starts_hook({1, "action-script", "ckpt-lease-criu-hook", false}));
+    EXPECT_FALSE(starts_hook({1, "action-script", "/opt/my-ckpt-lease-criu-hook", false}));
+    EXPECT_FALSE(starts_hook({1, "log-file", "/usr/bin/ckpt-lease-criu-hook", false}));
+}
+
+}  // namespace
+}  // namespace ckpt_lease::hook
