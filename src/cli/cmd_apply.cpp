@@ -6,6 +6,7 @@
 #include "base/joined.hpp"
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
+#include "cli/containers.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
 #include "cli/live_options.hpp"
@@ -33,6 +34,7 @@ class Apply final : public Command {
             ->type_name("N")
             ->allow_extra_args(false)
             ->check(offer("<pid>"));
+        declare_container(app, container_)->excludes("--pid");
         app.add_option("--begin", begin_,
                        "count the remaining times from TIME, the start of the restart: seconds of "
                        "CLOCK_MONOTONIC (the first number in /proc/uptime is near it); now if not "
@@ -56,6 +58,7 @@ does.
 Examples:
   ckpt-lease apply leases.img              on the processes that were captured
   ckpt-lease apply --pid 4711 leases.img   on a tree that was restored elsewhere
+  ckpt-lease apply --container web leases.img
   ckpt-lease apply -n leases.img           to see what would be done
   ckpt-lease apply --stop leases.img       on processes that are running
 
@@ -108,6 +111,9 @@ says more.)");
 
     // Where the tasks of the image are looked for; empty: everywhere.
     [[nodiscard]] std::string where() const {
+        if (!container_.empty()) {
+            return fmt::format("in the container {}", container_);
+        }
         return pids_.empty() ? std::string()
                              : fmt::format("in the tree of process {}", joined(pids_, " or "));
     }
@@ -130,17 +136,18 @@ says more.)");
     }
 
     [[nodiscard]] std::vector<live::Process> find_processes(const linux_cr::Image& image) const {
-        std::vector<live::Process> found;
-        for (const pid_t pid : parse_pids("--pid", pids_)) {
-            std::vector<live::Process> tree =
-                live::read_tree(pid, live::kProc, live::Reading::names);
-            found.insert(found.end(), tree.begin(), tree.end());
+        LiveChoice choice{.pids = parse_pids("--pid", pids_), .tree = true};
+        if (!container_.empty()) {
+            choice.pids = find_container(container_);
+            choice.may_end = true;
         }
-        return pids_.empty() ? live::read_holders(image) : found;
+        return choice.pids.empty() ? live::read_holders(image)
+                                   : read_processes(choice, live::Reading::names);
     }
 
     std::string image_;
     std::vector<std::string> pids_;
+    std::string container_;
     std::string begin_;
     bool any_path_ = false;
     bool stop_ = false;

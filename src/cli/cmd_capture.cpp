@@ -28,6 +28,7 @@ that run on meanwhile may change their leases: stop them first.
 
 Examples:
   ckpt-lease capture --pid 42 --tree -o leases.img
+  ckpt-lease capture --container web -o leases.img
   ckpt-lease capture --pid 42 -o - | ckpt-lease policy --add 5 - > later.img
 
 On a kernel without the ckpt-lease patch, what is left of a lease break can be

@@ -9,8 +9,10 @@
 
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
+#include "cli/containers.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/input.hpp"
+#include "cli/live_options.hpp"
 #include "cli/live_show.hpp"
 #include "cli/options.hpp"
 #include "cli/watch.hpp"
@@ -96,6 +98,10 @@ class Show final : public Command {
                      "cover");
         app.add_flag("--tree", tree_,
                      "without IMAGE: the descendants of --pid as well, drawn as a tree");
+        auto* const container = declare_container(app, container_);
+        app.add_flag("--system", system_, "without IMAGE: all processes of the machine")
+            ->excludes(container)
+            ->excludes(app.get_option("--tree"));
         app.add_flag("--require-match", require_match_,
                      "exit with 4 if nothing in an image matches the filters");
         app.add_option("--watch", watch_,
@@ -111,13 +117,16 @@ class Show final : public Command {
         layout_.declare(app);
         filters_.declare(app);
         app.footer(
-            R"(Without IMAGE, --pid names live processes. ckpt-lease(1) says what IMAGE can be.
+            R"(Without IMAGE, --pid, --container or --system name live processes.
+ckpt-lease(1) says what IMAGE can be.
 
 Examples:
   ckpt-lease show job.img                 who holds which lease, for how long
   checkpoint 42 | ckpt-lease show -       the same of an image on its way
   ckpt-lease show --pid 42                the same of a live process, now
   ckpt-lease show --pid 42 --watch        and what becomes of it
+  ckpt-lease show --container web         the same of a container
+  ckpt-lease show --system                the same of the whole machine
   ckpt-lease show img                     of what criu dump -D img has written
   ckpt-lease show job.tar.zst             of what podman has exported
   ckpt-lease show --breaking *.img        only leases that are being broken
@@ -128,25 +137,14 @@ Columns of the table:
     }
 
     int run(const Context& context) override {
-        const bool live = images_.empty();
         const linux_cr::Layout layout = layout_.layout(*context.environment.system);
-        Filter filter = filters_.filter();
-        if (live && filter.pids.empty()) {
-            refuse("neither an image nor a process is given",
-                   "give IMAGE, or --pid N for a live process");
-        }
+        const Filter filter = filters_.filter();
+        const bool live = images_.empty();
         if (!live) {
             check_images(images_);
-            if (tree_) {
-                refuse("--tree is about live processes", "give no image, and --pid");
-            }
-            if (watch_) {
-                refuse("--watch is about live processes", "give no image, and --pid");
-            }
-        } else if (all_) {
-            refuse("--all is about images: of live processes only leases are looked at",
-                   "lslocks(8) lists their other locks");
-        } else if (watch_) {
+        }
+        check_options(live, filter);
+        if (live && watch_) {
             return watch(context, filter);
         }
         render::ShowReport report(context.out, context.form(json_, context.environment.out_page),
@@ -160,6 +158,54 @@ Columns of the table:
     }
 
  private:
+    // Throws Error(refused) if options are about the other kind of subject.
+    void check_options(bool live, const Filter& filter) const {
+        if (!live) {
+            for (const auto& [is_given, option] :
+                 {std::pair(tree_, "--tree"), std::pair(watch_.has_value(), "--watch"),
+                  std::pair(!container_.empty(), "--container"), std::pair(system_, "--system")}) {
+                if (is_given) {
+                    refuse(fmt::format("{} is about live processes", option),
+                           "give no image, and --pid");
+                }
+            }
+            return;
+        }
+        const bool has_choice = system_ || !container_.empty();
+        if (filter.pids.empty() && !has_choice) {
+            refuse("neither an image nor a process is given",
+                   "give IMAGE, or --pid N for a live process");
+        }
+        if (!filter.pids.empty() && has_choice) {
+            refuse(fmt::format("--pid and {} cannot both be given",
+                               system_ ? "--system" : "--container"),
+                   "");
+        }
+        if (all_) {
+            refuse("--all is about images: of live processes only leases are looked at",
+                   "lslocks(8) lists their other locks");
+        }
+    }
+
+    // Throws Error(io) if there is no such container.
+    [[nodiscard]] LiveChoice choose(const Filter& filter) const {
+        if (system_) {
+            return {.system = true, .name = name_of(filter)};
+        }
+        if (!container_.empty()) {
+            return {.pids = find_container(container_),
+                    .tree = true,
+                    .may_end = true,
+                    .name = name_of(filter)};
+        }
+        return {.pids = filter.pids, .tree = tree_, .name = name_of(filter)};
+    }
+    [[nodiscard]] std::string name_of(const Filter& filter) const {
+        return system_              ? "system"
+               : container_.empty() ? name_of_processes(filter.pids)
+                                    : "container " + container_;
+    }
+
     int show(const Context& context, const std::string& name, const linux_cr::Layout& layout,
              const Filter& filter, render::ShowReport& report) const {
         std::string shown = name;
@@ -205,12 +251,12 @@ Columns of the table:
     }
 
     int try_live(const Context& context, const Filter& filter, render::ShowReport& report) const {
-        return for_each_image(context, {name_of_processes(filter.pids)}, [&](const std::string&) {
+        return for_each_image(context, {name_of(filter)}, [&](const std::string& name) {
             try {
                 return show_live(context, filter, report);
             } catch (const Error& error) {
                 Snapshot nothing;
-                nothing.origin = {.name = name_of_processes(filter.pids), .format = Format::live};
+                nothing.origin = {.name = name, .format = Format::live};
                 nothing.damage = error.problem();
                 report.snapshot(nothing, filter);
                 throw;
@@ -219,7 +265,7 @@ Columns of the table:
     }
 
     int show_live(const Context& context, const Filter& filter, render::ShowReport& report) const {
-        const LiveLeases leases = read_live(filter.pids, tree_);
+        const LiveLeases leases = read_live(choose(filter));
         const Problem unmatched = no_match(leases.snapshot.origin.name);
         const bool matched = report.snapshot(leases.snapshot, without_processes(filter),
                                              require_match_ ? &unmatched : nullptr);
@@ -250,14 +296,15 @@ Columns of the table:
         if (!on_screen) {
             table_.refuse_without_table();
         }
-        const WatchRequest request{.interval = interval(),
-                                   .tree = tree_,
+        const Nanoseconds every = interval();
+        context.document.set_subject(name_of(filter));
+        const WatchRequest request{.interval = every,
+                                   .choice = choose(filter),
                                    .json = json_,
                                    .on_screen = on_screen,
                                    .filter = without_processes(filter),
                                    .table = table_.table(false, tree_)};
-        context.document.set_subject(name_of_processes(filter.pids));
-        cli::watch(context, request, read_live(filter.pids, tree_));
+        cli::watch(context, request, read_live(request.choice));
         return kDone;
     }
 
@@ -276,6 +323,8 @@ Columns of the table:
     std::vector<std::string> images_;
     bool all_ = false;
     bool tree_ = false;
+    std::string container_;
+    bool system_ = false;
     std::optional<std::string> watch_;
     bool json_ = false;
     bool wait_ = false;

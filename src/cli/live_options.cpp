@@ -1,36 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/live_options.hpp"
 
-#include <algorithm>
-#include <iterator>
+#include <set>
+#include <utility>
 
+#include "ckpt-lease/base/problem.hpp"
+#include "cli/containers.hpp"
 #include "cli/options.hpp"
 
 namespace ckpt_lease::cli {
 
+CLI::Option* declare_container(CLI::App& app, std::string& name) {
+    return app
+        .add_option("--container", name,
+                    "the processes of this container of podman or docker, or of the control group "
+                    "of this path")
+        ->type_name("NAME");
+}
+
 void ProcessOptions::declare(CLI::App& app, const char* what) {
-    app.add_option("--pid", pids_, what)
-        ->type_name("N")
-        ->allow_extra_args(false)
-        ->required()
-        ->check(offer("<pid>"));
-    app.add_flag("--tree", tree_, "its descendants too");
+    auto* const pid = app.add_option("--pid", pids_, what)
+                          ->type_name("N")
+                          ->allow_extra_args(false)
+                          ->check(offer("<pid>"));
+    declare_container(app, container_)->excludes(pid);
+    app.add_flag("--tree", tree_, "its descendants too")->excludes("--container");
 }
 
 std::vector<live::Process> ProcessOptions::read() const {
-    return read_processes(parse_pids("--pid", pids_), tree_);
+    if (!container_.empty()) {
+        return read_processes({.pids = find_container(container_), .tree = true, .may_end = true});
+    }
+    if (pids_.empty()) {
+        refuse("no process is given", "give --pid N, or --container NAME");
+    }
+    return read_processes({.pids = parse_pids("--pid", pids_), .tree = tree_});
 }
 
-std::vector<live::Process> read_processes(const std::vector<pid_t>& pids, bool tree) {
+std::vector<live::Process> read_processes(const LiveChoice& choice, live::Reading reading) {
     std::vector<live::Process> all;
-    for (const pid_t pid : pids) {
-        std::vector<live::Process> more = tree ? live::read_tree(pid) : live::read_process(pid);
-        std::copy_if(std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()),
-                     std::back_inserter(all), [&](const live::Process& process) {
-                         return std::none_of(all.begin(), all.end(), [&](const auto& known) {
-                             return known.pid == process.pid;
-                         });
-                     });
+    std::set<pid_t> known;
+    for (const pid_t pid : choice.pids) {
+        if (known.count(pid) > 0) {
+            continue;  // it stood in the tree of another one
+        }
+        try {
+            for (live::Process& process : choice.tree
+                                              ? live::read_tree(pid, live::kProc, reading)
+                                              : live::read_process(pid, live::kProc, reading)) {
+                if (known.insert(process.pid).second) {
+                    all.push_back(std::move(process));
+                }
+            }
+        } catch (const Error& error) {
+            if (!choice.may_end || code_of(error.problem()) != Problem::Code::not_found) {
+                throw;
+            }
+        }
     }
     return all;
 }

@@ -9,7 +9,7 @@
 
 namespace ckpt_lease::cli {
 
-/// --pid and --tree: live processes.
+/// --pid, --container and --tree: live processes.
 class ProcessOptions {
  public:
     /// `what`: the meaning of --pid.
@@ -18,11 +18,25 @@ class ProcessOptions {
 
  private:
     std::vector<std::string> pids_;
+    std::string container_;
     bool tree_ = false;
 };
 
-/// The processes, each once, and with `tree` their descendants.
-[[nodiscard]] std::vector<live::Process> read_processes(const std::vector<pid_t>& pids, bool tree);
+/// --container
+CLI::Option* declare_container(CLI::App& app, std::string& name);
+
+/// Which live processes a command is about.
+struct LiveChoice {
+    std::vector<std::int32_t> pids;
+    bool tree = false;     ///< and their descendants
+    bool may_end = false;  ///< those that have ended by now are left out, and are no error
+    bool system = false;   ///< all there are, instead
+    std::string name;      ///< for users: "process 4711, 4712", "container web", "system"
+};
+
+/// The processes, each once. `reading`: see live::read_process(). Throws Error(io).
+[[nodiscard]] std::vector<live::Process> read_processes(
+    const LiveChoice& choice, live::Reading reading = live::Reading::descriptors);
 
 /// Reads the numbers of processes. Throws Error(refused), naming `option`.
 [[nodiscard]] std::vector<pid_t> parse_pids(std::string_view option,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/live_show.hpp"
 
+#include <fmt/format.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "live/capture.hpp"
 #include "live/proc_text.hpp"
 #include "live/process_stat.hpp"
+#include "live/processes.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
@@ -105,6 +107,23 @@ std::vector<live::Process> read_process_again(const ProcessFacts& process, bool 
     return found;
 }
 
+// Those that may not be looked at are told of together: without root, that is most of them.
+LiveLeases read_system(const std::string& name) {
+    std::vector<live::Process> processes = live::read_all();
+    const std::size_t hidden = std::erase_if(
+        processes, [](const live::Process& process) { return process.hidden.has_value(); });
+    LiveLeases leases = look_at(std::move(processes), name);
+    if (hidden > 0) {
+        leases.unknown.push_back({.severity = Problem::Severity::warning,
+                                  .file = name,
+                                  .message = fmt::format("{} process{} may not be looked at",
+                                                         hidden, hidden == 1 ? "" : "es"),
+                                  .hint = "root may, or who has CAP_SYS_PTRACE",
+                                  .code = Problem::Code::not_permitted});
+    }
+    return leases;
+}
+
 }  // namespace
 
 std::string name_of_processes(const std::vector<std::int32_t>& pids) {
@@ -118,18 +137,21 @@ std::string name_of_processes(const std::vector<std::int32_t>& pids) {
     return name;
 }
 
-LiveLeases read_live(const std::vector<std::int32_t>& pids, bool tree) {
-    return look_at(read_processes(pids, tree), name_of_processes(pids));
+LiveLeases read_live(const LiveChoice& choice) {
+    return choice.system ? read_system(choice.name) : look_at(read_processes(choice), choice.name);
 }
 
-LiveLeases read_again(const Snapshot& last, bool tree) {
+LiveLeases read_again(const Snapshot& last, const LiveChoice& choice) {
+    if (choice.system) {
+        return read_system(choice.name);
+    }
     std::vector<live::Process> all;
     std::set<std::int32_t> known;
     for (const ProcessFacts& process : last.processes) {
         if (process.task.pid != process.leader || known.count(process.leader) > 0) {
             continue;  // a thread is read with its process
         }
-        for (live::Process& found : read_process_again(process, tree)) {
+        for (live::Process& found : read_process_again(process, choice.tree)) {
             if (known.insert(found.pid).second) {
                 all.push_back(std::move(found));
             }

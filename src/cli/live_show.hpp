@@ -7,7 +7,7 @@
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/lease/snapshot.hpp"
-#include "live/processes.hpp"
+#include "cli/live_options.hpp"
 
 namespace ckpt_lease::cli {
 
@@ -21,10 +21,10 @@ struct LiveLeases {
 };
 
 /// Throws Error(io) if a process is not there or may not be looked at.
-[[nodiscard]] LiveLeases read_live(const std::vector<std::int32_t>& pids, bool tree);
+[[nodiscard]] LiveLeases read_live(const LiveChoice& choice);
 
-/// Looks once more at the processes of `last`, those that have ended left out, and with `tree` at
-/// all descendants that they have by now.
-[[nodiscard]] LiveLeases read_again(const Snapshot& last, bool tree);
+/// Looks once more at the processes of `last`, those that have ended left out, and at all that
+/// belong to `choice` by now.
+[[nodiscard]] LiveLeases read_again(const Snapshot& last, const LiveChoice& choice);
 
 }  // namespace ckpt_lease::cli

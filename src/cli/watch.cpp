@@ -109,7 +109,7 @@ class Watch {
             if (!wait()) {
                 return;
             }
-            LiveLeases now = cli::read_again(last_, request_.tree);
+            LiveLeases now = cli::read_again(last_, request_.choice);
             const live::SteadyTime before = std::exchange(looked, live::steady_now());
             tell_of(now.unknown);
             if (!request_.on_screen) {

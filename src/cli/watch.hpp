@@ -12,7 +12,7 @@ namespace ckpt_lease::cli {
 /// What 'show --watch' is to do.
 struct WatchRequest {
     Nanoseconds interval{0};  ///< between two looks
-    bool tree = false;
+    LiveChoice choice;
     bool json = false;
     bool on_screen = false;  ///< the table, and no lines
     Filter filter;           ///< of leases

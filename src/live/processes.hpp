@@ -75,6 +75,13 @@ enum class Reading : std::uint8_t {
 [[nodiscard]] std::vector<Process> read_tree(pid_t root, const std::string& proc = kProc,
                                              Reading reading = Reading::descriptors);
 
+/// All processes of the machine, as read_tree() reads those of a tree.
+[[nodiscard]] std::vector<Process> read_all(const std::string& proc = kProc);
+
+/// The processes in the control group of this path, as /proc/PID/cgroup has it, and in those below.
+[[nodiscard]] std::vector<pid_t> pids_in_cgroup(std::string_view path,
+                                                const std::string& proc = kProc);
+
 /// kcmp(2): 0 if two descriptors are one open file, or two threads share their file table; else
 /// below or above 0, in some order that lasts as long as they are there.
 [[nodiscard]] int compare_open_files(pid_t a, std::int32_t fd_of_a, pid_t b, std::int32_t fd_of_b);

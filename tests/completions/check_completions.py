@@ -50,6 +50,7 @@ OFFERED = {
     "undo --image ": IMAGES,
     "apply ": IMAGES,
     "capture ": NOTHING,
+    "capture --container ": NOTHING,
     "criu-hook ": NOTHING,
     "criu-hook --engine ": {"default", "runc", "crun"},
     "criu-hook --criu-folder ": FILES,

@@ -231,16 +231,17 @@ TEST_F(Usage, SchemasArePrinted) {
         EXPECT_EQ(result.out, read_file(std::string(SOURCE_ROOT) + "/schemas/" + name + ".json"));
         seen.insert(name);
     }
-    EXPECT_EQ(seen, (std::set<std::string>{"apply", "criu-hook", "diff", "edit", "layout", "layouts", "policy",
-                                           "records", "recover", "rules", "show", "undo", "verify",
-                                           "watch"}));
+    EXPECT_EQ(seen, (std::set<std::string>{"apply", "criu-hook", "diff", "edit", "layout",
+                                           "layouts", "policy", "records", "recover", "rules",
+                                           "show", "undo", "verify", "watch"}));
     const Result result = run({"schema", "shw"});
     EXPECT_EQ(result.status, 2);
     EXPECT_EQ(result.out, "");
-    EXPECT_EQ(result.err,
-              "ckpt-lease: there is no schema 'shw' (there are apply, criu-hook, diff, edit, layout, "
-              "layouts, "
-              "policy, records, recover, rules, show, undo, verify, watch)\n");
+    EXPECT_EQ(
+        result.err,
+        "ckpt-lease: there is no schema 'shw' (there are apply, criu-hook, diff, edit, layout, "
+        "layouts, "
+        "policy, records, recover, rules, show, undo, verify, watch)\n");
 }
 
 TEST_F(Usage, OutputThatCannotBeWrittenIsAFailure) {

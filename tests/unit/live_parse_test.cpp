@@ -3,6 +3,13 @@
 #include <gtest/gtest.h>
 #include <sys/sysmacros.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "live/breakers.hpp"
 #include "live/look/lease_event.hpp"
 #include "live/proc_text.hpp"
@@ -106,6 +113,24 @@ TEST(Cgroup, IsThatOfTheUnifiedHierarchy) {
     EXPECT_EQ(parse_cgroup("4:memory:/m\n1:name=systemd:/s\n"), "/s");
     EXPECT_EQ(parse_cgroup("4:memory:/m\n3:cpu,cpuacct:/c\n"), "/m") << "no other is better";
     EXPECT_EQ(parse_cgroup("nothing\n0:\n"), "");
+}
+
+// Those above it, beside it, and one that has ended are not in it.
+TEST(Cgroup, HasTheProcessesInItAndBelowIt) {
+    namespace fs = std::filesystem;
+    std::string name = fs::temp_directory_path() / "ckpt-lease-XXXXXX";
+    const fs::path proc = mkdtemp(name.data());
+    for (const auto& [pid, cgroup] :
+         {std::pair("1", "/"), {"7", "/a/b"}, {"8", "/a/b/c"}, {"9", "/a/bc"}, {"10", "/a"}}) {
+        fs::create_directory(proc / pid);
+        std::ofstream(proc / pid / "cgroup") << "0::" << cgroup << "\n";
+    }
+    fs::create_directory(proc / "11");
+    EXPECT_EQ(pids_in_cgroup("/a/b", proc), (std::vector<pid_t>{7, 8}));
+    EXPECT_EQ(pids_in_cgroup("/a/b/c", proc), std::vector<pid_t>{8});
+    EXPECT_EQ(pids_in_cgroup("/", proc), (std::vector<pid_t>{1, 7, 8, 9, 10}));
+    EXPECT_EQ(pids_in_cgroup("/b", proc), std::vector<pid_t>{});
+    fs::remove_all(proc);
 }
 
 TEST(TimerList, TellsJiffies) {

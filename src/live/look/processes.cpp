@@ -233,6 +233,23 @@ std::vector<pid_t> children_of(pid_t pid, const std::string& proc) {
     return children;
 }
 
+void add_threads(pid_t pid, const Manner& manner, std::vector<Process>& to) {
+    std::vector<Process> more = read_threads(pid, manner);
+    to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+// What is thrown of a process that is not there any more does not count.
+template <typename Read>
+void unless_it_ends(pid_t pid, const std::string& proc, Read read) {
+    try {
+        read();
+    } catch (const Error&) {
+        if (is_there(pid, proc)) {
+            throw;
+        }
+    }
+}
+
 }  // namespace
 
 std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line) {
@@ -265,16 +282,32 @@ std::vector<Process> read_tree(pid_t root, const std::string& proc, Reading read
     std::vector<pid_t> next = children_of(root, proc);
     for (std::size_t i = 0; i < next.size(); ++i) {
         const pid_t pid = next[i];
-        try {
-            std::vector<Process> more = read_threads(pid, manner);
+        unless_it_ends(pid, proc, [&] {
+            add_threads(pid, manner, found);
             const std::vector<pid_t> children = children_of(pid, proc);
-            found.insert(found.end(), std::make_move_iterator(more.begin()),
-                         std::make_move_iterator(more.end()));
             next.insert(next.end(), children.begin(), children.end());
-        } catch (const Error&) {
-            if (is_there(pid, proc)) {
-                throw;
-            }
+        });
+    }
+    return found;
+}
+
+std::vector<Process> read_all(const std::string& proc) {
+    const Manner manner{proc, Reading::descriptors, Hidden::is_noted};
+    std::vector<Process> found;
+    for (const pid_t pid : numbers_in(proc)) {
+        unless_it_ends(pid, proc, [&] { add_threads(pid, manner, found); });
+    }
+    return found;
+}
+
+std::vector<pid_t> pids_in_cgroup(std::string_view path, const std::string& proc) {
+    const std::string below = path == "/" ? "/" : std::string(path) + "/";
+    std::vector<pid_t> found;
+    for (const pid_t pid : numbers_in(proc)) {
+        const std::string cgroup =
+            parse_cgroup(read_if_there(proc + "/" + std::to_string(pid) + "/cgroup"));
+        if (cgroup == path || cgroup.starts_with(below)) {
+            found.push_back(pid);
         }
     }
     return found;
