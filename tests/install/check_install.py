@@ -59,7 +59,8 @@ def main():
         assert "/srv/data/ledger.db" in shown, shown
         run("bash", "-n", prefix / "share/bash-completion/completions/ckpt-lease")
 
-        [description] = prefix.glob("lib/**/pkgconfig/ckpt-lease.pc")
+        # lib, lib64 or lib/TRIPLET, as the system has it.
+        [description] = prefix.rglob("ckpt-lease.pc")
         for options in [], ["--static"]:
             flags = run(
                 "pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", *options, "ckpt-lease",
