@@ -37,10 +37,14 @@ def main():
         for suite in xml.etree.ElementTree.parse(path).getroot().iter("testsuite"):
             cases = list(suite.iter("testcase"))
             bad = sum(1 for c in cases if c.find("failure") is not None or c.find("error") is not None)
+            left_out = [c for c in cases if c.find("skipped") is not None]
             name = f"{path.split('/')[0]} {suite.get('name').split('.')[-1]}"
-            print(f"{name:<32} {len(cases) - bad:>5} passed {bad:>5} failed")
-            tests += len(cases)
-            passed += len(cases) - bad
+            good = len(cases) - bad - len(left_out)
+            print(f"{name:<32} {good:>5} passed {bad:>5} failed")
+            for case in left_out:
+                print(f"not run: {case.get('classname')}.{case.get('name')}")
+            tests += good + bad
+            passed += good
             failed += bad
     for path in sys.argv[3:]:
         log = pathlib.Path(path).with_name("testlog.json")

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <ctime>
 #include <optional>
@@ -15,11 +16,9 @@
 namespace ckpt_lease {
 namespace {
 
-__extension__ using Wide = __int128;
-
 struct Unit {
     std::string_view name;
-    std::int64_t nanoseconds;
+    std::uint64_t nanoseconds;
 };
 
 constexpr std::array<Unit, 9> kUnits{{
@@ -70,6 +69,36 @@ std::optional<std::uint64_t> to_number(std::string_view digits) {
     }
     std::from_chars(digits.data(), digits.data() + digits.size(), value);
     return value;
+}
+
+struct Quotient {
+    std::uint64_t whole = 0;
+    bool is_exact = true;
+};
+
+// a * b / c, exactly: machines of 32 bits have no type that the product fits into. `a` fits into 63
+// bits. What is more than a fourth of what 64 bits hold may be said to be UINT64_MAX.
+Quotient multiply_and_divide(std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept {
+    // whole * c + rest is always a times the bits of b that were taken.
+    std::uint64_t whole = 0;
+    std::uint64_t rest = 0;
+    const auto add_to_rest = [&](std::uint64_t more) {
+        const bool is_full = rest >= c - more;
+        rest = is_full ? rest - (c - more) : rest + more;
+        whole += is_full ? 1 : 0;
+    };
+    for (auto bit = static_cast<unsigned>(std::bit_width(b)); bit > 0; --bit) {
+        if (whole > UINT64_MAX / 4) {
+            return {UINT64_MAX, false};
+        }
+        whole *= 2;
+        add_to_rest(rest);
+        if ((b >> (bit - 1) & 1U) != 0) {
+            whole += a / c;
+            add_to_rest(a % c);
+        }
+    }
+    return {whole, rest == 0};
 }
 
 std::string_view without_leading_zeros(std::string_view digits) {
@@ -138,13 +167,13 @@ std::optional<Decimal> take_decimal(std::string_view& text) {
     refuse_duration(text);
 }
 
-Wide take_component(std::string_view& rest, std::string_view all, bool first) {
+std::uint64_t take_component(std::string_view& rest, std::string_view all, bool first) {
     const std::string_view written = rest;
     const auto number = take_decimal(rest);
     if (!number) {
         refuse_number(written.substr(0, written.size() - rest.size()), all);
     }
-    std::int64_t unit = 1'000'000'000;
+    std::uint64_t unit = 1'000'000'000;
     if (!rest.empty() || !first) {
         take_while(rest, is_space);
         const std::string_view name = take_while(rest, is_letter);
@@ -159,11 +188,14 @@ Wide take_component(std::string_view& rest, std::string_view all, bool first) {
             refuse_duration(all);
         }
     }
-    const Wide scaled = static_cast<Wide>(number->digits) * unit;
-    if (scaled % static_cast<Wide>(number->scale) != 0) {
+    const Quotient scaled = multiply_and_divide(unit, number->digits, number->scale);
+    if (scaled.whole > static_cast<std::uint64_t>(kLongest.count())) {
+        refuse_too_long(all);
+    }
+    if (!scaled.is_exact) {
         refuse_too_fine(all);
     }
-    return scaled / static_cast<Wide>(number->scale);
+    return scaled.whole;
 }
 
 // Moments are nanoseconds in 63 bits: they end in the year 2262.
@@ -191,10 +223,15 @@ std::optional<std::int64_t> take_date(std::string_view& rest) {
         return std::nullopt;
     }
     rest.remove_prefix(static_cast<std::size_t>(end - copy.c_str()));
-    // timegm(3) makes a day of the next month of a day that a month does not have.
-    const int day = tm.tm_mday;
-    const std::time_t seconds = timegm(&tm);
-    return day == tm.tm_mday ? std::optional<std::int64_t>(seconds) : std::nullopt;
+    // Not timegm(3): a time_t of 32 bits ends in 2038.
+    const std::chrono::year_month_day day(std::chrono::year(tm.tm_year + 1900),
+                                          std::chrono::month(static_cast<unsigned>(tm.tm_mon) + 1),
+                                          std::chrono::day(static_cast<unsigned>(tm.tm_mday)));
+    if (!day.ok()) {  // which the month does not have
+        return std::nullopt;
+    }
+    const std::int64_t days = std::chrono::sys_days(day).time_since_epoch().count();
+    return ((days * 24 + tm.tm_hour) * 60 + tm.tm_min) * 60 + tm.tm_sec;
 }
 
 std::optional<Nanoseconds> take_fraction(std::string_view& rest) {
@@ -242,10 +279,10 @@ Nanoseconds parse_duration(std::string_view text) {
     if (rest.empty()) {
         refuse_duration(text);
     }
-    Wide total = 0;
+    std::uint64_t total = 0;
     for (bool first = true; !rest.empty(); first = false) {
         total += take_component(rest, text, first);
-        if (total > kLongest.count()) {
+        if (total > static_cast<std::uint64_t>(kLongest.count())) {
             refuse_too_long(text);
         }
     }
@@ -304,10 +341,11 @@ Factor Factor::parse(std::string_view text) {
 }
 
 Nanoseconds Factor::times(Nanoseconds span, Nanoseconds limit) const noexcept {
-    const Wide scale = scale_;
-    const Wide product = (static_cast<Wide>(span.count()) * digits_ + scale - 1) / scale;
-    return Nanoseconds(
-        static_cast<std::int64_t>(std::min(product, static_cast<Wide>(limit.count()))));
+    const auto [whole, is_exact] =
+        multiply_and_divide(digits_, static_cast<std::uint64_t>(span.count()), scale_);
+    const auto most = static_cast<std::uint64_t>(limit.count());
+    return whole >= most ? limit
+                         : Nanoseconds(static_cast<std::int64_t>(whole + (is_exact ? 0 : 1)));
 }
 
 Moment parse_moment(std::string_view text) {
@@ -328,11 +366,13 @@ std::string format_moment(std::uint64_t seconds_since_epoch) {
     if (seconds_since_epoch > kEndOfYear9999) {
         return fmt::format("@{}", seconds_since_epoch);
     }
-    const auto seconds = static_cast<std::time_t>(seconds_since_epoch);
-    std::tm tm{};
-    gmtime_r(&seconds, &tm);
-    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", tm.tm_year + 1900, tm.tm_mon + 1,
-                       tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    constexpr std::uint64_t kDay = 86'400;
+    const std::chrono::year_month_day day(std::chrono::sys_days(
+        std::chrono::days(static_cast<std::int32_t>(seconds_since_epoch / kDay))));
+    const std::uint64_t second = seconds_since_epoch % kDay;
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", static_cast<int>(day.year()),
+                       static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()),
+                       second / 3600, second / 60 % 60, second % 60);
 }
 
 }  // namespace ckpt_lease

@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdint>
 #include <exception>
+#include <iterator>
 #include <vector>
 
 #include "ckpt-lease/base/problem.hpp"
@@ -195,13 +197,14 @@ void refuse_odd_values(CLI::App& app) {
 
 Program::Program(std::optional<std::string_view> only)
     : app_("Show and rewrite file leases in checkpoint images", "ckpt-lease") {
-    app_.set_version_flag("-V,--version", "ckpt-lease " CKPT_LEASE_VERSION);
+    // In our words: those of CLI11 change with its version.
+    app_.set_help_flag("-h,--help", "Print this help message and exit");
+    app_.set_version_flag("-V,--version", "ckpt-lease " CKPT_LEASE_VERSION,
+                          "Display program version information and exit");
     app_.set_help_all_flag("");
     app_.require_subcommand(1);
     app_.footer(kFooter);
-    const auto formatter = std::make_shared<HelpFormatter>();
-    formatter->label("SUBCOMMAND", "COMMAND");
-    app_.formatter(formatter);
+    app_.formatter(std::make_shared<HelpFormatter>());
     for (const CommandEntry& entry : kCommands) {
         CLI::App* const app = app_.add_subcommand(entry.name, entry.description);
         commands_.push_back({app, entry.make()});
@@ -209,8 +212,10 @@ Program::Program(std::optional<std::string_view> only)
             continue;
         }
         commands_.back().command->declare(*app);
-        auto* const verbose = app->add_flag("-v,--verbose", verbosity_,
-                                            "say more on standard error; -vv and -vvv still more");
+        // By a function: bound to a number, a flag counts as given in CLI11 2.4, as it has a value.
+        auto* const verbose = app->add_flag_function(
+            "-v,--verbose", [this](std::int64_t count) { verbosity_ = count; },
+            "say more on standard error; -vv and -vvv still more");
         auto* const log_level =
             app->add_option("--log-level", log_level_,
                             "what to say on standard error: warning, info, debug or trace")
@@ -247,8 +252,8 @@ std::string Program::log_level() const {
     if (!log_level_.empty()) {
         return log_level_;
     }
-    return kLevels[std::min<std::size_t>(static_cast<std::size_t>(std::max(verbosity_, 0)),
-                                         std::size(kLevels) - 1)];
+    constexpr std::int64_t kMost = std::size(kLevels) - 1;
+    return kLevels[std::clamp<std::int64_t>(verbosity_, 0, kMost)];
 }
 
 int run(int argc, const char* const* argv, Environment& environment) {

@@ -39,7 +39,7 @@ class Program {
     };
     CLI::App app_;
     std::vector<Entry> commands_;
-    int verbosity_ = 0;
+    std::int64_t verbosity_ = 0;
     std::string log_level_;
     std::string colour_;
     bool quiet_ = false;

@@ -3,8 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
-#include <utility>
+#include <vector>
 
 namespace ckpt_lease::cli {
 namespace {
@@ -35,31 +36,68 @@ std::string entry(const std::string& name, std::string_view description) {
     return text + "\n";
 }
 
+// "-o,--output", or the name of an argument.
+std::string name_of(const CLI::Option& option) {
+    if (option.get_positional()) {
+        return option.get_name(true);
+    }
+    std::string names;
+    for (const std::string& name : option.get_snames()) {
+        names += (names.empty() ? "-" : ",-") + name;
+    }
+    for (const std::string& name : option.get_lnames()) {
+        names += (names.empty() ? "--" : ",--") + name;
+    }
+    return names;
+}
+
+std::string section(std::string_view heading, const std::vector<const CLI::Option*>& options) {
+    std::string text;
+    for (const CLI::Option* const option : options) {
+        // The type alone: what options exclude or need is for the description to say.
+        const std::string type = option->get_type_name();
+        text +=
+            entry(name_of(*option) + (type.empty() ? "" : " " + type), option->get_description());
+    }
+    return text.empty() ? "" : fmt::format("\n{}:\n{}", heading, text);
+}
+
+std::string usage(const CLI::App& app, const std::string& name, bool has_commands) {
+    std::string text = fmt::format("Usage: {} [OPTIONS]", name);
+    for (const CLI::Option* const option : app.get_options()) {
+        if (option->get_positional()) {
+            const bool is_list =
+                option->get_expected_max() >= CLI::detail::expected_max_vector_size;
+            const std::string shown = name_of(*option) + (is_list ? "..." : "");
+            text += option->get_required() ? " " + shown : fmt::format(" [{}]", shown);
+        }
+    }
+    return text + (has_commands ? " COMMAND\n" : "\n");
+}
+
 }  // namespace
 
 std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
-                                     CLI::AppFormatMode mode) const {
-    constexpr std::string_view kTwoBlankLines = "\n\n\n";
-    std::string help = CLI::Formatter::make_help(app, std::move(name), mode);
-    for (std::size_t at = 0; (at = help.find(kTwoBlankLines, at)) != std::string::npos;) {
-        help.erase(at, 1);
+                                     CLI::AppFormatMode /*mode*/) const {
+    const auto commands = app->get_subcommands([](const CLI::App*) { return true; });
+    std::string help = app->get_description() + "\n" + usage(*app, name, !commands.empty());
+    help += section("Positionals", app->get_options([](const CLI::Option* option) {
+        return option->get_positional();
+    }));
+    // --help is in the group of the options that were not put into one.
+    const std::string& ungrouped = app->get_help_ptr()->get_group();
+    for (const std::string& group : app->get_groups()) {
+        help += section(group == ungrouped ? "Options" : group,
+                        app->get_options([&](const CLI::Option* option) {
+                            return option->nonpositional() && option->get_group() == group;
+                        }));
     }
-    return help;
-}
-
-std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positional) const {
-    return entry(make_option_name(option, is_positional) + make_option_opts(option),
-                 make_option_desc(option));
-}
-
-std::string HelpFormatter::make_subcommand(const CLI::App* subcommand) const {
-    return entry(subcommand->get_name(), subcommand->get_description());
-}
-
-// The type alone: what options exclude or need is for the description to say.
-std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
-    const std::string type = option->get_type_name();
-    return type.empty() ? std::string() : " " + type;
+    help += commands.empty() ? "" : "\nSubcommands:\n";
+    for (const CLI::App* const command : commands) {
+        help += entry(command->get_name(), command->get_description());
+    }
+    const std::string footer = app->get_footer();
+    return footer.empty() ? help : fmt::format("{}\n{}\n", help, footer);
 }
 
 }  // namespace ckpt_lease::cli

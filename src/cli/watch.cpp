@@ -45,8 +45,8 @@ Nanoseconds next_look(const Snapshot& snapshot, Nanoseconds interval) {
 timespec timespec_of(Nanoseconds span) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(span);
     timespec time{};
-    time.tv_sec = seconds.count();
-    time.tv_nsec = (span - seconds).count();
+    time.tv_sec = static_cast<std::time_t>(seconds.count());
+    time.tv_nsec = static_cast<decltype(time.tv_nsec)>((span - seconds).count());
     return time;
 }
 

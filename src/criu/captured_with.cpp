@@ -209,7 +209,7 @@ void compare_captured(CheckpointFiles& files, const Checkpoint& checkpoint, cons
     };
     Captured leases(captured);
     checkpoint.locks.for_each([&](const Lock& lock) {
-        const FileLockEntry& entry = checkpoint.details[lock.index].entry;
+        const FileLockEntry& entry = checkpoint.details[static_cast<std::size_t>(lock.index)].entry;
         const std::optional<Lock> lease = leases.find(entry);
         if (!lease && (entry.held_as || entry.is_parked)) {
             problems({Severity::meaning, files.path_of(kFileLocksImage), entry.offset,

@@ -112,8 +112,8 @@ class PosixSystem final : public System {
     }
     void pause(std::chrono::milliseconds time) override {
         struct timespec left {};
-        left.tv_sec = time.count() / 1000;
-        left.tv_nsec = time.count() % 1000 * 1'000'000;
+        left.tv_sec = static_cast<std::time_t>(time.count() / 1000);
+        left.tv_nsec = static_cast<decltype(left.tv_nsec)>(time.count() % 1000 * 1'000'000);
         ::nanosleep(&left, nullptr);
     }
 };

@@ -166,7 +166,7 @@ bool Walker::next_in_window(const WantedTypes& wanted) {
     if (left > window.size()) {
         return false;
     }
-    std::span<const std::byte> rest = window.subspan(left);
+    std::span<const std::byte> rest = window.subspan(static_cast<std::size_t>(left));
     std::size_t begin = 0;  // of the last record, in the window
     std::uint32_t type = 0;
     std::uint32_t length = 0;

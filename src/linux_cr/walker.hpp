@@ -92,8 +92,8 @@ class Walker {
             return false;
         }
         while (record_.length - passed_ >= 4) {
-            const std::size_t count =
-                std::min<std::size_t>((record_.length - passed_) / 4 * 4, io::Source::kPeekLimit);
+            const std::size_t count = static_cast<std::size_t>(std::min<std::uint64_t>(
+                (record_.length - passed_) / 4 * 4, io::Source::kPeekLimit));
             const std::span<const std::byte> words = source_.peek(count);
             if (words.size() < count) {
                 report_cut_off();

@@ -119,14 +119,14 @@ void for_each_sorted_row(const Snapshot& snapshot, const ShownLocks& shown, cons
         std::size_t count = 0;
     };
     std::vector<Key> keys;
-    std::vector<std::uint64_t> indexes;
+    std::vector<std::size_t> indexes;
     for_each_row(shown, [&](std::span<const Lock> records) {
         const Row row{snapshot, records};
         const bool by_number = column.number != nullptr;
         keys.push_back({by_number ? column.number(row) : 0, by_number ? "" : column.cell(row),
                         indexes.size(), records.size()});
         for (const Lock& lock : records) {
-            indexes.push_back(lock.index);
+            indexes.push_back(static_cast<std::size_t>(lock.index));
         }
     });
     std::stable_sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
@@ -147,8 +147,10 @@ void for_each_sorted_row(const Snapshot& snapshot, const ShownLocks& shown, cons
 template <typename VisitProcess, typename Visit>
 void for_each_in_tree(const Snapshot& snapshot, const ShownLocks& shown, const Filter& filter,
                       bool utf8, VisitProcess visit_process, Visit visit) {
-    std::unordered_map<TableId, std::vector<std::uint64_t>> indexes;
-    shown.for_each([&](const Lock& lock) { indexes[lock.table].push_back(lock.index); });
+    std::unordered_map<TableId, std::vector<std::size_t>> indexes;
+    shown.for_each([&](const Lock& lock) {
+        indexes[lock.table].push_back(static_cast<std::size_t>(lock.index));
+    });
     std::unordered_map<std::int32_t, TableId> tables;  // by pid
     for (const auto& [table, leases] : indexes) {
         for (const Task& task : snapshot.locks.ownership().tasks(table)) {
@@ -167,7 +169,7 @@ void for_each_in_tree(const Snapshot& snapshot, const ShownLocks& shown, const F
             return;
         }
         std::vector<Lock> records;
-        for (const std::uint64_t index : indexes.at(table->second)) {
+        for (const std::size_t index : indexes.at(table->second)) {
             const Lock lock = snapshot.locks.at(index);
             if (!records.empty() && !is_same_lease(records.front(), lock)) {
                 visit(node.below, records);

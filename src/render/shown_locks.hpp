@@ -43,7 +43,7 @@ class ShownLocks {
             if ((!all && !is_lease) || !filter.matches(lock, locks.ownership())) {
                 return;
             }
-            shown_[lock.index] = true;
+            shown_[static_cast<std::size_t>(lock.index)] = true;
             any_ = true;
             if (is_lease) {
                 const auto file = static_cast<std::size_t>(lock.file);
@@ -68,7 +68,8 @@ class ShownLocks {
                 }
             };
             locks_.for_each([&](const Lock& lock) {
-                if (shown_[lock.index] && rank(lock) == r && !is_moved(lock)) {
+                if (shown_[static_cast<std::size_t>(lock.index)] && rank(lock) == r &&
+                    !is_moved(lock)) {
                     visit_moved_before(lock.index);
                     visit(lock);
                 }
@@ -91,7 +92,7 @@ class ShownLocks {
     void collect_moved() {
         std::unordered_map<FileId, std::uint32_t> places;
         locks_.for_each([&](const Lock& lock) {
-            if (shown_[lock.index] && is_moved(lock)) {
+            if (shown_[static_cast<std::size_t>(lock.index)] && is_moved(lock)) {
                 const auto index = static_cast<std::uint32_t>(lock.index);
                 moved_.push_back(
                     {rank(lock), places.emplace(lock.file, index).first->second, index});

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -83,8 +84,10 @@ class Copier {
 
     std::uint64_t copy_some(std::uint64_t at, std::uint64_t count) {
         if (kernel_copies_) {
+            constexpr std::uint64_t kMostAtOnce = 1U << 30U;  // a ssize_t of 32 bits holds it
+            const auto some = static_cast<std::size_t>(std::min(count, kMostAtOnce));
             const ssize_t result = io::uninterrupted(
-                [&] { return out_.system().copy_file_range(in_.fd(), at, out_.fd(), at, count); });
+                [&] { return out_.system().copy_file_range(in_.fd(), at, out_.fd(), at, some); });
             if (result > 0) {
                 return static_cast<std::uint64_t>(result);
             }

@@ -79,7 +79,8 @@ std::size_t Opened::read_at(std::span<std::byte> into, std::uint64_t offset) con
         return file_->file().read_at(into, offset);
     }
     const auto bytes = as_bytes(captured_);
-    const auto from = bytes.subspan(std::min<std::uint64_t>(offset, bytes.size()));
+    const auto from =
+        bytes.subspan(static_cast<std::size_t>(std::min<std::uint64_t>(offset, bytes.size())));
     const std::size_t count = std::min(from.size(), into.size());
     std::copy_n(from.begin(), count, into.begin());
     return count;

@@ -138,8 +138,8 @@ TEST_F(Archive, TheChecksumsOfGzipAreCompared) {
     run("(head -c 100000 c.tar | gzip -c; tail -c +100001 c.tar | gzip -c) > two");
     const std::string two = read_whole(folder_ / "two");
     run("head -c 100000 c.tar | gzip -c > one");
-    EXPECT_EQ(said_of(with_other(two, std::filesystem::file_size(folder_ / "one") - 8)),
-              reason("their checksum does not fit"));
+    const auto size = static_cast<std::size_t>(std::filesystem::file_size(folder_ / "one"));
+    EXPECT_EQ(said_of(with_other(two, size - 8)), reason("their checksum does not fit"));
     write_whole(path, two + std::string(1000, '\0'));
     EXPECT_EQ(read(path).locks.size(), 1U);
 }
@@ -286,7 +286,8 @@ TEST_F(Archive, WhereAnImageStandsInAPlainArchive) {
         ASSERT_EQ(extent.has_value(), packing.decompress == std::string("cat")) << packing.name;
         EXPECT_FALSE(files->extent_of("none"));
         if (extent) {
-            EXPECT_EQ(read_whole(path).substr(extent->offset, extent->size),
+            EXPECT_EQ(read_whole(path).substr(static_cast<std::size_t>(extent->offset),
+                                              static_cast<std::size_t>(extent->size)),
                       read_whole(folder_ / "checkpoint/filelocks.img"));
         }
     }

@@ -315,14 +315,15 @@ TEST(Checkpoint, OfCriu) {
     ASSERT_EQ(checkpoint.locks.size(), 4U);
     Texts texts;
     checkpoint.locks.for_each([&](const Lock& lock) {
-        const LockDetails& details = checkpoint.details[lock.index];
+        const auto index = static_cast<std::size_t>(lock.index);
+        const LockDetails& details = checkpoint.details[index];
         texts.push_back(std::to_string(lock.fd) + " " + std::string(to_string(lock.kind)) +
                         (is_breaking(lock) ? " to " : " ") + to_string(lock.lease.type) + " " +
                         std::string(checkpoint.locks.path(lock)) + " " +
                         std::to_string(details.owner.value().id) + " " +
                         std::to_string(details.owner.value().signal) +
                         (details.is_writable() ? " written" : ""));
-        EXPECT_EQ(holders_of(checkpoint, lock.index), Texts{"12529 job"});
+        EXPECT_EQ(holders_of(checkpoint, index), Texts{"12529 job"});
     });
     EXPECT_EQ(texts, (Texts{"3 lease to F_UNLCK /srv/job/write-break 12529 37 written",
                             "4 lease to F_RDLCK /srv/job/downgrade 12529 37",

@@ -177,7 +177,8 @@ TEST_F(EditArchive, HeadersThatAreNotOfOneMemberAreNotLost) {
                   ": before filelocks.img stands a header of type 'g', which is not about this "
                   "image alone (unpack the archive, change what was unpacked, and pack it again)");
     // Where nothing of the headers changes, nothing is lost.
-    const std::string same(std::filesystem::file_size(folder_ / "checkpoint/filelocks.img"), 'x');
+    const auto size = std::filesystem::file_size(folder_ / "checkpoint/filelocks.img");
+    const std::string same(static_cast<std::size_t>(size), 'x');
     EXPECT_EQ(checkpoint_at(edit(folder_ / "x.tar", locks(same)))->read(kFileLocksImage), same);
     run("tar -cf x.tar --format=gnu --label=name -C checkpoint filelocks.img inventory.img");
     EXPECT_NE(refusal([&] { edit(folder_ / "x.tar", locks("x")); }).find("a header of type 'V'"),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "live_support.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,12 +94,19 @@ std::string LeaseHolder::lease() const {
     return {};
 }
 
-LeaseBreakTime::LeaseBreakTime(int seconds) : before_(read_file(kLeaseBreakTime)) {
+LeaseBreakTime::LeaseBreakTime(int seconds) {
+    const int fd = open("/run/ckpt-lease-tests.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    lock_ = fcntl(fd, F_DUPFD_CLOEXEC, 100);  // out of the way: holders have their leases at 7
+    close(fd);
+    flock(lock_, LOCK_EX);
+    before_ = read_file(kLeaseBreakTime);
     write_file(kLeaseBreakTime, std::to_string(seconds));
 }
 
 LeaseBreakTime::~LeaseBreakTime() {
     write_file(kLeaseBreakTime, before_);
+    flock(lock_, LOCK_UN);  // holders have it open too
+    close(lock_);
 }
 
 void Live::SetUp() {

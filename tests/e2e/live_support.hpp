@@ -29,7 +29,9 @@ class LeaseHolder {
     pid_t pid_ = -1;
 };
 
-/// Sets lease-break-time and puts it back.
+/// Sets lease-break-time and puts it back. Tests that run at the same time, in other builds and in
+/// chroots, wait for each other: what one has set for a moment must not be what another puts back
+/// for good.
 class LeaseBreakTime {
  public:
     explicit LeaseBreakTime(int seconds);
@@ -38,6 +40,7 @@ class LeaseBreakTime {
     ~LeaseBreakTime();
 
  private:
+    int lock_ = -1;
     std::string before_;
 };
 

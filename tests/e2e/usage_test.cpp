@@ -10,50 +10,6 @@ namespace {
 
 class Usage : public Test {};
 
-const std::vector<std::string>& commands() {
-    static const std::vector<std::string> names{
-        "show", "policy",  "edit",  "verify",    "records", "diff",  "recover",
-        "undo", "capture", "apply", "criu-hook", "layouts", "schema"};
-    return names;
-}
-
-TEST_F(Usage, HelpTeachesByExample) {
-    EXPECT_NE(run({"--help"}).out.find("Examples:\n"), std::string::npos);
-    for (const std::string& command : commands()) {
-        const Result result = run({command, "--help"});
-        EXPECT_EQ(result.status, 0);
-        EXPECT_EQ(result.err, "");
-        EXPECT_NE(result.out.find("Examples:\n"), std::string::npos) << command;
-    }
-}
-
-TEST_F(Usage, HelpFits80Columns) {
-    std::vector<std::vector<std::string>> calls{{"--help"}};
-    for (const std::string& command : commands()) {
-        calls.push_back({command, "--help"});
-    }
-    for (const auto& call : calls) {
-        const std::string help = run(call).out;
-        for (std::size_t at = 0; at < help.size();) {
-            const std::size_t end = help.find('\n', at);
-            EXPECT_LE(end - at, 80U) << help.substr(at, end - at);
-            at = end + 1;
-        }
-    }
-}
-
-TEST_F(Usage, HelpIsACommand) {
-    for (const std::vector<std::string>& general :
-         std::vector<std::vector<std::string>>{{"help"}, {"help", "help"}, {"help", "--json"}}) {
-        EXPECT_EQ(run(general).out, run({"--help"}).out);
-    }
-    for (const std::string& command : commands()) {
-        const Result result = run({"help", command});
-        EXPECT_EQ(result.status, 0);
-        EXPECT_EQ(result.out, run({command, "--help"}).out);
-    }
-}
-
 TEST_F(Usage, VersionIsOneLine) {
     const Result result = run({"--version"});
     EXPECT_EQ(result.status, 0);

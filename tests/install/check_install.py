@@ -63,7 +63,8 @@ def main():
         snippet = (prefix / "share/ckpt-lease/criu.conf").read_text(encoding="utf-8").splitlines()
         assert "action-script /usr/local/bin/ckpt-lease-criu-hook" in snippet, snippet
 
-        [description] = prefix.glob("lib/**/pkgconfig/ckpt-lease.pc")
+        # lib, lib64 or lib/TRIPLET, as the system has it.
+        [description] = prefix.rglob("ckpt-lease.pc")
         for options in [], ["--static"]:
             flags = run(
                 "pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", *options, "ckpt-lease",

@@ -35,7 +35,7 @@ std::vector<std::size_t> places_of(const std::string& bytes) {
     io::MemorySource source(std::string(kName), as_bytes(bytes));
     Walker walker(source, [](const Problem&) {});
     while (walker.next()) {
-        const std::size_t from = walker.record().offset;
+        const auto from = static_cast<std::size_t>(walker.record().offset);
         const std::size_t to = from + std::min(walker.record().length, kMostOfARecord);
         for (std::size_t place = from; place < std::min(to, bytes.size()); ++place) {
             places.push_back(place);

@@ -20,7 +20,7 @@ inline std::string printed(const std::function<void(Out&)>& print) {
     Out out(std::move(memory), Out::Kind::results);
     print(out);
     out.flush();
-    std::string text(reader.size(), '\0');
+    std::string text(static_cast<std::size_t>(reader.size()), '\0');
     EXPECT_EQ(reader.read_at(std::as_writable_bytes(std::span(text)), 0), text.size());
     return text;
 }

@@ -191,7 +191,7 @@ class LeaseTrace::Events {
     // From the ring, whose end may be in the middle.
     void copy(std::uint64_t from, std::span<std::byte> to) const {
         const std::byte* const data = reinterpret_cast<const std::byte*>(page_) + page_size_;
-        const std::size_t start = from % size_;
+        const auto start = static_cast<std::size_t>(from % size_);
         const std::size_t first = std::min(to.size(), size_ - start);
         std::memcpy(to.data(), data + start, first);
         std::memcpy(to.data() + first, data, to.size() - first);
