@@ -34,7 +34,7 @@ struct CommandEntry {
 };
 
 constexpr CommandEntry kCommands[] = {
-    {"show", "Show who holds which lease, and how long still", make_show},
+    {"show", "Show who holds which lease, and for how long", make_show},
     {"policy", "Rewrite the time that the holders of leases being broken have left", make_policy},
     {"edit", "Rewrite one lease by hand", make_edit},
     {"verify", "Find everything that is wrong with an image", make_verify},

@@ -16,7 +16,7 @@ class Layouts final : public Command {
             ->check(offer("<layout> *.json"));
         declare_json(app, json_);
         app.footer(R"(Examples:
-  ckpt-lease layouts                        those that are built in
+  ckpt-lease layouts                        list those that are built in
   ckpt-lease layouts lease-1 > mine.json    one to start from
   ckpt-lease layouts ./mine.json            is it right?
   ckpt-lease show --layout ./mine.json job.img)");

@@ -12,7 +12,7 @@
 namespace ckpt_lease::cli {
 namespace {
 
-constexpr const char* kPolicyGroup = "Policies (just one): the time that is left becomes";
+constexpr const char* kPolicyGroup = "Policies (exactly one): how much time is left afterwards";
 constexpr const char* kModifierGroup = "Modifiers";
 constexpr std::string_view kRules = "rules";
 constexpr Nanoseconds kKernelDefault = std::chrono::seconds(45);
@@ -43,15 +43,15 @@ broken change, and of them only the time that is left (and, with --renotify,
 whether the holder is signalled again).
 
 Examples:
-  ckpt-lease policy --favor-holder job.img        all that a break gives
+  ckpt-lease policy --favor-holder job.img        the whole lease-break-time
   ckpt-lease policy --add 10 --max 60 job.img     ten seconds more, 60 at most
   ckpt-lease policy --elapsed -o new.img job.img  as if it had not been stopped
-  ckpt-lease policy --set 5 --comm smbd -n *.img  what would change by that?
+  ckpt-lease policy --set 5 --comm smbd -n *.img  what would this change?
   ckpt-lease policy --add 5 img job.tar.zst       in checkpoints of CRIU
   checkpoint 42 | ckpt-lease policy --add 10 - | restart
 
-Where CRIU's hook captured no leases, only --favor-holder and --favor-breaker
-can be had. -o takes an archive, and no folder. ckpt-lease-policy(1) says more.)");
+If CRIU's hook captured no leases, only --favor-holder and --favor-breaker work.
+-o takes an archive, and no folder. ckpt-lease-policy(1) says more.)");
     }
 
     int run(const Context& context) override {

@@ -26,12 +26,12 @@ class RecoverCommand final : public Command {
         declare_wait(app, wait_);
         app.footer(
             R"(While ckpt-lease rewrites IMAGE, the old bytes stand beside it in
-IMAGE.ckpt-lease-journal. Where that is left behind, by a crash or a power
-failure, this puts them back. policy and edit do so themselves, and show and the
-like show the image as it was; a restart needs this.
+IMAGE.ckpt-lease-journal. If a crash or a power failure leaves this file
+behind, recover puts the old bytes back. policy and edit do so themselves, and
+show and the like show the image as it was. Before a restart, run recover.
 
 Examples:
-  ckpt-lease recover job.img     whatever happened, it is whole again
+  ckpt-lease recover job.img     take back what was interrupted
   ckpt-lease recover *.img && restart < job.img)");
     }
 

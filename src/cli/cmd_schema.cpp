@@ -37,7 +37,7 @@ class Schema final : public Command {
 rely on.
 
 Examples:
-  ckpt-lease schema                 which there are
+  ckpt-lease schema                 list all names
   ckpt-lease schema show            what the JSON of show is like
   ckpt-lease schema rules > rules.schema.json)");
     }

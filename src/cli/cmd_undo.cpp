@@ -29,8 +29,8 @@ class UndoCommand final : public Command {
         declare_json(app, json_);
         declare_wait(app, wait_);
         app.footer(
-            R"(FILE is left as it is. The image must be the one, and must not have been changed
-again at these places.
+            R"(FILE stays as it is. The image must be the one that FILE was made for, and must
+not have been changed again at these places.
 
 Examples:
   ckpt-lease policy --add 10 --undo-file job.undo job.img

@@ -13,7 +13,7 @@ namespace ckpt_lease::render {
 struct Check {
     enum class State : std::uint8_t {
         ok,
-        note,    ///< leases are kept, but not always, or at a price
+        note,    ///< leases are kept, but not always, or others may notice
         failed,  ///< leases are not kept, or CRIU fails
     };
 

@@ -101,8 +101,8 @@ struct Example {
 TEST_F(Live, TheExamplesWorkAsTheyStand) {
     const LeaseBreakTime time(60);
     for (const Example& one :
-         {Example{"/README.md", "    kill -STOP 42 ", "\n\n"},
-          Example{"/README.md", "    ckpt-lease capture --pid 42 -o now.img", "\n\n"},
+         {Example{"/docs/live.md", "    kill -STOP 42 ", "\n\n"},
+          Example{"/docs/live.md", "    ckpt-lease capture --pid 42 -o now.img", "\n\n"},
           Example{"/man/ckpt-lease-apply.1.scd", "# kill -STOP 42", "```"},
           Example{"/man/ckpt-lease-apply.1.scd", "# ckpt-lease capture --pid 42 -o now.img",
                   "```"}}) {

@@ -26,6 +26,13 @@ share/ckpt-lease/schemas/recover.json
 share/ckpt-lease/schemas/rules.json
 share/ckpt-lease/schemas/apply.json
 share/ckpt-lease/schemas/show.json
+share/doc/ckpt-lease/CHANGELOG.md
+share/doc/ckpt-lease/README.md
+share/doc/ckpt-lease/docs/engines.md
+share/doc/ckpt-lease/docs/timeline.svg
+share/doc/ckpt-lease/examples/images/holder_breaker.img
+share/doc/ckpt-lease/examples/rules/file-server.json
+share/doc/ckpt-lease/examples/scripts/restart-from-pipe
 share/man/man1/ckpt-lease.1
 share/man/man1/ckpt-lease-apply.1
 share/man/man1/ckpt-lease-policy.1
@@ -33,6 +40,8 @@ share/man/man1/ckpt-lease-recover.1
 share/man/man3/ckpt-lease.3
 share/man/man5/ckpt-image.5
 share/man/man5/ckpt-lease-journal.5
+share/man/man7/ckpt-lease-faq.7
+share/man/man7/ckpt-lease-tutorial.7
 """.split()
 
 EXAMPLE = "show_leases.cpp"

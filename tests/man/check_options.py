@@ -18,7 +18,7 @@ REQUIRE_MATCH = "--require-match"
 # Status 5 is about live processes, and these commands alone have to do with them.
 LIVE_COMMANDS = {"show", "capture", "apply", "criu-hook"}
 # What pages say of the options of criu and podman is theirs to keep.
-OPTIONS_OF_OTHERS = {"--action-script", "--annotation", "--file-locks", "--file-validation"}
+OPTIONS_OF_OTHERS = {"--action-script", "--annotation", "--export", "--file-locks", "--file-validation"}
 
 
 def split_sections(text, heading):
@@ -192,8 +192,8 @@ class Checker:
                 statuses = top.statuses - unused
             path = self.folder / f"{PROGRAM_NAME}-{command}.1.scd"
             pages[path] = self.check_page(path, shown, statuses)
-        path = self.folder / "ckpt-image.5.scd"
-        pages[path] = Page(path)
+        for path in [self.folder / "ckpt-image.5.scd", *sorted(self.folder.glob("*.7.scd"))]:
+            pages[path] = Page(path)
         for path, page in pages.items():
             for name in sorted(page.mentioned - everything - OPTIONS_OF_OTHERS):
                 self.differ(path.name, f"{name} is mentioned, and no command has it")
