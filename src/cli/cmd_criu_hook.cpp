@@ -93,7 +93,7 @@ class CriuHook final : public Command {
             app.add_flag("--uninstall", uninstall_, "take the hook out of CRIU's configuration");
         install->excludes(check)->excludes(uninstall);
         uninstall->excludes(check);
-        app.add_option("--engine", engine_,
+        app.add_option("--engine", setup_.engine,
                        "with --install or --uninstall: who starts CRIU: runc, crun, or default, "
                        "which is for "
                        "all")
@@ -133,13 +133,10 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
             return check(context);
         }
         if (install_) {
-            setup_.engines = {engine_.empty() ? kEngines.front() : engine_};
+            setup_.engine = setup_.engine.empty() ? kEngines.front() : setup_.engine;
             return install_hook(context, setup_);
         }
         if (uninstall_) {
-            setup_.engines = engine_.empty()
-                                 ? std::vector<std::string>(kEngines.begin(), kEngines.end())
-                                 : std::vector<std::string>{engine_};
             return uninstall_hook(context, setup_);
         }
         return run_stage(context);
@@ -225,7 +222,6 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
     bool install_ = false;
     bool uninstall_ = false;
     bool json_ = false;
-    std::string engine_;
     HookSetup setup_;
 };
 

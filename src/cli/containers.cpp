@@ -15,7 +15,7 @@
 namespace ckpt_lease::cli {
 namespace {
 
-constexpr std::array kEngines{"podman", "docker"};
+constexpr std::array kAsked{"podman", "docker"};
 
 [[noreturn]] void fail(const std::string& name, std::string message, std::string hint) {
     Problem problem{.file = "container " + name,
@@ -44,7 +44,7 @@ std::vector<pid_t> find_container(const std::string& name) {
         }
         return pids;
     }
-    for (const char* const engine : kEngines) {
+    for (const char* const engine : kAsked) {
         if (const auto pid = ask(engine, name)) {
             if (*pid <= 0) {
                 fail(name, fmt::format("it does not run, as {} says", engine), "");

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -42,7 +43,7 @@ std::string error_text(int error) {
 
 struct ConfigFile {
     std::string path;
-    bool is_for_all = false;  // and not for one engine
+    std::string engine;  // that starts a criu which reads it; empty: all
     std::vector<hook::ConfigLine> lines;
 };
 
@@ -95,8 +96,8 @@ Check check_line(const ConfigFile& file, const hook::ConfigLine& line) {
         return {"action-script", State::failed,
                 fmt::format("{}: every dump and restore fails: {}", where, fault), kInstall};
     }
-    if (!file.is_for_all) {
-        return {"action-script", State::note, where + ", which is read for this engine only",
+    if (!file.engine.empty()) {
+        return {"action-script", State::note, where + fmt::format(", which criu reads only if {} starts it", file.engine),
                 kInstall};
     }
     return {"action-script", State::ok, where, ""};
@@ -104,16 +105,20 @@ Check check_line(const ConfigFile& file, const hook::ConfigLine& line) {
 
 std::vector<Check> check_scripts(const std::vector<ConfigFile>& files) {
     std::vector<Check> checks;
-    std::size_t starts = 0;
+    bool is_started = false;  // by a file that every criu reads
     for (const ConfigFile& file : files) {
         for (const hook::ConfigLine& line : file.lines) {
             if (hook::starts_hook(line)) {
                 checks.push_back(check_line(file, line));
-                ++starts;
+                if (is_started && checks.back().state != State::failed) {
+                    checks.back().state = State::note;
+                    checks.back().message += ": criu starts it twice";
+                }
+                is_started |= file.engine.empty();
             }
         }
     }
-    if (starts == 0) {
+    if (checks.empty()) {
         checks.push_back({"action-script", State::failed,
                           "no configuration file of criu names the hook: leases are kept only "
                           "where criu is started with --action-script",
@@ -153,14 +158,36 @@ Check check_validation(const std::vector<ConfigFile>& files) {
     return {"file-validation", State::ok, fmt::format("{}, line {}", file->path, line->number), ""};
 }
 
-Check check_file_locks(const std::vector<ConfigFile>& files) {
-    const ConfigFile* file = nullptr;
-    if (const hook::ConfigLine* const line = last_line(files, "file-locks", file)) {
-        return {"file-locks", State::ok, fmt::format("{}, line {}", file->path, line->number), ""};
+// What a request of runc or crun says of file locks wins over default.conf, and their own files win
+// over the request.
+Check check_file_locks(const std::vector<ConfigFile>& files,
+                       const std::vector<std::string>& engines) {
+    std::vector<std::string> found;
+    bool all = true;
+    const auto look_for = [&](const std::string& who, const std::string& engine) {
+        std::vector<ConfigFile> read;
+        std::copy_if(files.begin(), files.end(), std::back_inserter(read),
+                     [&](const ConfigFile& file) { return file.engine == engine; });
+        const ConfigFile* file = nullptr;
+        const hook::ConfigLine* const line = last_line(read, "file-locks", file);
+        all = all && line != nullptr;
+        found.push_back(line == nullptr
+                            ? fmt::format("{}: no line", who)
+                            : fmt::format("{}: {}, line {}", who, file->path, line->number));
+    };
+    look_for("criu", "");
+    for (const std::string& engine : engines) {
+        if (engine == "runc" || engine == "crun") {
+            look_for(engine, engine);
+        }
+    }
+    if (all) {
+        return {"file-locks", State::ok, joined(found, "; "), ""};
     }
     return {"file-locks", State::note,
-            "no configuration file sets it: a task with a lease is dumped only if criu or the "
-            "engine is told to, and is restored with its leases only then",
+            joined(found, "; ") +
+                "; without it, a task with a lease is dumped, and restored with its lease, only if "
+                "--file-locks is given each time",
             "give --file-locks to criu, podman or runc, for dump and for restore; for engines "
             "without such an option: ckpt-lease criu-hook --install --file-locks"};
 }
@@ -220,12 +247,12 @@ Check check_capabilities() {
 // What criu reads, in its order; and what could not be read.
 std::vector<ConfigFile> read_files(const Context& context, const std::string& folder,
                                    std::vector<Check>& checks) {
-    std::vector<ConfigFile> files{{folder + "/default.conf", true, {}}};
+    std::vector<ConfigFile> files{{folder + "/default.conf", "", {}}};
     if (const char* const home = std::getenv("HOME"); home != nullptr && *home != '\0') {
-        files.push_back({fmt::format("{}/.criu/default.conf", home), true, {}});
+        files.push_back({fmt::format("{}/.criu/default.conf", home), "", {}});
     }
-    files.push_back({folder + "/runc.conf", false, {}});
-    files.push_back({folder + "/crun.conf", false, {}});
+    files.push_back({folder + "/runc.conf", "runc", {}});
+    files.push_back({folder + "/crun.conf", "crun", {}});
     std::vector<std::string> there;
     for (ConfigFile& file : files) {
         try {
@@ -305,7 +332,7 @@ std::vector<Check> check_hook(const Context& context, const std::string& criu_fo
         checks.push_back(std::move(check));
     }
     checks.push_back(check_validation(files));
-    checks.push_back(check_file_locks(files));
+    checks.push_back(check_file_locks(files, engines));
     checks.push_back(check_criu(has_script, !engines.empty()));
     checks.push_back(check_engines(engines));
     const bool is_patched = live::kernel_restores_leases();

@@ -6,11 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
@@ -45,7 +48,12 @@ Config read_config(const Context& context, const std::string& path) {
     return config;
 }
 
+// A file that has nothing left in it goes.
 void write_config(const Config& config, const std::string& text) {
+    if (text.empty()) {
+        config.place.folder->remove_durably(config.place.name, config.place.shown);
+        return;
+    }
     constexpr mode_t kForAllToRead = 0644;
     NewFile file(config.place);
     file.file().write(as_bytes(text));
@@ -127,6 +135,31 @@ std::string exchangeable_part(const fs::path& path) {
     return {};
 }
 
+std::string path_of(const HookSetup& setup, const char* engine) {
+    return fmt::format("{}/{}.conf", setup.criu_folder, engine);
+}
+
+bool has_hook(std::string_view text) {
+    const std::vector<hook::ConfigLine> lines = hook::parse_config(text);
+    return std::any_of(lines.begin(), lines.end(), hook::starts_hook);
+}
+
+// `tells`: also that nothing is to be changed.
+void install(const Context& context, const std::string& path, const hook::HookLines& wanted,
+             bool tells) {
+    const Config config = read_config(context, path);
+    const hook::ConfigChange change =
+        change_of(path, [&] { return hook::add_hook(config.text, wanted); });
+    if (change.text != config.text) {
+        write_config(config, change.text);
+        context.note_change(fmt::format("{} was changed", path));
+        tell(context, path, change);
+    } else if (tells) {
+        context.out.print("{}: nothing to change\n", printable(path));
+    }
+    warn_of_kept(context, path, change);
+}
+
 }  // namespace
 
 std::string find_hook() {
@@ -153,27 +186,30 @@ std::string find_hook() {
 int install_hook(const Context& context, const HookSetup& setup) {
     const std::string hook = find_hook();
     make_folder(context, setup.criu_folder);
-    for (const std::string& engine : setup.engines) {
-        const std::string path = fmt::format("{}/{}.conf", setup.criu_folder, engine);
-        const Config config = read_config(context, path);
-        const hook::ConfigChange change =
-            change_of(path, [&] { return hook::add_hook(config.text, hook, setup.file_locks); });
-        if (change.text == config.text) {
-            context.out.print("{}: nothing to change\n", printable(path));
-        } else {
-            write_config(config, change.text);
-            context.note_change(fmt::format("{} was changed", path));
-            tell(context, path, change);
+    const bool for_all = setup.engine == kEngines.front();
+    const bool is_started_by_all =
+        !for_all && has_hook(read_config(context, path_of(setup, kEngines.front())).text);
+    for (const char* const engine : kEngines) {
+        if (!for_all && engine != setup.engine) {
+            continue;
         }
-        warn_of_kept(context, path, change);
+        // Where CRIU reads two files that start the hook, it starts it twice. What a request of
+        // runc or crun says of file locks wins over default.conf, and not over their own files.
+        const bool is_chosen = engine == setup.engine;
+        const hook::HookLines wanted{is_chosen && !is_started_by_all ? hook : "",
+                                     setup.file_locks};
+        install(context, path_of(setup, engine), wanted, is_chosen);
     }
     return kDone;
 }
 
 int uninstall_hook(const Context& context, const HookSetup& setup) {
     bool any = false;
-    for (const std::string& engine : setup.engines) {
-        const std::string path = fmt::format("{}/{}.conf", setup.criu_folder, engine);
+    for (const char* const engine : kEngines) {
+        if (!setup.engine.empty() && engine != setup.engine) {
+            continue;
+        }
+        const std::string path = path_of(setup, engine);
         io::Place place;
         if (const int error = io::find_place(*context.environment.system, path, place);
             error == -ENOENT || (error == 0 && !place.status)) {
@@ -186,12 +222,7 @@ int uninstall_hook(const Context& context, const HookSetup& setup) {
             continue;
         }
         any = true;
-        // There was nothing but our own lines in it.
-        if (change.text.empty()) {
-            config.place.folder->remove_durably(config.place.name, path);
-        } else {
-            write_config(config, change.text);
-        }
+        write_config(config, change.text);
         context.note_change(fmt::format("{} was changed", path));
         tell(context, path, change);
     }

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <string>
-#include <vector>
 
 #include "cli/command.hpp"
 
@@ -11,12 +10,13 @@ namespace ckpt_lease::cli {
 
 /// Where CRIU looks for its configuration files: criu(8).
 inline constexpr const char* kCriuFolder = "/etc/criu";
-/// Who starts criu; ENGINE.conf is read for it. All read default.conf, runc and crun theirs too.
+/// Whoever starts criu, it reads default.conf; started by runc or crun, it reads runc.conf or
+/// crun.conf as well.
 inline constexpr std::array<const char*, 3> kEngines{"default", "runc", "crun"};
 
 struct HookSetup {
     std::string criu_folder = kCriuFolder;
-    std::vector<std::string> engines;
+    std::string engine;  ///< one of kEngines; empty, for uninstall_hook() only: all
     bool file_locks = false;
 };
 

@@ -179,28 +179,35 @@ ConfigChange remove_hook(std::string_view text) {
     return change;
 }
 
-ConfigChange add_hook(std::string_view text, const std::string& path, bool file_locks) {
-    check_value(path);
+ConfigChange add_hook(std::string_view text, const HookLines& wanted) {
+    check_value(wanted.script);
     ConfigChange change = remove_hook(text);
-    if (!change.text.empty() && !change.text.ends_with('\n')) {
-        change.text += '\n';
-    }
+    const bool had_file_locks =
+        std::any_of(change.removed.begin(), change.removed.end(), [](const ConfigLine& line) {
+            return line.is_ours && line.option == "file-locks";
+        });
+    const std::string separator = change.text.empty() || change.text.ends_with('\n') ? "" : "\n";
     const std::vector<ConfigLine> others = parse_config(change.text);
-    std::copy_if(others.begin(), others.end(), std::back_inserter(change.kept), opens_files);
-    unsigned number =
-        static_cast<unsigned>(std::count(change.text.begin(), change.text.end(), '\n')) + 1;
-    change.added.push_back(line_of(++number, "action-script", path));
-    if (!has(others, "file-validation")) {
-        change.added.push_back(line_of(++number, "file-validation", "filesize"));
+    const auto before = std::count(change.text.begin(), change.text.end(), '\n');
+    unsigned number = static_cast<unsigned>(before) + (separator.empty() ? 1 : 2);
+    if (!wanted.script.empty()) {
+        std::copy_if(others.begin(), others.end(), std::back_inserter(change.kept), opens_files);
+        change.added.push_back(line_of(++number, "action-script", wanted.script));
+        if (!has(others, "file-validation")) {
+            change.added.push_back(line_of(++number, "file-validation", "filesize"));
+        }
     }
-    if (file_locks && !has(others, "file-locks")) {
+    if ((wanted.file_locks || had_file_locks) && !has(others, "file-locks")) {
         change.added.push_back(line_of(++number, "file-locks", ""));
     }
-    change.text += fmt::format("{}: keeps the time that file leases have left\n", kBegin);
-    for (const ConfigLine& line : change.added) {
-        change.text += text_of(line);
+    if (!change.added.empty()) {
+        change.text += fmt::format("{}{}: keeps the time that file leases have left\n", separator,
+                                   kBegin);
+        for (const ConfigLine& line : change.added) {
+            change.text += text_of(line);
+        }
+        change.text += fmt::format("{}\n", kEnd);
     }
-    change.text += fmt::format("{}\n", kEnd);
     return change;
 }
 

@@ -87,6 +87,52 @@ TEST_F(HookSetup, WhatIsThereStaysWithItsMode) {
     EXPECT_EQ(read_file("etc/runc.conf"), "tcp-established\n");
 }
 
+// runc and crun tell CRIU of file locks, and only their own files win over that.
+TEST_F(HookSetup, FileLocksAreWrittenForEachEngine) {
+    const std::string locks =
+        "# begin ckpt-lease: keeps the time that file leases have left\nfile-locks\n"
+        "# end ckpt-lease\n";
+    EXPECT_EQ(criu_hook({"--install", "--file-locks"}).status, 0);
+    EXPECT_EQ(read_file("etc/runc.conf"), locks);
+    EXPECT_EQ(read_file("etc/crun.conf"), locks);
+    EXPECT_EQ(criu_hook({"--install"}).out, "etc/default.conf: nothing to change\n");
+    EXPECT_EQ(read_file("etc/runc.conf"), locks);
+    EXPECT_EQ(criu_hook({"--uninstall"}).status, 0);
+    EXPECT_TRUE(fs::is_empty("etc"));
+}
+
+// Where CRIU reads two files that start the hook, it starts it twice.
+TEST_F(HookSetup, OneFileStartsTheHook) {
+    EXPECT_EQ(criu_hook({"--install", "--engine", "runc"}).status, 0);
+    EXPECT_EQ(criu_hook({"--install"}).out,
+              "etc/default.conf: added: " + kHookLine +
+                  "etc/default.conf: added: file-validation filesize\n"
+                  "etc/runc.conf: removed: " +
+                  kHookLine + "etc/runc.conf: removed: file-validation filesize\n");
+    EXPECT_FALSE(fs::exists("etc/runc.conf"));
+    EXPECT_EQ(criu_hook({"--install", "--engine", "crun"}).out,
+              "etc/crun.conf: nothing to change\n");
+    EXPECT_EQ(criu_hook({"--install", "--engine", "crun", "--file-locks"}).out,
+              "etc/crun.conf: added: file-locks\n");
+}
+
+TEST_F(HookSetup, CheckFindsTwoFilesThatStartTheHook) {
+    write_file("etc/default.conf", kHookLine);
+    write_file("etc/runc.conf", kHookLine);
+    const Json document = parse_valid("criu-hook", criu_hook({"--check", "--json"}).out);
+    std::vector<std::string> found;
+    for (const Json& one : document.at("checks")) {
+        if (one["name"] == "action-script") {
+            found.push_back(one["state"].get<std::string>() + ": " +
+                            one["message"].get<std::string>());
+        }
+    }
+    EXPECT_EQ(found, (std::vector<std::string>{
+                         "ok: etc/default.conf, line 1: " CKPT_LEASE_CRIU_HOOK,
+                         "note: etc/runc.conf, line 1: " CKPT_LEASE_CRIU_HOOK
+                         ", which criu reads only if runc starts it: criu starts it twice"}));
+}
+
 TEST_F(HookSetup, TheSecondTimeNothingIsChanged) {
     EXPECT_EQ(criu_hook({"--install"}).status, 0);
     struct stat before {};
@@ -168,9 +214,11 @@ TEST_F(HookSetup, CheckFindsWhatWasInstalled) {
     criu_hook({"--install", "--file-locks"});
     EXPECT_EQ(check("action-script")["state"], "ok");
     EXPECT_EQ(check("action-script")["message"], "etc/default.conf, line 2: " CKPT_LEASE_CRIU_HOOK);
-    EXPECT_EQ(check("configuration")["message"], "etc/default.conf");
+    EXPECT_EQ(check("configuration")["message"],
+              "etc/default.conf, etc/runc.conf, etc/crun.conf");
     EXPECT_EQ(check("file-validation")["message"], "etc/default.conf, line 3");
-    EXPECT_EQ(check("file-locks")["message"], "etc/default.conf, line 4");
+    const std::string locks = check("file-locks")["message"];
+    EXPECT_TRUE(locks.starts_with("criu: etc/default.conf, line 4")) << locks;
 }
 
 TEST_F(HookSetup, CheckKnowsAScriptThatIsNotThere) {
@@ -191,7 +239,7 @@ TEST_F(HookSetup, CheckReadsTheUsersFileAndThoseOfEngines) {
     const Json script = check("action-script");
     EXPECT_EQ(script["state"], "note");
     EXPECT_EQ(script["message"], "etc/runc.conf, line 1: " CKPT_LEASE_CRIU_HOOK
-                                 ", which is read for this engine only");
+                                 ", which criu reads only if runc starts it");
 }
 
 // What criu, podman and the like are is for programs in PATH to say.

@@ -51,7 +51,7 @@ TEST(CriuConfig, ACommentBehindAnOptionIsNoValue) {
 }
 
 TEST(CriuConfig, TheHookIsPutIntoAnEmptyFile) {
-    const ConfigChange change = add_hook("", kPath, false);
+    const ConfigChange change = add_hook("", {kPath, false});
     EXPECT_EQ(change.text, kOurs);
     ASSERT_EQ(change.added.size(), 2U);
     EXPECT_EQ(change.added[0].number, 2U);
@@ -61,34 +61,55 @@ TEST(CriuConfig, TheHookIsPutIntoAnEmptyFile) {
 
 TEST(CriuConfig, WhatIsThereStays) {
     const std::string before = "# ours\ntcp-established\nmanage-cgroups ignore";
-    const ConfigChange change = add_hook(before, kPath, false);
+    const ConfigChange change = add_hook(before, {kPath, false});
     EXPECT_EQ(change.text, before + "\n" + kOurs);
     EXPECT_EQ(change.added[0].number, 5U);
 }
 
 TEST(CriuConfig, ToPutItThereTwiceChangesNothing) {
-    const std::string once = add_hook("tcp-established\n", kPath, true).text;
-    EXPECT_EQ(add_hook(once, kPath, true).text, once);
+    const std::string once = add_hook("tcp-established\n", {kPath, true}).text;
+    EXPECT_EQ(add_hook(once, {kPath, true}).text, once);
 }
 
 TEST(CriuConfig, FileLocksAreALineOnlyIfAsked) {
-    EXPECT_EQ(add_hook("", kPath, true).added.back().option, "file-locks");
-    const ConfigChange change = add_hook("file-locks\n", kPath, true);
+    EXPECT_EQ(add_hook("", {kPath, true}).added.back().option, "file-locks");
+    const ConfigChange change = add_hook("file-locks\n", {kPath, true});
     EXPECT_EQ(change.text, std::string("file-locks\n") + kOurs);
 }
 
+TEST(CriuConfig, FileLocksStayWhereTheyWereAskedForBefore) {
+    const std::string once = add_hook("", {kPath, true}).text;
+    EXPECT_EQ(add_hook(once, {kPath, false}).text, once);
+}
+
+TEST(CriuConfig, AFileCanHaveTheLocksAlone) {
+    const ConfigChange change = add_hook("tcp-established\n", {"", true});
+    EXPECT_EQ(change.text,
+              "tcp-established\n"
+              "# begin ckpt-lease: keeps the time that file leases have left\n"
+              "file-locks\n"
+              "# end ckpt-lease\n");
+    EXPECT_TRUE(add_hook("file-validation buildid\n", {"", true}).kept.empty());
+}
+
+TEST(CriuConfig, WithNothingToWriteOnlyTheHookIsTakenOut) {
+    EXPECT_EQ(add_hook(std::string("tcp-established\n") + kOurs, {"", false}).text,
+              "tcp-established\n");
+    EXPECT_EQ(add_hook("", {"", false}).text, "");
+}
+
 TEST(CriuConfig, AnotherFileValidationIsKeptAndTold) {
-    const ConfigChange change = add_hook("file-validation buildid\n", kPath, false);
+    const ConfigChange change = add_hook("file-validation buildid\n", {kPath, false});
     EXPECT_EQ(change.added.size(), 1U);
     ASSERT_EQ(change.kept.size(), 1U);
     EXPECT_EQ(change.kept[0].number, 1U);
     EXPECT_EQ(change.kept[0].value, "buildid");
-    EXPECT_TRUE(add_hook("file-validation filesize\n", kPath, false).kept.empty());
+    EXPECT_TRUE(add_hook("file-validation filesize\n", {kPath, false}).kept.empty());
 }
 
 TEST(CriuConfig, ALineOfTheAdministratorsThatStartsTheHookIsReplaced) {
     const ConfigChange change = add_hook(
-        "action-script /opt/bin/ckpt-lease-criu-hook\naction-script /opt/mine\n", kPath, false);
+        "action-script /opt/bin/ckpt-lease-criu-hook\naction-script /opt/mine\n", {kPath, false});
     EXPECT_EQ(change.text, std::string("action-script /opt/mine\n") + kOurs);
     ASSERT_EQ(change.removed.size(), 1U);
     EXPECT_EQ(change.removed[0].number, 1U);
@@ -97,8 +118,8 @@ TEST(CriuConfig, ALineOfTheAdministratorsThatStartsTheHookIsReplaced) {
 
 TEST(CriuConfig, ItIsTakenOutAgain) {
     const std::string before = "# ours\n\ntcp-established\n";
-    EXPECT_EQ(remove_hook(add_hook(before, kPath, true).text).text, before);
-    EXPECT_EQ(remove_hook(add_hook("", kPath, false).text).text, "");
+    EXPECT_EQ(remove_hook(add_hook(before, {kPath, true}).text).text, before);
+    EXPECT_EQ(remove_hook(add_hook("", {kPath, false}).text).text, "");
 }
 
 TEST(CriuConfig, WhatCameBehindItStays) {
@@ -113,7 +134,7 @@ TEST(CriuConfig, ABlockWithoutAnEndIsLeftAlone) {
     const std::string text = "tcp-established\n# begin ckpt-lease\nfile-locks\nghost-limit 5M\n";
     EXPECT_EQ(error_of([&] { static_cast<void>(remove_hook(text)); }),
               "line 2: ckpt-lease's lines begin here, and end nowhere (mend it by hand)");
-    EXPECT_EQ(error_of([&] { static_cast<void>(add_hook(text, kPath, false)); }),
+    EXPECT_EQ(error_of([&] { static_cast<void>(add_hook(text, {kPath, false})); }),
               "line 2: ckpt-lease's lines begin here, and end nowhere (mend it by hand)");
 }
 
@@ -127,7 +148,7 @@ TEST(CriuConfig, ABlockThatBeginsTwiceOrOnlyEndsIsLeftAlone) {
 }
 
 TEST(CriuConfig, APathThatCriuMightReadOtherwiseIsRefused) {
-    EXPECT_EQ(error_of([] { static_cast<void>(add_hook("", "/a b/hook", false)); }),
+    EXPECT_EQ(error_of([] { static_cast<void>(add_hook("", {"/a b/hook", false})); }),
               "/a b/hook: a path with blanks, quotes, backslashes or # cannot be written into a "
               "configuration file of criu (install ckpt-lease in another folder)");
 }
