@@ -97,7 +97,8 @@ Check check_line(const ConfigFile& file, const hook::ConfigLine& line) {
                 fmt::format("{}: every dump and restore fails: {}", where, fault), kInstall};
     }
     if (!file.engine.empty()) {
-        return {"action-script", State::note, where + fmt::format(", which criu reads only if {} starts it", file.engine),
+        return {"action-script", State::note,
+                where + fmt::format(", which criu reads only if {} starts it", file.engine),
                 kInstall};
     }
     return {"action-script", State::ok, where, ""};

@@ -196,8 +196,7 @@ int install_hook(const Context& context, const HookSetup& setup) {
         // Where CRIU reads two files that start the hook, it starts it twice. What a request of
         // runc or crun says of file locks wins over default.conf, and not over their own files.
         const bool is_chosen = engine == setup.engine;
-        const hook::HookLines wanted{is_chosen && !is_started_by_all ? hook : "",
-                                     setup.file_locks};
+        const hook::HookLines wanted{is_chosen && !is_started_by_all ? hook : "", setup.file_locks};
         install(context, path_of(setup, engine), wanted, is_chosen);
     }
     return kDone;

@@ -182,10 +182,9 @@ ConfigChange remove_hook(std::string_view text) {
 ConfigChange add_hook(std::string_view text, const HookLines& wanted) {
     check_value(wanted.script);
     ConfigChange change = remove_hook(text);
-    const bool had_file_locks =
-        std::any_of(change.removed.begin(), change.removed.end(), [](const ConfigLine& line) {
-            return line.is_ours && line.option == "file-locks";
-        });
+    const bool had_file_locks = std::any_of(
+        change.removed.begin(), change.removed.end(),
+        [](const ConfigLine& line) { return line.is_ours && line.option == "file-locks"; });
     const std::string separator = change.text.empty() || change.text.ends_with('\n') ? "" : "\n";
     const std::vector<ConfigLine> others = parse_config(change.text);
     const auto before = std::count(change.text.begin(), change.text.end(), '\n');
@@ -201,8 +200,8 @@ ConfigChange add_hook(std::string_view text, const HookLines& wanted) {
         change.added.push_back(line_of(++number, "file-locks", ""));
     }
     if (!change.added.empty()) {
-        change.text += fmt::format("{}{}: keeps the time that file leases have left\n", separator,
-                                   kBegin);
+        change.text +=
+            fmt::format("{}{}: keeps the time that file leases have left\n", separator, kBegin);
         for (const ConfigLine& line : change.added) {
             change.text += text_of(line);
         }

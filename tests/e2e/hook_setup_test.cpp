@@ -214,8 +214,7 @@ TEST_F(HookSetup, CheckFindsWhatWasInstalled) {
     criu_hook({"--install", "--file-locks"});
     EXPECT_EQ(check("action-script")["state"], "ok");
     EXPECT_EQ(check("action-script")["message"], "etc/default.conf, line 2: " CKPT_LEASE_CRIU_HOOK);
-    EXPECT_EQ(check("configuration")["message"],
-              "etc/default.conf, etc/runc.conf, etc/crun.conf");
+    EXPECT_EQ(check("configuration")["message"], "etc/default.conf, etc/runc.conf, etc/crun.conf");
     EXPECT_EQ(check("file-validation")["message"], "etc/default.conf, line 3");
     const std::string locks = check("file-locks")["message"];
     EXPECT_TRUE(locks.starts_with("criu: etc/default.conf, line 4")) << locks;

@@ -134,7 +134,9 @@ TEST(CriuConfig, ABlockWithoutAnEndIsLeftAlone) {
     const std::string text = "tcp-established\n# begin ckpt-lease\nfile-locks\nghost-limit 5M\n";
     EXPECT_EQ(error_of([&] { static_cast<void>(remove_hook(text)); }),
               "line 2: ckpt-lease's lines begin here, and end nowhere (mend it by hand)");
-    EXPECT_EQ(error_of([&] { static_cast<void>(add_hook(text, {kPath, false})); }),
+    EXPECT_EQ(error_of([&] {
+                  static_cast<void>(add_hook(text, {kPath, false}));
+              }),
               "line 2: ckpt-lease's lines begin here, and end nowhere (mend it by hand)");
 }
 
@@ -148,7 +150,9 @@ TEST(CriuConfig, ABlockThatBeginsTwiceOrOnlyEndsIsLeftAlone) {
 }
 
 TEST(CriuConfig, APathThatCriuMightReadOtherwiseIsRefused) {
-    EXPECT_EQ(error_of([] { static_cast<void>(add_hook("", {"/a b/hook", false})); }),
+    EXPECT_EQ(error_of([] {
+                  static_cast<void>(add_hook("", {"/a b/hook", false}));
+              }),
               "/a b/hook: a path with blanks, quotes, backslashes or # cannot be written into a "
               "configuration file of criu (install ckpt-lease in another folder)");
 }
