@@ -22,7 +22,7 @@ function __ckpt_lease_argument --argument-names command number
     set -l given 0
     set -l needed no
     for word in $words[3..]
-        if string match -q -- '-?*' $word
+        if string match -qr -- '^-.' $word # not -?*: for fish 4 a ? is none but itself
             set needed no
             contains -- $word $argv[3..]; and set needed yes
         else if test $needed = yes
