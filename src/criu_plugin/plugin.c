@@ -148,7 +148,7 @@ static int restored(int pid)
 {
 	const int folder = criu_get_image_dir == NULL ? -1 : criu_get_image_dir();
 
-	if (now_at != STAGE_RESTORE || is_done || folder < 0)
+	if (is_done || folder < 0)
 		return NOTHING_TO_SAY;
 	if (!is_looked_at) {
 		in_images = look_at_images(folder);
