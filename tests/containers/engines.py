@@ -51,7 +51,7 @@ def errors_in(place, name):
 class Criu(Engine):
     name = "criu"
     needs = ("criu",)
-    pid = 0
+    process = None
 
     @classmethod
     def version(cls):
@@ -67,20 +67,20 @@ class Criu(Engine):
         return self.log_inside()
 
     def start(self):
-        process = subprocess.Popen([self.program, *self.arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, start_new_session=True, cwd="/")
-        self.pid = process.pid
-        self.process = process
+        self.process = subprocess.Popen([self.program, *self.arguments], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                                        cwd="/")
 
     def checkpoint(self):
         images = os.path.join(self.place, "images")
         os.mkdir(images)
-        run(["criu", "dump", "-t", str(self.pid), "-D", images, "--file-locks", "-o", "dump.log"])
+        run(["criu", "dump", "-t", str(self.process.pid), "-D", images, "--file-locks", "-o", "dump.log"])
         self.process.wait()
         return images
 
     def restore(self):
-        command = ["criu", "restore", "-d", "-D", os.path.join(self.place, "images"), "--file-locks", "-o", "restore.log"]
+        images = os.path.join(self.place, "images")
+        command = ["criu", "restore", "-d", "-D", images, "--file-locks", "-o", "restore.log"]
         for left in range(9, -1, -1):
             try:
                 return run(command)
@@ -91,8 +91,8 @@ class Criu(Engine):
                 time.sleep(0.2)
 
     def end(self):
-        if self.pid > 0:
-            forgive(["pkill", "-KILL", "-s", str(self.pid)])
+        if self.process is not None:
+            forgive(["pkill", "-KILL", "-s", str(self.process.pid)])
 
 
 class Bundle(Engine):
@@ -296,8 +296,8 @@ class Containerd(Engine):
         self.ctr = ["ctr", "--address", socket]
         with open(os.path.join(place, "containerd.log"), "wb") as log:
             self.daemon = subprocess.Popen(
-                ["containerd", "--root", os.path.join(place, "root"), "--state", os.path.join(place, "state"), "--address",
-                 socket], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                ["containerd", "--root", os.path.join(place, "root"), "--state", os.path.join(place, "state"),
+                 "--address", socket], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.time() + 20
         while time.time() < end and subprocess.run([*self.ctr, "version"], capture_output=True, check=False).returncode:
             time.sleep(0.2)

@@ -137,6 +137,8 @@ def restore_and_look(row, container):
     moment, lines = came_in(container.log(), WHOLE_BREAK + 5)
     row.least, row.most, row.signals = moment - end, moment - begin, lines.count("signal")
     row.fault = judge(row, lines)
+    if row.loses:
+        row.remark = "as CRIU alone; nothing says so"
 
 
 def dump(row, container):
@@ -152,18 +154,23 @@ def dump(row, container):
     return images
 
 
+def wanted_of(row, machine, container, images):
+    """Changes the checkpoint, if that is to be, and returns the time that is left in it."""
+    if row.stalls:
+        return 0
+    if row.way == ALONE or row.loses:
+        return WHOLE_BREAK
+    if not container.has_images_of_criu():
+        # They cannot be looked into from outside.
+        return WHOLE_BREAK - USED + 0.5
+    if row.policy:
+        run([machine.ckpt_lease, "policy", *row.policy, images])
+    return remaining(machine, images)
+
+
 def try_once(row, machine, container: Engine):
     images = dump(row, container)
-    row.wanted = WHOLE_BREAK
-    if row.way != ALONE and not row.loses and container.has_images_of_criu():
-        if row.policy:
-            run([machine.ckpt_lease, "policy", *row.policy, images])
-        row.wanted = remaining(machine, images)
-    elif row.way != ALONE and not row.loses:
-        # The images cannot be looked into from outside.
-        row.wanted = WHOLE_BREAK - USED + 0.5
-    if row.stalls:
-        row.wanted = 0
+    row.wanted = wanted_of(row, machine, container, images)
     if row.restored:
         machine.configure(row.restored, row.config)
     for name in [f"again-{i}" for i in range(row.times)] if row.times > 1 else [""]:

@@ -91,7 +91,7 @@ def print_row(row):
 def print_table(all_rows, versions):
     print(f"\n{time.strftime('%Y-%m-%d')}, Linux {platform.release().split('-')[0]}, "
           + ", ".join(f"{name} {version}" for name, version in versions.items()) + "\n")
-    print("| | with | wanted | came in after | signals | |\n|---|---|---|---|---|---|")
+    print("| engine | with | wanted | came in after | signals | outcome |\n|---|---|---|---|---|---|")
     for row in all_rows:
         times = ("", "", "") if row.impossible else (f"{row.wanted:.2f} s", f"{row.least:.2f} to {row.most:.2f} s",
                                                       str(row.signals))
@@ -144,7 +144,7 @@ def versions_of(all_rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=BUILD, metavar="FOLDER",
-                        help="where the plugin is (default: build-test/src), and ckpt-lease and its hook if not installed")
+                        help="where ckpt-lease, its hook and the plugin are (default: build-test/src)")
     parser.add_argument("--table", action="store_true", help="print a table in Markdown as well")
     parser.add_argument("--only", action="append", default=[], metavar="WORDS",
                         help="only rows in which these are; several times: one of these")
