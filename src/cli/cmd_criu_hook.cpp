@@ -43,6 +43,14 @@ pid_t parse_pid(const char* variable) {
     return static_cast<pid_t>(parse_number_option(variable, criu_variable(variable), INT32_MAX));
 }
 
+// CRIU's plugin was there when the tasks were stopped.
+std::optional<live::SteadyTime> frozen_at() {
+    const std::string text = criu_variable("CKPT_LEASE_FROZEN");
+    return text.empty() ? std::nullopt
+                        : std::optional(live::SteadyTime(Nanoseconds(static_cast<std::int64_t>(
+                              parse_number_option("CKPT_LEASE_FROZEN", text, INT64_MAX)))));
+}
+
 // ckpt-lease-criu-hook says so of a process that it started for the same stage before.
 std::string how_it_crashed(const std::string& signal) {
     return signal == "0" ? "ckpt-lease did not come to an end"
@@ -199,6 +207,7 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
                             ? getppid()
                             : parse_pid("CKPT_LEASE_CRIU_PID");
             call.root = parse_pid("CRTOOLS_INIT_PID");
+            call.frozen = frozen_at();
         } catch (const Error& error) {
             hook::give_up(*stage, call, error.problem());
             return strict ? kInputOutput : kDone;

@@ -45,6 +45,12 @@ bool is_strict() {
     return has_value("CKPT_LEASE_STRICT", "1");
 }
 
+// CRIU's plugin has been at work, in CRIU's own process: see src/criu_plugin/plugin.c.
+bool is_done_by_plugin() {
+    const char* const stage = std::getenv("CKPT_LEASE_DONE");
+    return stage != nullptr && is_stage(stage);
+}
+
 // The others are for somebody else. criu heeds how post-restore ends, and not pre-resume.
 bool is_our_stage() {
     return is_stage("post-dump") || is_stage("pre-resume") ||
@@ -198,7 +204,7 @@ int main() {
     if (is_stage("network-lock")) {
         mark_freeze();
     }
-    if (is_started_by_criu && !is_our_stage()) {
+    if (is_started_by_criu && (!is_our_stage() || is_done_by_plugin())) {
         return 0;
     }
     signal(SIGCHLD, SIG_DFL);

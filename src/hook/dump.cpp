@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -89,6 +90,28 @@ void keep_criu_from_breaking(const Call& call, const criu::CapturedLeases& lease
     }
 }
 
+// What is there already: then somebody has carried out this stage before, and has changed
+// filelocks.img too. A second look would come later than the first, and know less.
+bool is_captured(const Call& call) {
+    try {
+        const io::Place place = place_of(call, criu::kCapturedImage);
+        const std::uint64_t id = criu::checkpoint_id(*criu::open_checkpoint(call.folder));
+        return id != 0 && place.status && read_captured(call, place).facts.checkpoint_id == id;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
+live::SteadyTime not_later_than_now(live::SteadyTime time) {
+    return std::min(time, live::steady_now());
+}
+
+std::optional<live::SteadyTime> frozen_at(const Call& call) {
+    return call.frozen
+               ? std::optional(not_later_than_now(*call.frozen))
+               : live::frozen_at(fmt::format("/proc/self/fd/{}", call.folder->fd()), call.criu);
+}
+
 // By FileId.
 std::vector<criu::LeasedFile> leased_files(const live::Captured& captured) {
     std::vector<criu::LeasedFile> files;
@@ -101,8 +124,12 @@ std::vector<criu::LeasedFile> leased_files(const live::Captured& captured) {
 }  // namespace
 
 bool dump(const Call& call) {
-    const auto frozen =
-        live::frozen_at(fmt::format("/proc/self/fd/{}", call.folder->fd()), call.criu);
+    if (is_captured(call)) {
+        say(call, Level::info, "post-dump: {} is of this dump already", criu::kCapturedImage);
+        // Whether all could be looked into is known to the other one; it is asked for rarely.
+        return !call.strict || live::capture(live::read_tree(call.root), {}).unknown.empty();
+    }
+    const auto frozen = frozen_at(call);
     const std::string captured_image(criu::kCapturedImage);
     // Whatever fails below, what an earlier dump has left is not of these tasks.
     for (const std::string& old : {captured_image, journal_name(captured_image)}) {

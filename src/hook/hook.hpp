@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/lease/lock_list.hpp"
 #include "io/folder.hpp"
+#include "live/steady_time.hpp"
 
 /// What CRIU's action script does to keep the leases of the tasks that CRIU dumps and restores.
 /// criu(8), "--action-script", says when CRIU starts it and with which variables.
@@ -24,7 +26,8 @@ inline constexpr std::chrono::milliseconds kPatience{5000};
 enum class Stage : std::uint8_t {
     /// The tasks are stopped, and all their images are written. Their leases are captured into
     /// ckpt-lease.img, and CRIU's filelocks.img is changed: CRIU is then not to break those leases
-    /// again, nor to signal their holders.
+    /// again, nor to signal their holders. Whatever was captured with this very dump stays: CRIU's
+    /// plugin and its action script, or two of these, may both be there.
     post_dump,
     /// The tasks are restored, and CRIU can still fail. Finds out what would stop pre_resume from
     /// setting all leases, and changes nothing.
@@ -50,7 +53,8 @@ struct Message {
 struct Call {
     std::shared_ptr<const io::Folder> folder;  ///< CRTOOLS_IMAGE_DIR: see kPatience
     pid_t criu = 0;                            ///< CRIU's own
-    pid_t root = 0;         ///< CRTOOLS_INIT_PID: of the tree, as this process sees it
+    pid_t root = 0;  ///< CRTOOLS_INIT_PID: of the tree, as this process sees it
+    std::optional<live::SteadyTime> frozen;  ///< when the tasks were stopped, if that is known
     bool strict = false;    ///< there is to be a ckpt-lease.img: a restore without it is a failure
     bool any_path = false;  ///< a restored descriptor may lead to another path than in the image
     /// Neither may throw; one that is empty is not called. `show` is told of each lease that was

@@ -41,17 +41,6 @@ void check_origin(const Call& call, const ImageFile& captured) {
     }
 }
 
-// The image that fits CRIU's: one that an earlier dump left there does not.
-linux_cr::Image read_captured(const Call& call, const io::Place& place) {
-    const ImageFile file(place, {.wait = true, .only_regular = true, .patiently = true});
-    check_origin(call, file);
-    io::FileSource source(file.file());
-    linux_cr::Image image = linux_cr::read_sound_image(source, linux_cr::default_layout());
-    criu::check_captured_with(*criu::open_checkpoint(call.folder), image.facts.checkpoint_id,
-                              image.locks);
-    return image;
-}
-
 // What the dump has taken out of CRIU's hands: breaks, of which CRIU has restored leases that are
 // held, so that their holders, who were signalled before, would keep them for ever; and leases that
 // CRIU could not restore. Read as CRIU reads it: nobody's lock or journal is in the way.
@@ -176,6 +165,16 @@ bool restore_without_captured(const Call& call, bool is_dry_run) {
 }
 
 }  // namespace
+
+linux_cr::Image read_captured(const Call& call, const io::Place& place) {
+    const ImageFile file(place, {.wait = true, .only_regular = true, .patiently = true});
+    check_origin(call, file);
+    io::FileSource source(file.file());
+    linux_cr::Image image = linux_cr::read_sound_image(source, linux_cr::default_layout());
+    criu::check_captured_with(*criu::open_checkpoint(call.folder), image.facts.checkpoint_id,
+                              image.locks);
+    return image;
+}
 
 bool restore(const Call& call, bool is_dry_run) {
     const io::Place place = place_of(call, criu::kCapturedImage);

@@ -10,6 +10,7 @@
 #include "criu/file_locks.hpp"
 #include "hook/hook.hpp"
 #include "io/folder.hpp"
+#include "linux_cr/image.hpp"
 
 namespace ckpt_lease::hook {
 
@@ -31,6 +32,10 @@ void show(const Call& call, const LockList& locks, const Lock& lock);
 
 /// "the lease of process 7, descriptor 3", of an entry of CRIU's own.
 [[nodiscard]] std::string name_of(const criu::FileLockEntry& entry);
+
+/// What was captured, if it fits CRIU's images: what an earlier dump left there does not. Throws
+/// Error.
+[[nodiscard]] linux_cr::Image read_captured(const Call& call, const io::Place& place);
 
 /// Returns whether everything could be found out. Throws Error.
 [[nodiscard]] bool dump(const Call& call);

@@ -1,224 +1,176 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Has runc and podman checkpoint a container in the middle of a lease break, restores it, and measures the break.
+"""Has CRIU and what starts it checkpoint the middle of a lease break, restores it, and measures the break.
 
-Needs root, runc, podman with iptables, a C compiler with a static C library, and CRIU 3.19 or newer, which Debian 12
-does not have: so this is no part of the tests that always run. lease-break-time is changed while it runs.
+Each engine is tried with CRIU alone, with the action script, and with the plugin and no configuration. Needs
+root, a C compiler with a static C library, CRIU 3.19 or newer, and the engines; of those that are not there it
+says so. Debian 12 has none of a use here: tests/containers/in-chroot runs this in a newer one. lease-break-time
+is changed while it runs.
 """
 
 import argparse
-import json
 import os
+import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 
+import engines
+import tools
+from measuring import ALONE, BOTH, PLUGIN, SCRIPT, Machine, Row, measure
+from support import Failed, run, set_setting, setting, take_apart
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-SETTING = "/proc/sys/fs/lease-break-time"
-WHOLE_BREAK = 8  # seconds
-USED = 3  # seconds from the container's start to its checkpoint
-SOONER = 0.05  # seconds, that nobody may get in before its deadline: clocks of files have ticks
-LATER = 0.15  # seconds beside what a sleeper's timer may be late, an eighth of its time
-NAME = "ckpt-lease-test"
+BUILD = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build-test/src")
+ADD = ("--add", "2")
 
 
-class Failed(Exception):
-    pass
+class OnTmpfs(engines.Podman):
+    options = ("--tmpfs", "/data")
+
+    def file(self):
+        return "/data/file"
 
 
-def run(command, **more):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          check=False, **more)
-    if done.returncode != 0:
-        raise Failed(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()[-300:]}")
-    return done.stdout
+class OnVolume(OnTmpfs):
+    @property
+    def options(self):
+        os.makedirs(os.path.join(self.place, "data"), exist_ok=True)
+        return ("-v", os.path.join(self.place, "data") + ":/data")
 
 
-def forgive(command):
-    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+class OnVfs(engines.Podman):
+    driver = "vfs"
 
 
-def setting():
-    with open(SETTING, encoding="ascii") as file:
-        return int(file.read())
+class Gzip(engines.Podman):
+    archive = ".tar.gz"
 
 
-def set_setting(seconds):
-    with open(SETTING, "w", encoding="ascii") as file:
-        file.write(f"{seconds}\n")
+class Plain(engines.Podman):
+    archive = ".tar"
 
 
-class Runc:
-    """A bundle whose root is a folder, checkpointed into a folder of images."""
-
-    name = "runc"
-
-    def __init__(self, folder, program, config):
-        self.bundle = os.path.join(folder, "bundle")
-        self.root = os.path.join(self.bundle, "rootfs")
-        self.images = os.path.join(folder, "images")
-        for place in ("", "proc", "dev", "sys"):
-            os.makedirs(os.path.join(self.root, place))
-        shutil.copy(program, os.path.join(self.root, "lease"))
-        run(["runc", "spec"], cwd=self.bundle)
-        path = os.path.join(self.bundle, "config.json")
-        with open(path, encoding="utf-8") as file:
-            spec = json.load(file)
-        spec["process"].update({"terminal": False, "args": ["/lease"]})
-        spec["root"]["readonly"] = False
-        spec["annotations"] = {"org.criu.config": config}
-        # CRIU would need iptables to stop the network meanwhile, of which there is none.
-        spec["linux"]["namespaces"] = [n for n in spec["linux"]["namespaces"] if n["type"] != "network"]
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(spec, file)
-
-    # Of a standard output that is a pipe, CRIU would have to be told what to connect it to.
-    def _start(self, command):
-        done = subprocess.run(["runc", *command], cwd=self.bundle, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, check=False)
-        if done.returncode != 0:
-            raise Failed(f"runc {' '.join(command)}: status {done.returncode}")
-
-    def start(self):
-        self._start(["run", "-d", NAME])
-
-    def checkpoint(self):
-        run(["runc", "checkpoint", "--file-locks", "--image-path", self.images, NAME])
-        return self.images
-
-    def restore(self):
-        self._start(["restore", "-d", "--file-locks", "--image-path", self.images, NAME])
-
-    def log(self):
-        return os.path.join(self.root, "log")
-
-    def end(self):
-        forgive(["runc", "kill", NAME, "KILL"])
-        time.sleep(0.3)
-        forgive(["runc", "delete", "--force", NAME])
+class OtherName(engines.Podman):
+    new_name = "other"
 
 
-class Podman:
-    """A container of an image of its own in a store of its own, checkpointed into an archive."""
-
-    name = "podman"
-
-    def __init__(self, folder, program, config):
-        self.archive = os.path.join(folder, "checkpoint.tar.zst")
-        self.config = config
-        self.podman = ["podman", "--root", os.path.join(folder, "store"), "--runroot", os.path.join(folder, "run"),
-                       "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--runtime", "runc"]
-        root = os.path.join(folder, "image")
-        os.makedirs(root)
-        shutil.copy(program, os.path.join(root, "lease"))
-        run(["tar", "-C", root, "-cf", root + ".tar", "."])
-        run([*self.podman, "import", root + ".tar", "lease"])
-
-    def start(self):
-        run([*self.podman, "run", "-d", "--name", NAME, "--network", "none", "--ulimit", "nofile=1024:1024",
-             "--ulimit", "nproc=1024:1024", "--annotation", f"org.criu.config={self.config}", "localhost/lease",
-             "/lease"])
-
-    def checkpoint(self):
-        run([*self.podman, "container", "checkpoint", "--file-locks", "--export", self.archive, NAME])
-        run([*self.podman, "rm", "-f", NAME])
-        return self.archive
-
-    def restore(self):
-        run([*self.podman, "container", "restore", "--file-locks", "--import", self.archive])
-
-    def log(self):
-        return os.path.join(run([*self.podman, "mount", NAME]).strip(), "log")
-
-    def end(self):
-        forgive([*self.podman, "rm", "-f", "-t", "0", NAME])
+def rows():
+    for engine in (engines.Criu, engines.Runc, engines.Crun, engines.Podman, engines.PodmanCrun):
+        yield Row(engine, ALONE)
+        for way in SCRIPT, PLUGIN:
+            yield Row(engine, way)
+            yield Row(engine, way, ADD)
+    # Their images are in a store, where no policy comes to.
+    for engine in engines.PodmanImage, engines.Containerd:
+        for way in ALONE, SCRIPT, PLUGIN:
+            yield Row(engine, way)
+    for engine in engines.Criu, engines.Podman:
+        for mode in "downgrade", "readers", "fork":
+            yield Row(engine, ALONE, case=mode, mode=mode)
+            yield Row(engine, PLUGIN, case=mode, mode=mode)
+        yield Row(engine, BOTH)
+        yield Row(engine, PLUGIN, restored=ALONE, loses=True, case="another machine")
+        yield Row(engine, PLUGIN, size=5, case="5 bytes", stalls=True)
+        yield Row(engine, PLUGIN, size=5, case="5 bytes, file-validation filesize", config="file-validation filesize\n")
+    yield Row(OnTmpfs, PLUGIN, case="on tmpfs")
+    yield Row(OnVolume, PLUGIN, case="on a volume")
+    yield Row(OnVfs, PLUGIN, case="storage driver vfs")
+    yield Row(Gzip, PLUGIN, ADD, case="gzip")
+    yield Row(Plain, PLUGIN, ADD, case="not compressed")
+    yield Row(OtherName, PLUGIN, ADD, case="another name")
+    yield Row(engines.Podman, PLUGIN, ADD, case="twice from one archive", times=2)
 
 
-def came_in(log, seconds):
-    end = time.time() + seconds
-    while time.time() < end:
-        with open(log, encoding="ascii") as file:
-            lines = file.read().split()
-        if "in" in lines or "failed" in lines:
-            return os.stat(log).st_mtime, lines
-        time.sleep(0.02)
-    raise Failed("the breaker did not get in")
+def print_row(row):
+    print(f"{row.engine.name:<23}{row.title():<48}{row.wanted:>6.2f} s {row.least:>6.2f} to {row.most:.2f} s"
+          f"{row.signals:>3} signals  {' '.join(row.outcome().split())}", flush=True)
 
 
-def try_once(container, ckpt_lease, policy):
-    """Returns what was wanted, the least and the most that it may have taken, and how many signals came."""
-    container.start()
-    time.sleep(USED)
-    images = container.checkpoint()
-    wanted = WHOLE_BREAK
-    if policy is not None:
-        if policy:
-            run([ckpt_lease, "policy", *policy, images])
-        shown = json.loads(run([ckpt_lease, "show", "--json", images]))
-        wanted = shown["images"][0]["leases"][0]["remaining_seconds"]
-    begin = time.time()
-    container.restore()
-    end = time.time()
-    moment, lines = came_in(container.log(), WHOLE_BREAK + 5)
-    return wanted, moment - end, moment - begin, lines.count("signal"), lines
+def print_table(all_rows, versions):
+    print(f"\n{time.strftime('%Y-%m-%d')}, Linux {platform.release().split('-')[0]}, "
+          + ", ".join(f"{name} {version}" for name, version in versions.items()) + "\n")
+    print("| engine | with | wanted | came in after | signals | outcome |\n|---|---|---|---|---|---|")
+    for row in all_rows:
+        times = ("", "", "") if row.impossible else (f"{row.wanted:.2f} s", f"{row.least:.2f} to {row.most:.2f} s",
+                                                      str(row.signals))
+        print(f"| {row.engine.name} | {row.title()} | {' | '.join(times)} | {' '.join(row.outcome().split())} |")
 
 
-def measure(kind, folder, program, configs, ckpt_lease):
-    failed = 0
-    for title, policy, signals in (("criu alone", None, 2), ("untouched", [], 1), ("--set 2", ["--set", "2"], 1)):
-        place = os.path.join(folder, f"{kind.name}-{title.replace(' ', '-')}")
-        os.mkdir(place)
-        container = kind(place, program, configs[policy is not None])
-        fault = ""
+def measure_all(machine, wanted):
+    """Returns the rows that could be tried."""
+    done = []
+    missing = set()
+    broken = {}  # engines that cannot do it with CRIU alone either, and why
+    for row in rows():
+        name = row.engine.name
+        if wanted and not any(word in f"{name} {row.title()}" for word in wanted):
+            continue
+        lacking = [program for program in row.engine.needs if not shutil.which(program)]
+        if lacking:
+            if name not in missing:
+                print(f"not run: {name}: there is no {lacking[0]}", flush=True)
+            missing.add(name)
+            continue
+        if name in broken:
+            row.impossible = broken[name]
+        else:
+            measure(row, machine)
+            # Without us: what CRIU cannot do is not our fault. Of one case it says nothing of others.
+            if row.way == ALONE and row.fault and not row.most:
+                row.impossible, row.fault = f"not possible here: {row.fault}", ""
+                if not row.case:
+                    broken[name] = row.impossible
+        print_row(row)
+        done.append(row)
+    return done
+
+
+def versions_of(all_rows):
+    kinds = {"CRIU": engines.Criu, "runc": engines.Runc, "crun": engines.Crun, "podman": engines.Podman,
+             "containerd": engines.Containerd}
+    used = {program for row in all_rows for program in row.engine.needs} | {"criu"}
+    found = {}
+    for name, kind in kinds.items():
         try:
-            wanted, least, most, came, lines = try_once(container, ckpt_lease, policy)
-            # When in a restore the tasks go on cannot be seen from outside.
-            if most < wanted - SOONER or least > wanted * 1.125 + LATER or "failed" in lines:
-                fault = "another time"
-            elif came != signals:
-                fault = f"{signals} signals were to come"
-            print(f"{kind.name:<8}{title:<12}{wanted:>7.2f} s {least:>7.2f} to {most:.2f} s {came:>3} signals  {fault}",
-                  flush=True)
-        except Failed as error:
-            fault = str(error)
-            print(f"{kind.name:<8}{title:<12}{fault}", flush=True)
-        finally:
-            container.end()
-        failed += 1 if fault else 0
-    return failed
+            if name.lower() in used:
+                found[name] = kind.version()
+        except (Failed, OSError):
+            found[name] = "?"
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--criu", metavar="FILE", default=shutil.which("criu"), help="CRIU, 3.19 or newer")
-    parser.add_argument("--ckpt-lease", default=os.path.join(ROOT, "build-test/src/ckpt-lease"), metavar="FILE",
-                        help="ckpt-lease (default: the one in build-test/)")
+    parser.add_argument("--build", default=BUILD, metavar="FOLDER",
+                        help="where ckpt-lease, its hook and the plugin are (default: build-test/src)")
+    parser.add_argument("--table", action="store_true", help="print a table in Markdown as well")
+    parser.add_argument("--only", action="append", default=[], metavar="WORDS",
+                        help="only rows in which these are; several times: one of these")
     options = parser.parse_args()
-    kinds = [kind for kind in (Runc, Podman) if shutil.which(kind.name) and shutil.which("runc")]
-    if os.geteuid() != 0 or not options.criu or not kinds:
-        parser.error("this needs root, criu, and runc or podman")
-    with tempfile.TemporaryDirectory() as folder:
-        os.symlink(os.path.abspath(options.criu), os.path.join(folder, "criu"))
-        os.environ["PATH"] = folder + ":" + os.environ["PATH"]
-        hook = os.path.join(folder, "ckpt-lease-criu-hook")
-        # It looks for the other beside itself, where its links lead.
-        os.symlink(os.path.join(os.path.dirname(os.path.abspath(options.ckpt_lease)), "ckpt-lease-criu-hook"), hook)
-        configs = [os.path.join(folder, "without.conf"), os.path.join(folder, "with.conf")]
-        for config, action in zip(configs, ("", f"action-script {hook}\n")):
-            with open(config, "w", encoding="ascii") as file:
-                file.write(f"file-validation filesize\n{action}")
-        program = os.path.join(folder, "lease")
-        run(["cc", "-static", "-O1", "-Wall", "-o", program, os.path.join(HERE, "lease.c")])
-        before = setting()
+    if os.geteuid() != 0 or not shutil.which("criu"):
+        parser.error("this needs root and criu")
+    build = os.path.abspath(options.build)
+    take_apart()
+    before = setting()
+    # Not in memory, as /tmp may be: overlay wants more of a file system.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         try:
-            set_setting(WHOLE_BREAK)
-            failed = sum(measure(kind, folder, program, configs, options.ckpt_lease) for kind in kinds)
+            machine = Machine(folder, os.path.join(build, "ckpt-lease"), os.path.join(build, "ckpt-lease-criu-hook"),
+                              os.path.join(build, "criu_plugin/ckpt_lease_plugin.so"))
+            done = measure_all(machine, options.only)
+            passed, failed = tools.check(machine, options.only)
         finally:
             set_setting(before)
-    print(f"{3 * len(kinds) - failed} passed, {failed} failed")
+    if options.table:
+        print_table(done, versions_of(done))
+    failed += sum(1 for row in done if row.fault)
+    passed += sum(1 for row in done if not row.fault and not row.impossible)
+    impossible = sum(1 for row in done if row.impossible)
+    if impossible:
+        print(f"{impossible} not possible here")
+    print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
 

@@ -42,6 +42,15 @@ TEST_F(HookProgram, StartsCkptLeaseAtItsStages) {
               "criu-hook post-dump\ncriu-hook pre-resume\ncriu-hook post-restore\n");
 }
 
+// Which says so to CRIU's children.
+TEST_F(HookProgram, LeavesOutWhatCriusPluginHasDone) {
+    make_program("echo \"$CRTOOLS_SCRIPT_ACTION\" >>said\n");
+    EXPECT_EQ(start("CKPT_LEASE_DONE=pre-resume CRTOOLS_SCRIPT_ACTION=pre-resume"), 0);
+    EXPECT_FALSE(fs::exists("said"));
+    EXPECT_EQ(start("CKPT_LEASE_DONE=pre-resume CRTOOLS_SCRIPT_ACTION=post-dump"), 0);
+    EXPECT_EQ(read_file("said"), "post-dump\n");
+}
+
 // CRIU locks the network when the tasks are stopped, and then writes images.
 TEST_F(HookProgram, MarksTheMomentOfFreezing) {
     fs::create_directory("img");

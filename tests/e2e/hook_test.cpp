@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 
 #include "live_support.hpp"
 #include "rewrite/image_file.hpp"
@@ -29,7 +30,8 @@ class Hook : public Live {
     void TearDown() override {
         for (const char* const name :
              {"CRTOOLS_SCRIPT_ACTION", "CRTOOLS_IMAGE_DIR", "CRTOOLS_INIT_PID", "CKPT_LEASE_STRICT",
-              "CKPT_LEASE_ANY_PATH", "CKPT_LEASE_CRASHED", "CKPT_LEASE_CRIU_PID"}) {
+              "CKPT_LEASE_ANY_PATH", "CKPT_LEASE_CRASHED", "CKPT_LEASE_CRIU_PID",
+              "CKPT_LEASE_FROZEN"}) {
             unsetenv(name);
         }
     }
@@ -114,6 +116,49 @@ TEST_F(Hook, TimesCountFromTheMomentOfFreezing) {
     const Json json = parse_valid("show", run({"show", "--json", "img/ckpt-lease.img"}).out);
     const double left = json["images"][0]["leases"][0]["remaining_seconds"];
     EXPECT_GE(left, 45 - 0.05);
+}
+
+// In nanoseconds of CLOCK_MONOTONIC, from CRIU's plugin: before any file was made.
+TEST_F(Hook, TimesCountFromWhatCriusPluginHasNoted) {
+    const LeaseHolder holder("held");
+    ASSERT_LT(open("held", O_WRONLY | O_NONBLOCK), 0);
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    usleep(300'000);
+    write_file("img/ckpt-lease.frozen", "");
+    setenv("CKPT_LEASE_FROZEN", std::to_string(now.tv_sec * 1'000'000'000LL + now.tv_nsec).c_str(),
+           1);
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    EXPECT_FALSE(fs::exists("img/ckpt-lease.frozen"));
+    const Json json = parse_valid("show", run({"show", "--json", "img/ckpt-lease.img"}).out);
+    const double left = json["images"][0]["leases"][0]["remaining_seconds"];
+    EXPECT_GE(left, 45 - 0.05);
+}
+
+TEST_F(Hook, WhatHasNotComeYetIsNow) {
+    const LeaseHolder holder("held");
+    ASSERT_LT(open("held", O_WRONLY | O_NONBLOCK), 0);
+    setenv("CKPT_LEASE_FROZEN", "9223372036854775807", 1);
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    const Json json = parse_valid("show", run({"show", "--json", "img/ckpt-lease.img"}).out);
+    const double left = json["images"][0]["leases"][0]["remaining_seconds"];
+    EXPECT_LE(left, 45);
+}
+
+// CRIU's plugin and its action script, or two configuration files that name the script.
+TEST_F(Hook, WhatIsOfThisDumpIsNotCapturedAgain) {
+    const LeaseHolder holder("held");
+    dump_break(holder);
+    const std::string captured = read_file("img/ckpt-lease.img");
+    const std::string locks = read_file("img/filelocks.img");
+    setenv("CKPT_LEASE_STRICT", "1", 1);
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    EXPECT_EQ(read_file("img/ckpt-lease.img"), captured);
+    EXPECT_EQ(read_file("img/filelocks.img"), locks);
+    expect_logged("info: post-dump: ckpt-lease.img is of this dump already\n");
+    dump_again();
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    EXPECT_NE(read_file("img/ckpt-lease.img"), captured);
 }
 
 TEST_F(Hook, FailsOnlyWhenToldTo) {

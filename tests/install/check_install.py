@@ -17,6 +17,7 @@ bin/ckpt-lease
 bin/ckpt-lease-criu-hook
 include/ckpt-lease/ckpt-lease.hpp
 include/ckpt-lease/subject/subject.hpp
+lib/criu/ckpt_lease_plugin.so
 share/bash-completion/completions/ckpt-lease
 share/zsh/site-functions/_ckpt-lease
 share/fish/vendor_completions.d/ckpt-lease.fish

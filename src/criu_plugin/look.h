@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the plugin reads, to find out whether there is anything to do. Nothing here waits. */
+#ifndef CKPT_LEASE_CRIU_PLUGIN_LOOK_H
+#define CKPT_LEASE_CRIU_PLUGIN_LOOK_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* What CRIU's filelocks.img has of leases. */
+struct leases_in_images {
+	bool is_there; /* the image: without --file-locks there is none */
+	bool held;     /* a lease that CRIU sets at a restore, or something that cannot be read */
+	bool parked;   /* a lease that the dump told CRIU to pass over */
+};
+
+struct leases_in_images look_at_images(int folder);
+
+/* Whether anybody on the machine holds a lease, as far as /proc/locks says. */
+bool are_there_leases(void);
+
+/* Whether a task holds a lease, by its /proc/PID/fdinfo. */
+bool has_lease(pid_t task);
+
+/*
+ * Up from `task`, the first of the tasks that this process traces: the root of the tree that CRIU
+ * dumps or restores. With 0, up from any of them; 0 if there is none.
+ */
+pid_t root_of_traced(pid_t task);
+
+#endif

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A plugin of CRIU, which loads it for whoever starts CRIU: no option and no configuration is needed.
+ * See ckpt-lease-criu-hook(1), PLUGIN. In CRIU's process it only looks whether there are leases; all
+ * else is done by ckpt-lease-criu-hook, as if CRIU had started it as its action script: in a process of
+ * its own, so that no fault there is one of CRIU.
+ *
+ * CRIU calls: init(0), checkpoint_devices for each task right after all are stopped, exit(0, ret) when
+ * all images are written and the tasks are still stopped; init(2), resume_devices_late for each task
+ * when all are restored and stopped, exit(2, ret). A pre-dump has init(1) only.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "abi.h"
+#include "child.h"
+#include "look.h"
+
+#ifndef HOOK_PROGRAM
+#error "the path of ckpt-lease-criu-hook"
+#endif
+/* Milliseconds: it ends before, whatever happens to ckpt-lease, but for a fault of its own. */
+#ifndef PLUGIN_PATIENCE
+#define PLUGIN_PATIENCE 150000
+#endif
+
+/* When the tasks were stopped, in nanoseconds of CLOCK_MONOTONIC. An action script sees it as well. */
+#define FROZEN "CKPT_LEASE_FROZEN"
+/* For an action script: the stage that the plugin has carried out. */
+#define DONE "CKPT_LEASE_DONE"
+
+/* Hooks return this if they have nothing to say: CRIU then asks the next plugin. */
+enum { NOTHING_TO_SAY = -ENOTSUP };
+
+static int now_at = -1;	     /* a STAGE_ */
+static bool are_any;	     /* leases, of anybody, when the tasks were stopped */
+static bool had_lease;	     /* one of the tasks, then */
+static bool is_looked_at;    /* the images, at a restore */
+static bool is_done;	     /* at a restore */
+static struct leases_in_images in_images;
+
+static bool is_strict(void)
+{
+	const char *const value = getenv("CKPT_LEASE_STRICT");
+
+	return value != NULL && strcmp(value, "1") == 0;
+}
+
+static void complain(const char *stage, const char *why, int number)
+{
+	if (print_on_level != NULL)
+		print_on_level(LEVEL_ERROR, "ckpt-lease: %s: " HOOK_PROGRAM " %s%s\n", stage, why,
+			       number == 0 ? "" : strerror(number));
+}
+
+static void carry_out(const char *stage, pid_t root)
+{
+	char action[64], folder[64], task[64];
+	char done[] = DONE "=";
+	char *const variables[] = { action, folder, task, done, NULL };
+	struct end end;
+
+	snprintf(action, sizeof action, "CRTOOLS_SCRIPT_ACTION=%s", stage);
+	snprintf(folder, sizeof folder, "CRTOOLS_IMAGE_DIR=/proc/%d/fd/%d", (int)getpid(), criu_get_image_dir());
+	snprintf(task, sizeof task, "CRTOOLS_INIT_PID=%d", (int)root);
+	end = run_child(HOOK_PROGRAM, variables, log_get_fd == NULL ? STDERR_FILENO : log_get_fd(),
+			PLUGIN_PATIENCE);
+	if (!end.was_started)
+		complain(stage, "cannot be started: ", end.number);
+	else if (end.was_killed)
+		complain(stage, "was killed", 0);
+	else if (!end.has_exited)
+		complain(stage, "does not come to an end, and was killed", 0);
+	else if (end.number != 0)
+		complain(stage, "failed: see ckpt-lease.log", 0);
+}
+
+static int begin(int stage)
+{
+	now_at = stage;
+	are_any = false;
+	had_lease = false;
+	is_looked_at = false;
+	is_done = false;
+	unsetenv(FROZEN);
+	unsetenv(DONE);
+	/* All that comes later CRIU does not heed. */
+	if (is_strict() && access(HOOK_PROGRAM, X_OK) < 0) {
+		complain("init", "cannot be started: ", errno);
+		return -1;
+	}
+	return 0;
+}
+
+static int note_freeze(int pid)
+{
+	char text[32];
+	struct timespec now;
+
+	if (now_at == STAGE_DUMP && getenv(FROZEN) == NULL) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		snprintf(text, sizeof text, "%lld", now.tv_sec * 1000000000LL + now.tv_nsec);
+		setenv(FROZEN, text, 1);
+		are_any = are_there_leases();
+	}
+	had_lease = had_lease || (are_any && has_lease(pid));
+	return NOTHING_TO_SAY;
+}
+
+/*
+ * Of an earlier dump, if there are no leases now. With an action script beside this, it may be of this
+ * dump: the hook program finds out.
+ */
+static bool has_captured(int folder)
+{
+	struct stat status;
+
+	return fstatat(folder, "ckpt-lease.img", &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void dumped(int folder)
+{
+	const struct leases_in_images found = look_at_images(folder);
+
+	/* CRIU has waited for the end of their breaks, and nobody else would say so. */
+	if (had_lease && !found.held && !found.parked && print_on_level != NULL)
+		print_on_level(LEVEL_ERROR, "ckpt-lease: post-dump: the tasks had leases when they were stopped, and have "
+					    "none now: see FILE VALIDATION in ckpt-lease-criu-hook(1)\n");
+	if (found.held || found.parked || (found.is_there && has_captured(folder)))
+		carry_out("post-dump", root_of_traced(0));
+}
+
+static void end(int stage, int ret)
+{
+	const int folder = criu_get_image_dir == NULL ? -1 : criu_get_image_dir();
+
+	if (stage == STAGE_DUMP && stage == now_at && ret == 0 && folder >= 0)
+		dumped(folder);
+	now_at = -1;
+}
+
+/*
+ * All tasks are restored and stopped when this is called for the first of them. That filelocks.img has
+ * leases says only what was dumped: criu sets none without --file-locks, and then there is nothing to
+ * do either. Of leases that criu was to pass over nothing can be seen.
+ */
+static int restored(int pid)
+{
+	const int folder = criu_get_image_dir == NULL ? -1 : criu_get_image_dir();
+
+	if (is_done || folder < 0)
+		return NOTHING_TO_SAY;
+	if (!is_looked_at) {
+		in_images = look_at_images(folder);
+		is_looked_at = true;
+	}
+	if (in_images.held ? has_lease(pid) : in_images.parked) {
+		is_done = true;
+		carry_out("pre-resume", root_of_traced(pid));
+		setenv(DONE, "pre-resume", 1);
+	}
+	return NOTHING_TO_SAY;
+}
+
+__attribute__((visibility("default"))) struct plugin_description CR_PLUGIN_DESC = {
+	.name = "ckpt_lease",
+	.init = begin,
+	.exit = end,
+	.version = PLUGIN_VERSION,
+	.max_hooks = HOOKS_OF_CRIU_3,
+};
+
+/* Before CRIU looks at the above. ISO C has no way from a function to a void pointer. */
+static void set_hook(int hook, int (*function)(int pid))
+{
+	memcpy(&CR_PLUGIN_DESC.hooks[hook], &function, sizeof function);
+}
+
+__attribute__((constructor)) static void make_description(void)
+{
+	set_hook(HOOK_RESUME_DEVICES_LATE, restored);
+	if (checkpoint_devices != NULL) {
+		CR_PLUGIN_DESC.max_hooks = HOOKS_OF_CRIU_4;
+		set_hook(HOOK_CHECKPOINT_DEVICES, note_freeze);
+	}
+}

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measures one lease break that a checkpoint comes into the middle of."""
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+
+from engines import Engine
+from support import Disturbed, Failed, forgive, has_old_cgroups, run, set_setting, setting, write_file
+
+WHOLE_BREAK = 8  # seconds
+USED = 3  # seconds from the start to the checkpoint
+SOONER = 0.05  # seconds, that nobody may get in before its deadline: clocks of files have ticks
+LATER = 0.15  # seconds beside what a sleeper's timer may be late, an eighth of its time
+SIGNALS = {"write": 1, "downgrade": 1, "readers": 2, "fork": 1}
+TRIES = 4
+
+
+@dataclasses.dataclass
+class Row:
+    """What is tried, and what came of it."""
+
+    engine: type
+    way: str  # ALONE, SCRIPT, PLUGIN or BOTH
+    policy: tuple = ()
+    case: str = ""
+    mode: str = "write"
+    size: int = 0
+    config: str = ""  # more of CRIU's configuration
+    restored: str = ""  # another way, for the restore
+    times: int = 1  # how often it is restored
+    loses: bool = False  # what CRIU alone does is what is expected
+    stalls: bool = False  # the dump waits until the break is over
+    wanted: float = 0
+    least: float = 0
+    most: float = 0
+    signals: int = 0
+    fault: str = ""
+    impossible: str = ""
+    remark: str = ""
+
+    def title(self):
+        words = [self.way + (f", restored {self.restored}" if self.restored else ""), " ".join(self.policy), self.case]
+        return ", ".join(word for word in words if word)
+
+    def outcome(self):
+        return self.fault or self.impossible or self.remark or "as wanted"
+
+
+ALONE = "CRIU alone"
+SCRIPT = "action script"
+PLUGIN = "plugin"
+BOTH = "plugin and script"
+
+
+class Machine:
+    """The programs under test, and where CRIU finds them. Its folders are this process's own: take_apart()."""
+
+    def __init__(self, folder, ckpt_lease, hook, plugin):
+        self.folder = folder
+        self.ckpt_lease = ckpt_lease
+        self.hook = hook
+        self.plugin = plugin
+        self.program = os.path.join(folder, "lease")
+        here = os.path.dirname(os.path.abspath(__file__))
+        run(["cc", "-static", "-O1", "-Wall", "-o", self.program, os.path.join(here, "lease.c")])
+
+    def configure(self, way, more="", runc_more=""):
+        plugged = "/usr/lib/criu/ckpt_lease_plugin.so"
+        forgive(["rm", "-f", plugged])
+        if way in (PLUGIN, BOTH):
+            shutil.copy(self.plugin, plugged)
+        script = f"action-script {self.hook}\nfile-validation filesize\n" if way in (SCRIPT, BOTH) else ""
+        write_file("/etc/criu/default.conf", script + more)
+        # Where there are cgroups of version 1, CRIU would restore them, and fails.
+        write_file("/etc/criu/runc.conf", ("manage-cgroups ignore\n" if has_old_cgroups() else "") + runc_more)
+
+
+class Undisturbed:
+    """For a `with`: finds out whether somebody else changes lease-break-time meanwhile."""
+
+    def __enter__(self):
+        self.found = set()
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self.look)
+        self.thread.start()
+        return self
+
+    def look(self):
+        while not self.is_over.wait(0.02):
+            self.found.add(setting())
+
+    def __exit__(self, kind, error, trace):
+        self.is_over.set()
+        self.thread.join()
+        if kind is None and not self.found <= {WHOLE_BREAK}:
+            raise Disturbed(f"lease-break-time was set to {self.found} by somebody else")
+
+
+def came_in(log, seconds):
+    end = time.time() + seconds
+    while time.time() < end:
+        with open(log, encoding="ascii") as file:
+            lines = file.read().split()
+        if "in" in lines or "failed" in lines:
+            return os.stat(log).st_mtime, lines
+        time.sleep(0.02)
+    raise Failed("the breaker did not get in")
+
+
+def remaining(machine, images):
+    leases = json.loads(run([machine.ckpt_lease, "show", "--json", images]))["images"][0]["leases"]
+    if not leases or any("remaining_seconds" not in lease for lease in leases):
+        raise Failed(f"the checkpoint has no lease, or none with a time: {leases}")
+    return max(lease["remaining_seconds"] for lease in leases)
+
+
+def judge(row, lines):
+    doubled = row.way == ALONE or row.loses
+    signals = SIGNALS[row.mode] * (2 if doubled else 1)
+    # When in a restore the tasks go on cannot be seen from outside.
+    if "failed" in lines:
+        return "the holder or the breaker failed"
+    if row.most < row.wanted - SOONER or row.least > row.wanted * 1.125 + LATER:
+        return "another time"
+    return "" if row.signals == signals else f"{signals} signals were to come"
+
+
+def restore_and_look(row, container):
+    begin = time.time()
+    container.restore()
+    end = time.time()
+    moment, lines = came_in(container.log(), WHOLE_BREAK + 5)
+    row.least, row.most, row.signals = moment - end, moment - begin, lines.count("signal")
+    row.fault = judge(row, lines)
+    if row.loses:
+        row.remark = "as CRIU alone; nothing says so"
+
+
+def dump(row, container):
+    """Returns the images."""
+    with Undisturbed():
+        container.start()
+        time.sleep(USED)
+        begin = time.time()
+        images = container.checkpoint()
+        took = time.time() - begin
+    if row.stalls:
+        row.remark = f"the dump took {took:.1f} s, and the break is over"
+    return images
+
+
+def wanted_of(row, machine, container, images):
+    """Changes the checkpoint, if that is to be, and returns the time that is left in it."""
+    if row.stalls:
+        return 0
+    if row.way == ALONE or row.loses:
+        return WHOLE_BREAK
+    if not container.has_images_of_criu():
+        # They cannot be looked into from outside.
+        return WHOLE_BREAK - USED + 0.5
+    if row.policy:
+        run([machine.ckpt_lease, "policy", *row.policy, images])
+    return remaining(machine, images)
+
+
+def try_once(row, machine, container: Engine):
+    images = dump(row, container)
+    row.wanted = wanted_of(row, machine, container, images)
+    if row.restored:
+        machine.configure(row.restored, row.config)
+    for name in [f"again-{i}" for i in range(row.times)] if row.times > 1 else [""]:
+        if name:
+            container.new_name = name
+        restore_and_look(row, container)
+        if row.fault:
+            return
+        if name:
+            container.drop()
+
+
+def measure(row, machine):
+    """Fills in the row."""
+    for left in range(TRIES - 1, -1, -1):
+        place = tempfile.mkdtemp(dir=machine.folder)
+        set_setting(WHOLE_BREAK)
+        machine.configure(row.way, row.config, row.engine.config_of_runc)
+        container = None
+        row.fault = ""
+        try:
+            container = row.engine(place, machine.program, row.mode, row.size)
+            try_once(row, machine, container)
+        except Failed as error:
+            row.fault = str(error)
+        except Disturbed as error:
+            row.fault = str(error)
+            if left:
+                continue
+        finally:
+            if container is not None:
+                container.end()
+            shutil.rmtree(place, ignore_errors=True)
+        return
