@@ -46,7 +46,7 @@ inline Snapshot of_live() {
                        .kernel = Kernel{.release = "6.12", .build = "#1", .machine = "x86_64"},
                        .taken = 1285123224};
     add(snapshot, LockKind::lease, breaking(std::chrono::milliseconds(5250)));
-    snapshot.breakers = {{{42, "cat"}}};
+    snapshot.breakers = {{{{42, "cat"}}}};
     return snapshot;
 }
 
