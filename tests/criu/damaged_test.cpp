@@ -150,10 +150,10 @@ TEST(DamagedCheckpoint, ALivingTaskHasIds) {
             images["core-8.img"] = kCoreHead + entry(Message().number(1, 1).message(3, state));
         });
     };
-    for (const std::uint64_t living : {1, 3}) {
+    for (const std::uint64_t living : {1U, 3U}) {
         EXPECT_EQ(without_ids(Message().number(1, living)).size(), 1U) << living;
     }
-    for (const std::uint64_t dead : {2, 6}) {
+    for (const std::uint64_t dead : {2U, 6U}) {
         EXPECT_EQ(without_ids(Message().number(1, dead)), Texts{}) << dead;
     }
     // That the holder of a lock has none is not said once more of the lock.

@@ -181,7 +181,7 @@ TEST(LockCodec, PutsTypesAndTheNotificationIn) {
 // 'ckpt-lease capture' cannot always find out what a lease was before its break.
 TEST(LockCodec, ATypeBeforeTheBreakThatIsNotKnownIs255) {
     LockFields fields = breaking_fields();
-    for (const std::uint64_t unknown : {255, 256, 1 << 30}) {
+    for (const std::uint64_t unknown : {255U, 256U, 1U << 30}) {
         fields.fl_type_prev = unknown;
         EXPECT_EQ(interpreted(fields).lease.previous_type, std::nullopt);
     }
@@ -309,7 +309,7 @@ TEST(LockFaults, WhatIsNotBeingBrokenMayHaveAnythingInItsOtherFields) {
 }
 
 TEST(LockFaults, Flags) {
-    for (const std::uint64_t flags : {0, 3, 33, 35, 64}) {
+    for (const std::uint64_t flags : {0U, 3U, 33U, 35U, 64U}) {
         const Texts faults = faults_with([&](LockFields& f) {
             f.fl_flags = flags;
             f.fl_type = 0;
