@@ -146,6 +146,19 @@ TEST_F(Hook, WhatHasNotComeYetIsNow) {
     EXPECT_LE(left, whole);
 }
 
+// CRIU itself waits for it when it notes the build-id of the file.
+TEST_F(Hook, SaysThatABreakHasEndedWhileCriuWasAtWork) {
+    namespace criu = test_support::criu;
+    const LeaseHolder holder("held", O_RDONLY, F_UNLCK);
+    write_file("img/filelocks.img",
+               criu::kLocksHead + criu::lock_entry(8, 6, std::stoi(holder.pid()), 7));
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    EXPECT_EQ(read_file("img/filelocks.img"), criu::kLocksHead);
+    expect_logged("warning: the lease of process " + holder.pid() +
+                  ", descriptor 7: its break came to an end while criu was at work, which may have "
+                  "waited for that to note a build-id\n");
+}
+
 // CRIU's plugin and its action script, or two configuration files that name the script.
 TEST_F(Hook, WhatIsOfThisDumpIsNotCapturedAgain) {
     const LeaseHolder holder("held");
