@@ -116,19 +116,6 @@ static bool read_text(int folder, const char *name, char *text, size_t size)
 	return got > 0;
 }
 
-bool are_there_leases(void)
-{
-	FILE *const locks = fopen("/proc/locks", "re");
-	char line[256];
-	bool found = false;
-
-	while (locks != NULL && !found && fgets(line, sizeof line, locks) != NULL)
-		found = strstr(line, " LEASE ") != NULL;
-	if (locks != NULL)
-		fclose(locks);
-	return found;
-}
-
 bool has_lease(pid_t task)
 {
 	char text[4096];

@@ -15,9 +15,6 @@ struct leases_in_images {
 
 struct leases_in_images look_at_images(int folder);
 
-/* Whether anybody on the machine holds a lease, as far as /proc/locks says. */
-bool are_there_leases(void);
-
 /* Whether a task holds a lease, by its /proc/PID/fdinfo. */
 bool has_lease(pid_t task);
 

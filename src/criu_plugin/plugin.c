@@ -42,8 +42,6 @@
 enum { NOTHING_TO_SAY = -ENOTSUP };
 
 static int now_at = -1;	     /* a STAGE_ */
-static bool are_any;	     /* leases, of anybody, when the tasks were stopped */
-static bool had_lease;	     /* one of the tasks, then */
 static bool is_looked_at;    /* the images, at a restore */
 static bool is_done;	     /* at a restore */
 static struct leases_in_images in_images;
@@ -87,8 +85,6 @@ static void carry_out(const char *stage, pid_t root)
 static int begin(int stage)
 {
 	now_at = stage;
-	are_any = false;
-	had_lease = false;
 	is_looked_at = false;
 	is_done = false;
 	unsetenv(FROZEN);
@@ -106,13 +102,12 @@ static int note_freeze(int pid)
 	char text[32];
 	struct timespec now;
 
+	(void)pid;
 	if (now_at == STAGE_DUMP && getenv(FROZEN) == NULL) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		snprintf(text, sizeof text, "%lld", now.tv_sec * 1000000000LL + now.tv_nsec);
 		setenv(FROZEN, text, 1);
-		are_any = are_there_leases();
 	}
-	had_lease = had_lease || (are_any && has_lease(pid));
 	return NOTHING_TO_SAY;
 }
 
@@ -131,10 +126,6 @@ static void dumped(int folder)
 {
 	const struct leases_in_images found = look_at_images(folder);
 
-	/* CRIU has waited for the end of their breaks, and nobody else would say so. */
-	if (had_lease && !found.held && !found.parked && print_on_level != NULL)
-		print_on_level(LEVEL_ERROR, "ckpt-lease: post-dump: the tasks had leases when they were stopped, and have "
-					    "none now: see FILE VALIDATION in ckpt-lease-criu-hook(1)\n");
 	if (found.held || found.parked || (found.is_there && has_captured(folder)))
 		carry_out("post-dump", root_of_traced(0));
 }

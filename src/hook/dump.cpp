@@ -68,12 +68,15 @@ void keep_criu_from_breaking(const Call& call, const criu::CapturedLeases& lease
     const std::string before = criu::read_image(file.file());
     std::size_t changed = 0;
     std::vector<criu::FileLockEntry> parked;
+    std::vector<criu::FileLockEntry> ended;
     const std::string after =
         criu::edit_file_locks(place.shown, before, [&](const criu::FileLockEntry& entry) {
             const criu::FileLockEdit edit = leases.decide(entry, [&] { return details_of(entry); });
             changed += edit == criu::FileLockEdit() ? 0 : 1;
             if (edit.action == criu::FileLockEdit::Action::park) {
                 parked.push_back(entry);
+            } else if (edit.action == criu::FileLockEdit::Action::remove) {
+                ended.push_back(entry);
             }
             return edit;
         });
@@ -81,6 +84,13 @@ void keep_criu_from_breaking(const Call& call, const criu::CapturedLeases& lease
         replace_file(file, as_bytes(after));
         say(call, Level::info, "in {}, {} that criu is not to break or set", criu::kFileLocksImage,
             shown_leases(changed));
+    }
+    for (const criu::FileLockEntry& entry : ended) {
+        say(call, Level::warning,
+            "{}: its break came to an end while criu was at work, which may have waited for that "
+            "to "
+            "note a build-id",
+            name_of(entry));
     }
     for (const criu::FileLockEntry& entry : parked) {
         say(call, Level::warning,

@@ -38,7 +38,8 @@ def crit(machine, place):
         # These have no records of CRIU's.
         if not os.path.basename(image).startswith(("ckpt-lease", "pages-")):
             run(["crit", "decode", "-i", image])
-    if "LEASE" not in run(["crit", "decode", "--pretty", "-i", os.path.join(images, "filelocks.img")]):
+    fl_lease = '"flag": 8'
+    if fl_lease not in run(["crit", "decode", "--pretty", "-i", os.path.join(images, "filelocks.img")]):
         raise Failed("crit shows no lease")
     run(["crit", "x", images, "fds"])
 
