@@ -55,6 +55,11 @@ Check check_program() {
     }
 }
 
+Check check_plugin(const std::string& plugin) {
+    return {"plugin", State::ok,
+            plugin.empty() ? "criu has no plugin that starts the hook" : plugin, ""};
+}
+
 // Of an engine; nothing if it is not there.
 bool is_installed(const char* engine) {
     return output_of({engine, "--version"}).has_value();
@@ -90,13 +95,13 @@ std::string fault_of(const std::string& program) {
     return access(program.c_str(), X_OK) == 0 ? "" : error_text(errno);
 }
 
-Check check_line(const ConfigFile& file, const hook::ConfigLine& line) {
+Check check_line(const ConfigFile& file, const hook::ConfigLine& line, bool has_plugin) {
     const std::string where = fmt::format("{}, line {}: {}", file.path, line.number, line.value);
     if (const std::string fault = fault_of(line.value); !fault.empty()) {
         return {"action-script", State::failed,
                 fmt::format("{}: every dump and restore fails: {}", where, fault), kInstall};
     }
-    if (!file.engine.empty()) {
+    if (!file.engine.empty() && !has_plugin) {
         return {"action-script", State::note,
                 where + fmt::format(", which criu reads only if {} starts it", file.engine),
                 kInstall};
@@ -104,13 +109,13 @@ Check check_line(const ConfigFile& file, const hook::ConfigLine& line) {
     return {"action-script", State::ok, where, ""};
 }
 
-std::vector<Check> check_scripts(const std::vector<ConfigFile>& files) {
+std::vector<Check> check_scripts(const std::vector<ConfigFile>& files, bool has_plugin) {
     std::vector<Check> checks;
     bool is_started = false;  // by a file that every criu reads
     for (const ConfigFile& file : files) {
         for (const hook::ConfigLine& line : file.lines) {
             if (hook::starts_hook(line)) {
-                checks.push_back(check_line(file, line));
+                checks.push_back(check_line(file, line, has_plugin));
                 if (is_started && checks.back().state != State::failed) {
                     checks.back().state = State::note;
                     checks.back().message += ": criu starts it twice";
@@ -118,6 +123,9 @@ std::vector<Check> check_scripts(const std::vector<ConfigFile>& files) {
                 is_started |= file.engine.empty();
             }
         }
+    }
+    if (checks.empty() && has_plugin) {
+        checks.push_back({"action-script", State::ok, "not needed: criu loads the plugin", ""});
     }
     if (checks.empty()) {
         checks.push_back({"action-script", State::failed,
@@ -152,8 +160,8 @@ Check check_validation(const std::vector<ConfigFile>& files) {
                             : fmt::format("{}, line {}: {}", file->path, line->number, line->value);
         return {"file-validation", State::note,
                 found + ": a dump opens leased files, and so waits for leases and breaks them",
-                line == nullptr ? "criu dump --file-validation filesize, or the line "
-                                  "'file-validation filesize'"
+                line == nullptr ? "ckpt-lease criu-hook --install, or criu dump --file-validation "
+                                  "filesize"
                                 : "the line 'file-validation filesize' instead"};
     }
     return {"file-validation", State::ok, fmt::format("{}, line {}", file->path, line->number), ""};
@@ -329,7 +337,9 @@ std::vector<Check> check_hook(const Context& context, const std::string& criu_fo
     const std::vector<ConfigFile> files = read_files(context, criu_folder, checks);
     const ConfigFile* in = nullptr;
     const bool has_script = last_line(files, "action-script", in) != nullptr;
-    for (Check& check : check_scripts(files)) {
+    const std::string plugin = find_plugin();
+    checks.push_back(check_plugin(plugin));
+    for (Check& check : check_scripts(files, !plugin.empty())) {
         checks.push_back(std::move(check));
     }
     checks.push_back(check_validation(files));

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -183,8 +184,17 @@ std::string find_hook() {
     return hook;
 }
 
+std::string find_plugin() {
+    const char* const folder = std::getenv("CRIU_LIBS_DIR");
+    const fs::path plugin =
+        fs::path(folder == nullptr ? "/usr/lib/criu" : folder) / "ckpt_lease_plugin.so";
+    return access(plugin.c_str(), R_OK) == 0 ? plugin.string() : "";
+}
+
 int install_hook(const Context& context, const HookSetup& setup) {
     const std::string hook = find_hook();
+    // Where there is a plugin, no script is needed; and CRIU before 3.19 fails with a script.
+    const bool has_plugin = !find_plugin().empty();
     make_folder(context, setup.criu_folder);
     const bool for_all = setup.engine == kEngines.front();
     const bool is_started_by_all =
@@ -196,7 +206,10 @@ int install_hook(const Context& context, const HookSetup& setup) {
         // Where CRIU reads two files that start the hook, it starts it twice. What a request of
         // runc or crun says of file locks wins over default.conf, and not over their own files.
         const bool is_chosen = engine == setup.engine;
-        const hook::HookLines wanted{is_chosen && !is_started_by_all ? hook : "", setup.file_locks};
+        const bool is_script = is_chosen && !is_started_by_all && !has_plugin;
+        const hook::HookLines wanted{.script = is_script ? hook : "",
+                                     .by_size = is_chosen && !is_started_by_all,
+                                     .file_locks = setup.file_locks};
         install(context, path_of(setup, engine), wanted, is_chosen);
     }
     return kDone;

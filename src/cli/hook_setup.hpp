@@ -25,6 +25,10 @@ struct HookSetup {
 /// root.
 [[nodiscard]] std::string find_hook();
 
+/// The plugin that has CRIU start the hook, where CRIU looks for plugins: CRIU_LIBS_DIR, or else
+/// /usr/lib/criu. Empty: there is none.
+[[nodiscard]] std::string find_plugin();
+
 /// Put the hook into CRIU's configuration files, and take it out. Both print what they change, and
 /// change no file where nothing is to be changed. Return an exit status; throw Error.
 [[nodiscard]] int install_hook(const Context& context, const HookSetup& setup);

@@ -190,8 +190,10 @@ ConfigChange add_hook(std::string_view text, const HookLines& wanted) {
     const auto before = std::count(change.text.begin(), change.text.end(), '\n');
     unsigned number = static_cast<unsigned>(before) + (separator.empty() ? 1 : 2);
     if (!wanted.script.empty()) {
-        std::copy_if(others.begin(), others.end(), std::back_inserter(change.kept), opens_files);
         change.added.push_back(line_of(++number, "action-script", wanted.script));
+    }
+    if (wanted.by_size) {
+        std::copy_if(others.begin(), others.end(), std::back_inserter(change.kept), opens_files);
         if (!has(others, "file-validation")) {
             change.added.push_back(line_of(++number, "file-validation", "filesize"));
         }

@@ -39,14 +39,14 @@ struct ConfigChange {
 /// What add_hook() is to write.
 struct HookLines {
     std::string script;       ///< the path of the hook; empty: CRIU is not told to start it here
+    bool by_size = true;      ///< have CRIU validate files by their size, which opens none of them
     bool file_locks = false;  ///< have CRIU dump and restore file locks, whatever it is told
 };
 
-/// Has CRIU start the hook, and then validate files by their size, which opens none of them. The
-/// lines stand between two comments, by which they are found again; all else stays, but for other
-/// lines that start the hook. That file locks are to be dumped stays, too, where it was written
-/// before. Throws Error(refused) where a path cannot be written, and Error(damaged) where one of
-/// the comments is not there; what file it is about is for the caller to say.
+/// Writes the lines between two comments, by which they are found again; all else stays, but for
+/// other lines that start the hook. That file locks are to be dumped stays, too, where it was
+/// written before. Throws Error(refused) where a path cannot be written, and Error(damaged) where
+/// one of the comments is not there; what file it is about is for the caller to say.
 [[nodiscard]] ConfigChange add_hook(std::string_view text, const HookLines& wanted);
 
 /// Takes out what add_hook() has written, and all lines that start the hook. Throws Error(damaged)

@@ -27,8 +27,12 @@ class HookSetup : public Test {
         // What the tester has at home is not to count.
         home_ = getenv("HOME") == nullptr ? "" : getenv("HOME");
         setenv("HOME", fs::current_path().c_str(), 1);
+        setenv("CRIU_LIBS_DIR", "plugins", 1);
     }
-    void TearDown() override { setenv("HOME", home_.c_str(), 1); }
+    void TearDown() override {
+        setenv("HOME", home_.c_str(), 1);
+        unsetenv("CRIU_LIBS_DIR");
+    }
 
     static Result criu_hook(std::vector<std::string> args) {
         args.insert(args.begin(), "criu-hook");
@@ -239,6 +243,23 @@ TEST_F(HookSetup, CheckReadsTheUsersFileAndThoseOfEngines) {
     EXPECT_EQ(script["state"], "note");
     EXPECT_EQ(script["message"], "etc/runc.conf, line 1: " CKPT_LEASE_CRIU_HOOK
                                  ", which criu reads only if runc starts it");
+}
+
+// CRIU loads it, whoever starts CRIU: no script is needed. How files are validated it cannot
+// change.
+TEST_F(HookSetup, WithThePluginNoScriptIsNeeded) {
+    EXPECT_EQ(check("plugin")["message"], "criu has no plugin that starts the hook");
+    fs::create_directory("plugins");
+    write_file("plugins/ckpt_lease_plugin.so", "");
+    EXPECT_EQ(check("plugin")["message"], "plugins/ckpt_lease_plugin.so");
+    EXPECT_EQ(check("action-script")["state"], "ok");
+    EXPECT_EQ(check("action-script")["message"], "not needed: criu loads the plugin");
+    EXPECT_EQ(check("file-validation")["state"], "note");
+    write_file("etc/default.conf", kHookLine);
+    EXPECT_EQ(criu_hook({"--install"}).out,
+              "etc/default.conf: removed: " + kHookLine +
+                  "etc/default.conf: added: file-validation filesize\n");
+    EXPECT_EQ(check("file-validation")["state"], "ok");
 }
 
 // What criu, podman and the like are is for programs in PATH to say.

@@ -51,7 +51,7 @@ TEST(CriuConfig, ACommentBehindAnOptionIsNoValue) {
 }
 
 TEST(CriuConfig, TheHookIsPutIntoAnEmptyFile) {
-    const ConfigChange change = add_hook("", {kPath, false});
+    const ConfigChange change = add_hook("", {kPath, true, false});
     EXPECT_EQ(change.text, kOurs);
     ASSERT_EQ(change.added.size(), 2U);
     EXPECT_EQ(change.added[0].number, 2U);
@@ -61,55 +61,64 @@ TEST(CriuConfig, TheHookIsPutIntoAnEmptyFile) {
 
 TEST(CriuConfig, WhatIsThereStays) {
     const std::string before = "# ours\ntcp-established\nmanage-cgroups ignore";
-    const ConfigChange change = add_hook(before, {kPath, false});
+    const ConfigChange change = add_hook(before, {kPath, true, false});
     EXPECT_EQ(change.text, before + "\n" + kOurs);
     EXPECT_EQ(change.added[0].number, 5U);
 }
 
 TEST(CriuConfig, ToPutItThereTwiceChangesNothing) {
-    const std::string once = add_hook("tcp-established\n", {kPath, true}).text;
-    EXPECT_EQ(add_hook(once, {kPath, true}).text, once);
+    const std::string once = add_hook("tcp-established\n", {kPath, true, true}).text;
+    EXPECT_EQ(add_hook(once, {kPath, true, true}).text, once);
 }
 
 TEST(CriuConfig, FileLocksAreALineOnlyIfAsked) {
-    EXPECT_EQ(add_hook("", {kPath, true}).added.back().option, "file-locks");
-    const ConfigChange change = add_hook("file-locks\n", {kPath, true});
+    EXPECT_EQ(add_hook("", {kPath, true, true}).added.back().option, "file-locks");
+    const ConfigChange change = add_hook("file-locks\n", {kPath, true, true});
     EXPECT_EQ(change.text, std::string("file-locks\n") + kOurs);
 }
 
 TEST(CriuConfig, FileLocksStayWhereTheyWereAskedForBefore) {
-    const std::string once = add_hook("", {kPath, true}).text;
-    EXPECT_EQ(add_hook(once, {kPath, false}).text, once);
+    const std::string once = add_hook("", {kPath, true, true}).text;
+    EXPECT_EQ(add_hook(once, {kPath, true, false}).text, once);
 }
 
 TEST(CriuConfig, AFileCanHaveTheLocksAlone) {
-    const ConfigChange change = add_hook("tcp-established\n", {"", true});
+    const ConfigChange change = add_hook("tcp-established\n", {"", false, true});
     EXPECT_EQ(change.text,
               "tcp-established\n"
               "# begin ckpt-lease: keeps the time that file leases have left\n"
               "file-locks\n"
               "# end ckpt-lease\n");
-    EXPECT_TRUE(add_hook("file-validation buildid\n", {"", true}).kept.empty());
+    EXPECT_TRUE(add_hook("file-validation buildid\n", {"", false, true}).kept.empty());
+}
+
+// Where CRIU has a plugin that starts the hook.
+TEST(CriuConfig, AFileCanHaveTheValidationAlone) {
+    EXPECT_EQ(add_hook("", {"", true, false}).text,
+              "# begin ckpt-lease: keeps the time that file leases have left\n"
+              "file-validation filesize\n"
+              "# end ckpt-lease\n");
 }
 
 TEST(CriuConfig, WithNothingToWriteOnlyTheHookIsTakenOut) {
-    EXPECT_EQ(add_hook(std::string("tcp-established\n") + kOurs, {"", false}).text,
+    EXPECT_EQ(add_hook(std::string("tcp-established\n") + kOurs, {"", false, false}).text,
               "tcp-established\n");
-    EXPECT_EQ(add_hook("", {"", false}).text, "");
+    EXPECT_EQ(add_hook("", {"", false, false}).text, "");
 }
 
 TEST(CriuConfig, AnotherFileValidationIsKeptAndTold) {
-    const ConfigChange change = add_hook("file-validation buildid\n", {kPath, false});
+    const ConfigChange change = add_hook("file-validation buildid\n", {kPath, true, false});
     EXPECT_EQ(change.added.size(), 1U);
     ASSERT_EQ(change.kept.size(), 1U);
     EXPECT_EQ(change.kept[0].number, 1U);
     EXPECT_EQ(change.kept[0].value, "buildid");
-    EXPECT_TRUE(add_hook("file-validation filesize\n", {kPath, false}).kept.empty());
+    EXPECT_TRUE(add_hook("file-validation filesize\n", {kPath, true, false}).kept.empty());
 }
 
 TEST(CriuConfig, ALineOfTheAdministratorsThatStartsTheHookIsReplaced) {
-    const ConfigChange change = add_hook(
-        "action-script /opt/bin/ckpt-lease-criu-hook\naction-script /opt/mine\n", {kPath, false});
+    const ConfigChange change =
+        add_hook("action-script /opt/bin/ckpt-lease-criu-hook\naction-script /opt/mine\n",
+                 {kPath, true, false});
     EXPECT_EQ(change.text, std::string("action-script /opt/mine\n") + kOurs);
     ASSERT_EQ(change.removed.size(), 1U);
     EXPECT_EQ(change.removed[0].number, 1U);
@@ -118,8 +127,8 @@ TEST(CriuConfig, ALineOfTheAdministratorsThatStartsTheHookIsReplaced) {
 
 TEST(CriuConfig, ItIsTakenOutAgain) {
     const std::string before = "# ours\n\ntcp-established\n";
-    EXPECT_EQ(remove_hook(add_hook(before, {kPath, true}).text).text, before);
-    EXPECT_EQ(remove_hook(add_hook("", {kPath, false}).text).text, "");
+    EXPECT_EQ(remove_hook(add_hook(before, {kPath, true, true}).text).text, before);
+    EXPECT_EQ(remove_hook(add_hook("", {kPath, true, false}).text).text, "");
 }
 
 TEST(CriuConfig, WhatCameBehindItStays) {
@@ -135,7 +144,7 @@ TEST(CriuConfig, ABlockWithoutAnEndIsLeftAlone) {
     EXPECT_EQ(error_of([&] { static_cast<void>(remove_hook(text)); }),
               "line 2: ckpt-lease's lines begin here, and end nowhere (mend it by hand)");
     EXPECT_EQ(error_of([&] {
-                  static_cast<void>(add_hook(text, {kPath, false}));
+                  static_cast<void>(add_hook(text, {kPath, true, false}));
               }),
               "line 2: ckpt-lease's lines begin here, and end nowhere (mend it by hand)");
 }
@@ -151,7 +160,7 @@ TEST(CriuConfig, ABlockThatBeginsTwiceOrOnlyEndsIsLeftAlone) {
 
 TEST(CriuConfig, APathThatCriuMightReadOtherwiseIsRefused) {
     EXPECT_EQ(error_of([] {
-                  static_cast<void>(add_hook("", {"/a b/hook", false}));
+                  static_cast<void>(add_hook("", {"/a b/hook", true, false}));
               }),
               "/a b/hook: a path with blanks, quotes, backslashes or # cannot be written into a "
               "configuration file of criu (install ckpt-lease in another folder)");
