@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { MOST_FILES = 1 << 20 };
 enum { TO_BE_KILLED = 1000 }; /* milliseconds, for what does not sleep in state D */
 
 static bool has_name_of(const char *variable, const char *other)
@@ -68,12 +69,16 @@ static void become(const char *program, char **environment, int output, int fail
 	/* Above the standard files, where neither is in the way of the other. */
 	output = fcntl(output >= 0 ? output : nothing, F_DUPFD, 10);
 	failed = fcntl(failed, F_DUPFD_CLOEXEC, 10);
+	if (failed < 0 || nothing < 0)
+		_exit(126);
 	for (i = 0; i < 3; ++i)
 		dup2(i == 0 || output < 0 ? nothing : output, i);
 	/* CRIU's files, leases and sockets among them, are nothing for others. */
 	for (i = 3; i < failed; ++i)
 		close(i);
-	syscall(SYS_close_range, (unsigned int)failed + 1, ~0U, 0);
+	if (syscall(SYS_close_range, (unsigned int)failed + 1, ~0U, 0) < 0)
+		for (i = failed + 1; i < MOST_FILES && i < sysconf(_SC_OPEN_MAX); ++i) /* before Linux 5.9 */
+			close(i);
 	execve(program, arguments, environment);
 	error = errno;
 	if (write(failed, &error, sizeof error) < 0)

@@ -116,19 +116,43 @@ static bool read_text(int folder, const char *name, char *text, size_t size)
 	return got > 0;
 }
 
+/* Leases stand behind all other locks of a file, of which there may be any number. */
+static bool has_words(int folder, const char *name, const char *words)
+{
+	enum { KEPT = 16 }; /* where a piece ends in the middle of the words */
+	char text[KEPT + 4096 + 1];
+	const int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
+	size_t have = 0;
+	bool found = false;
+	ssize_t got = 1;
+
+	while (file >= 0 && !found && got > 0) {
+		got = read(file, text + have, sizeof text - 1 - have);
+		have += got > 0 ? (size_t)got : 0;
+		text[have] = '\0';
+		found = strstr(text, words) != NULL;
+		if (have > KEPT) {
+			memmove(text, text + have - KEPT, KEPT);
+			have = KEPT;
+		}
+	}
+	if (file >= 0)
+		close(file);
+	return found;
+}
+
 bool has_lease(pid_t task)
 {
-	char text[4096];
+	char name[32];
 	struct dirent *entry;
 	bool found = false;
 	DIR *folder;
 
-	snprintf(text, sizeof text, "/proc/%d/fdinfo", (int)task);
-	folder = opendir(text);
+	snprintf(name, sizeof name, "/proc/%d/fdinfo", (int)task);
+	folder = opendir(name);
 	while (folder != NULL && !found && (entry = readdir(folder)) != NULL)
 		found = isdigit((unsigned char)entry->d_name[0]) &&
-			read_text(dirfd(folder), entry->d_name, text, sizeof text) &&
-			strstr(text, " LEASE ") != NULL;
+			has_words(dirfd(folder), entry->d_name, " LEASE ");
 	if (folder != NULL)
 		closedir(folder);
 	return found;

@@ -60,7 +60,11 @@ static void complain(const char *stage, const char *why, int number)
 			       number == 0 ? "" : strerror(number));
 }
 
-static void carry_out(const char *stage, pid_t root)
+/* For those who look into this file: where the plugin expects the program. */
+__attribute__((used)) static const char expects[] = "ckpt-lease-hook-of-this-plugin=" HOOK_PROGRAM;
+
+/* Whether the program came to its end, and so has done what it could. */
+static bool carry_out(const char *stage, pid_t root)
 {
 	char action[64], folder[64], task[64];
 	char done[] = DONE "=";
@@ -80,6 +84,7 @@ static void carry_out(const char *stage, pid_t root)
 		complain(stage, "does not come to an end, and was killed", 0);
 	else if (end.number != 0)
 		complain(stage, "failed: see ckpt-lease.log", 0);
+	return end.has_exited;
 }
 
 static int begin(int stage)
@@ -156,8 +161,9 @@ static int restored(int pid)
 	}
 	if (in_images.held ? has_lease(pid) : in_images.parked) {
 		is_done = true;
-		carry_out("pre-resume", root_of_traced(pid));
-		setenv(DONE, "pre-resume", 1);
+		/* If not, an action script is to try. */
+		if (carry_out("pre-resume", root_of_traced(pid)))
+			setenv(DONE, "pre-resume", 1);
 	}
 	return NOTHING_TO_SAY;
 }

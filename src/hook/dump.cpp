@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,6 +27,8 @@ namespace {
 std::string shown_leases(std::size_t count) {
     return fmt::format("{} lease{}", count, count == 1 ? "" : "s");
 }
+
+constexpr std::uint32_t kCriuReadLease = 0;  // F_RDLCK, see criu::FileLockEntry::type
 
 // A lease that several descriptors share has a record for each.
 std::size_t count_leases(const LockList& locks) {
@@ -100,13 +103,33 @@ void keep_criu_from_breaking(const Call& call, const criu::CapturedLeases& lease
     }
 }
 
-// What is there already: then somebody has carried out this stage before, and has changed
-// filelocks.img too. A second look would come later than the first, and know less.
+// Whether filelocks.img has been changed, or is as it would be. It is changed at once, or not at
+// all.
+bool is_edited(const Call& call) {
+    const io::Place place = place_of(call, criu::kFileLocksImage);
+    if (!place.status) {
+        return true;
+    }
+    io::File file = place.open(O_RDONLY);
+    bool is_changed = false;
+    bool may_need_it = false;
+    criu::for_each_file_lock(
+        place.shown, criu::read_image(file), [&](const criu::FileLockEntry& entry) {
+            is_changed |= entry.held_as.has_value() || entry.is_parked;
+            may_need_it |=
+                entry.is_breaking() || (entry.is_lease() && entry.lease_type() == kCriuReadLease);
+        });
+    return is_changed || !may_need_it;
+}
+
+// What is there already: then somebody has carried out this stage before, to its end. A second look
+// would come later than the first, and know less.
 bool is_captured(const Call& call) {
     try {
         const io::Place place = place_of(call, criu::kCapturedImage);
         const std::uint64_t id = criu::checkpoint_id(*criu::open_checkpoint(call.folder));
-        return id != 0 && place.status && read_captured(call, place).facts.checkpoint_id == id;
+        return id != 0 && place.status && read_captured(call, place).facts.checkpoint_id == id &&
+               is_edited(call);
     } catch (const Error&) {
         return false;
     }

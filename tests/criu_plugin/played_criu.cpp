@@ -27,10 +27,19 @@ namespace {
 int opened_folder = -1;
 std::string logged;
 
-void hold_lease() {
+void hold_lease(int locks) {
     const int file = open("leased", O_RDWR | O_CREAT, 0600);
     if (fcntl(file, F_SETLEASE, F_WRLCK) != 0) {
         _exit(1);
+    }
+    for (int i = 0; i < locks; ++i) {
+        struct flock lock {};
+        lock.l_type = F_WRLCK;
+        lock.l_start = 2L * i;  // apart, or they would be one
+        lock.l_len = 1;
+        if (fcntl(file, F_SETLK, &lock) != 0) {
+            _exit(1);
+        }
     }
 }
 
@@ -47,7 +56,7 @@ plugin_description& description_in(void* library) {
 
 }  // namespace
 
-Tasks::Tasks(bool has_lease, bool has_child) {
+Tasks::Tasks(bool has_lease, bool has_child, int locks) {
     std::array<int, 2> ready{};
     EXPECT_EQ(pipe2(ready.data(), O_CLOEXEC), 0);
     root_ = fork();
@@ -58,7 +67,7 @@ Tasks::Tasks(bool has_lease, bool has_child) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
         } else {
             if (has_lease) {
-                hold_lease();
+                hold_lease(locks);
             }
             static_cast<void>(write(ready[1], &child, sizeof child));
         }

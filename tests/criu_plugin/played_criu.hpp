@@ -13,7 +13,8 @@ namespace played_criu {
 /// `has_child`. This process traces both, stopped, as CRIU does.
 class Tasks {
  public:
-    explicit Tasks(bool has_lease, bool has_child = false);
+    /// `locks`: how many record locks of one byte there are on the file as well.
+    explicit Tasks(bool has_lease, bool has_child = false, int locks = 0);
     Tasks(const Tasks&) = delete;
     Tasks& operator=(const Tasks&) = delete;
     ~Tasks();

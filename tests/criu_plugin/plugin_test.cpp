@@ -283,6 +283,30 @@ TEST_F(Plugin, CarriesOutPreResumeOnce) {
     EXPECT_EQ(said(), line("pre-resume", with.root()));
 }
 
+// The kernel tells of leases behind all other locks.
+TEST_F(Plugin, SeesALeaseBehindManyLocks) {
+    for (const int locks : {50, 62, 63, 64, 65, 66, 100, 1000}) {
+        const Tasks tasks(true, false, locks);
+        make_locks(lease_of(1));
+        const Loaded plugin(Loaded::restore);
+        plugin.resume_devices_late(tasks.root());
+        plugin.exit(0);
+        EXPECT_EQ(said(), line("pre-resume", tasks.root())) << locks;
+        fs::remove("said");
+    }
+}
+
+// An action script beside it is to do what it could not.
+TEST_F(Plugin, WhatCameToNoEndIsNotDone) {
+    make_hook("kill -9 $$\n");
+    const Tasks tasks(true);
+    make_locks(lease_of(1));
+    const Loaded plugin(Loaded::restore);
+    plugin.resume_devices_late(tasks.root());
+    EXPECT_EQ(getenv("CKPT_LEASE_DONE"), nullptr);
+    plugin.exit(0);
+}
+
 TEST_F(Plugin, RestoredWithoutFileLocksTheTasksHaveNoLeases) {
     const Tasks tasks(false);
     make_locks(lease_of(1) + lease_of(0));

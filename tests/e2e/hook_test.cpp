@@ -73,7 +73,8 @@ TEST_F(Hook, IsStartedByCriu) {
     EXPECT_EQ(result.status, 2);
     EXPECT_EQ(result.err,
               "ckpt-lease: CRTOOLS_SCRIPT_ACTION is not set: criu starts this command (criu dump "
-              "... --action-script ckpt-lease-criu-hook)\n");
+              "... --action-script ckpt-lease-criu-hook; by hand there are --check, --install and "
+              "--uninstall)\n");
 }
 
 TEST_F(Hook, NeedsToKnowTheFolder) {
@@ -174,6 +175,19 @@ TEST_F(Hook, WhatIsOfThisDumpIsNotCapturedAgain) {
     dump_again();
     EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
     EXPECT_NE(read_file("img/ckpt-lease.img"), captured);
+}
+
+// Of two that are at work, the first may have been killed in between.
+TEST_F(Hook, WhatWasNotDoneToItsEndIsDoneAgain) {
+    const LeaseHolder holder("held");
+    dump_break(holder);
+    const std::string locks = read_file("img/filelocks.img");
+    ASSERT_LT(open("held", O_WRONLY | O_NONBLOCK), 0);
+    namespace criu = test_support::criu;
+    write_file("img/filelocks.img",
+               criu::kLocksHead + criu::lock_entry(8, 6, std::stoi(holder.pid()), 7));
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    EXPECT_EQ(read_file("img/filelocks.img"), locks);
 }
 
 TEST_F(Hook, FailsOnlyWhenToldTo) {
