@@ -123,6 +123,20 @@ std::vector<const char*> without_help(int argc, const char* const* argv) {
                          : std::vector<const char*>{words[0], "--help"};
 }
 
+// "--output=" without a value: CLI11 would take the next word for it, which may be an image.
+std::optional<Problem> option_without_value(const std::vector<const char*>& words) {
+    for (std::size_t i = 1; i < words.size() && words[i] != "--"sv; ++i) {
+        const std::string_view word = words[i];
+        if (word.starts_with("--") && word.ends_with("=") && word.find('=') == word.size() - 1) {
+            return Problem{
+                .message = fmt::format("{}: the value is empty", word.substr(0, word.size() - 1)),
+                .hint = "give one, or leave the option out",
+                .code = Problem::Code::refused};
+        }
+    }
+    return std::nullopt;
+}
+
 // The first word that is a command: the others have no options then. Empty: there is none.
 std::string_view first_command(const std::vector<const char*>& words) {
     for (std::size_t i = 1; i < words.size(); ++i) {
@@ -274,6 +288,9 @@ int run(int argc, const char* const* argv, Environment& environment) {
     }
     if (const auto problem = option_before_command(program.app(), command, words)) {
         return report_mistake(*problem, context, words);
+    }
+    if (const auto problem = option_without_value(words)) {
+        return report_mistake(*problem, {environment, out, err, document, command}, words);
     }
     try {
         program.app().parse(static_cast<int>(words.size()), words.data());

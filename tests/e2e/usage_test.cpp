@@ -226,6 +226,25 @@ TEST_F(Usage, MessagesThatNobodyReadsAreNoFailure) {
     EXPECT_NE(read_file(name), image_bytes("holder_breaker"));
 }
 
+// As a script writes it whose variable is not set: the next word is no value.
+TEST_F(Usage, AnEmptyValueBehindAnEqualsSignIsRefused) {
+    const std::string image = copy("holder_breaker");
+    write_file("other.img", "other");
+    for (const auto& [option, args] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+             {"--output", {"policy", "--add", "5", "--output=", "other.img", image}},
+             {"--output", {"capture", "--pid", "1", "--output=", "other.img"}},
+             {"--add", {"policy", "--add=", "5", image}},
+             {"--columns", {"show", "--columns=", "PATH", image}}}) {
+        const Result result = run(args);
+        EXPECT_EQ(result.status, 2);
+        EXPECT_EQ(result.out, "");
+        EXPECT_EQ(result.err, "ckpt-lease: " + option +
+                                  ": the value is empty (give one, or leave the option out)\n");
+    }
+    EXPECT_EQ(read_file("other.img"), "other");
+    EXPECT_EQ(read_file(image), image_bytes("holder_breaker"));
+}
+
 TEST_F(Usage, OptionsTakeOneValueAndLeaveTheImageAlone) {
     const std::string name = copy("holder_breaker");
     EXPECT_EQ(run({"show", "--fd", "3", name, "--json"}).status, 0);
