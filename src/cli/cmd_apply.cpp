@@ -136,11 +136,9 @@ says more.)");
     }
 
     [[nodiscard]] std::vector<live::Process> find_processes(const linux_cr::Image& image) const {
-        LiveChoice choice{.pids = parse_pids("--pid", pids_), .tree = true};
-        if (!container_.empty()) {
-            choice.pids = find_container(container_);
-            choice.may_end = true;
-        }
+        const LiveChoice choice = container_.empty()
+                                      ? LiveChoice{.pids = parse_pids("--pid", pids_), .tree = true}
+                                      : find_container(container_);
         return choice.pids.empty() ? live::read_holders(image)
                                    : read_processes(choice, live::Reading::names);
     }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -166,7 +167,10 @@ Columns of the table:
                   std::pair(!container_.empty(), "--container"), std::pair(system_, "--system")}) {
                 if (is_given) {
                     refuse(fmt::format("{} is about live processes", option),
-                           "give no image, and --pid");
+                           std::string_view(option) == "--tree" ||
+                                   std::string_view(option) == "--watch"
+                               ? "give no image, and --pid"
+                               : "give no image");
                 }
             }
             return;
@@ -193,10 +197,7 @@ Columns of the table:
             return {.system = true, .name = name_of(filter)};
         }
         if (!container_.empty()) {
-            return {.pids = find_container(container_),
-                    .tree = true,
-                    .may_end = true,
-                    .name = name_of(filter)};
+            return find_container(container_);
         }
         return {.pids = filter.pids, .tree = tree_, .name = name_of(filter)};
     }

@@ -35,22 +35,33 @@ std::optional<pid_t> ask(const char* engine, const std::string& name) {
 
 }  // namespace
 
-std::vector<pid_t> find_container(const std::string& name) {
+LiveChoice find_container(const std::string& name) {
+    LiveChoice choice{.may_end = true, .name = "container " + name};
     if (name.starts_with('/')) {
-        std::vector<pid_t> pids = live::pids_in_cgroup(name);
-        if (pids.empty()) {
+        std::string_view path = name;
+        while (path.size() > 1 && path.ends_with('/')) {
+            path.remove_suffix(1);
+        }
+        choice.pids = live::pids_in_cgroup(path);
+        if (choice.pids.empty()) {
             fail(name, "there is no process in a control group of this path",
-                 "/proc/PID/cgroup has the path behind the last colon");
+                 "the path stands in /proc/PID/cgroup behind 0::, or behind name=systemd:");
         }
-        return pids;
+        return choice;
     }
+    choice.tree = true;
+    choice.may_end = false;  // whoever tells of a process that is not here is on another machine
+    const char* stopped_by = nullptr;
     for (const char* const engine : kAsked) {
-        if (const auto pid = ask(engine, name)) {
-            if (*pid <= 0) {
-                fail(name, fmt::format("it does not run, as {} says", engine), "");
-            }
-            return {*pid};
+        const auto pid = ask(engine, name);
+        if (pid && *pid > 0) {
+            choice.pids = {*pid};
+            return choice;
         }
+        stopped_by = pid && stopped_by == nullptr ? engine : stopped_by;
+    }
+    if (stopped_by != nullptr) {
+        fail(name, fmt::format("it does not run, as {} says", stopped_by), "");
     }
     fail(name, "neither podman nor docker tells its first process",
          "give the path of its control group, or --pid");

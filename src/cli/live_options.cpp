@@ -29,7 +29,7 @@ void ProcessOptions::declare(CLI::App& app, const char* what) {
 
 std::vector<live::Process> ProcessOptions::read() const {
     if (!container_.empty()) {
-        return read_processes({.pids = find_container(container_), .tree = true, .may_end = true});
+        return read_processes(find_container(container_));
     }
     if (pids_.empty()) {
         refuse("no process is given", "give --pid N, or --container NAME");
@@ -38,23 +38,19 @@ std::vector<live::Process> ProcessOptions::read() const {
 }
 
 std::vector<live::Process> read_processes(const LiveChoice& choice, live::Reading reading) {
+    if (choice.may_end) {
+        return live::read_group(choice.pids, live::kProc, reading);
+    }
     std::vector<live::Process> all;
     std::set<pid_t> known;
     for (const pid_t pid : choice.pids) {
         if (known.count(pid) > 0) {
             continue;  // it stood in the tree of another one
         }
-        try {
-            for (live::Process& process : choice.tree
-                                              ? live::read_tree(pid, live::kProc, reading)
-                                              : live::read_process(pid, live::kProc, reading)) {
-                if (known.insert(process.pid).second) {
-                    all.push_back(std::move(process));
-                }
-            }
-        } catch (const Error& error) {
-            if (!choice.may_end || code_of(error.problem()) != Problem::Code::not_found) {
-                throw;
+        for (live::Process& process : choice.tree ? live::read_tree(pid, live::kProc, reading)
+                                                  : live::read_process(pid, live::kProc, reading)) {
+            if (known.insert(process.pid).second) {
+                all.push_back(std::move(process));
             }
         }
     }

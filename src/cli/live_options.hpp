@@ -29,7 +29,7 @@ CLI::Option* declare_container(CLI::App& app, std::string& name);
 struct LiveChoice {
     std::vector<std::int32_t> pids;
     bool tree = false;     ///< and their descendants
-    bool may_end = false;  ///< those that have ended by now are left out, and are no error
+    bool may_end = false;  ///< just these, and those that have ended are left out: no `tree`
     bool system = false;   ///< all there are, instead
     std::string name;      ///< for users: "process 4711, 4712", "container web", "system"
 };

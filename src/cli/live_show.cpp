@@ -108,8 +108,7 @@ std::vector<live::Process> read_process_again(const ProcessFacts& process, bool 
 }
 
 // Those that may not be looked at are told of together: without root, that is most of them.
-LiveLeases read_system(const std::string& name) {
-    std::vector<live::Process> processes = live::read_all();
+LiveLeases look_at_group(std::vector<live::Process> processes, const std::string& name) {
     const std::size_t hidden = std::erase_if(
         processes, [](const live::Process& process) { return process.hidden.has_value(); });
     LiveLeases leases = look_at(std::move(processes), name);
@@ -138,12 +137,14 @@ std::string name_of_processes(const std::vector<std::int32_t>& pids) {
 }
 
 LiveLeases read_live(const LiveChoice& choice) {
-    return choice.system ? read_system(choice.name) : look_at(read_processes(choice), choice.name);
+    return choice.system    ? look_at_group(live::read_all(), choice.name)
+           : choice.may_end ? look_at_group(read_processes(choice), choice.name)
+                            : look_at(read_processes(choice), choice.name);
 }
 
 LiveLeases read_again(const Snapshot& last, const LiveChoice& choice) {
     if (choice.system) {
-        return read_system(choice.name);
+        return look_at_group(live::read_all(), choice.name);
     }
     std::vector<live::Process> all;
     std::set<std::int32_t> known;

@@ -48,38 +48,43 @@ std::optional<pid_t> start(const std::vector<std::string>& words, int out) {
     return error == 0 ? std::optional(pid) : std::nullopt;
 }
 
-// Until the program closes its output, or the time is over: then false.
-bool read_all(int fd, Clock::time_point end, std::string& text) {
+// Reads what is there, and waits a moment where nothing is. False where no more comes.
+bool read_some(int fd, std::string& text) {
+    constexpr int kMoment = 2;
     std::array<char, 4096> piece{};
-    while (true) {
-        const auto left = std::chrono::ceil<milliseconds>(end - Clock::now()).count();
-        pollfd waited{.fd = fd, .events = POLLIN, .revents = 0};
-        const int ready = left > 0 ? poll(&waited, 1, static_cast<int>(left)) : 0;
-        if (ready == 0) {
-            return false;
-        }
-        const ssize_t got = ready > 0 ? read(fd, piece.data(), piece.size()) : -1;
-        if (got == 0 || (got < 0 && errno != EINTR)) {
-            return got == 0;
-        }
-        if (got > 0) {
-            text.append(piece.data(),
-                        std::min(static_cast<std::size_t>(got), kMostOutput - text.size()));
-        }
+    pollfd waited{.fd = fd, .events = POLLIN, .revents = 0};
+    if (poll(&waited, 1, kMoment) <= 0) {
+        return true;
     }
+    const ssize_t got = read(fd, piece.data(), piece.size());
+    if (got > 0) {
+        text.append(piece.data(),
+                    std::min(static_cast<std::size_t>(got), kMostOutput - text.size()));
+    }
+    return got > 0 || (got < 0 && errno == EINTR);
 }
 
-// What is in the middle of a system call that cannot be broken off is left to init(8).
-bool wait_for(pid_t pid, Clock::time_point end) {
+// Its exit status as waitpid(2) tells it; nothing if the time is over before it ends. What it has
+// started may go on, and hold its output open: that is not waited for.
+std::optional<int> read_until_it_ends(pid_t pid, int fd, Clock::time_point end, std::string& text) {
     constexpr milliseconds kPause{2};
+    bool is_open = true;
     int status = 0;
     while (waitpid(pid, &status, WNOHANG) == 0) {
         if (Clock::now() >= end) {
-            return false;
+            return std::nullopt;
         }
-        std::this_thread::sleep_for(kPause);
+        is_open = is_open && read_some(fd, text);
+        if (!is_open) {
+            std::this_thread::sleep_for(kPause);
+        }
     }
-    return true;
+    // What it wrote last.
+    for (std::size_t before = text.size() + 1; is_open && text.size() != before;) {
+        before = text.size();
+        is_open = read_some(fd, text);
+    }
+    return status;
 }
 
 }  // namespace
@@ -98,11 +103,13 @@ std::optional<std::string> output_of(const std::vector<std::string>& words, mill
         return std::nullopt;
     }
     std::string text;
-    if (read_all(ours.get(), end, text) && wait_for(*pid, end)) {
-        return text;
+    if (const auto status = read_until_it_ends(*pid, ours.get(), end, text)) {
+        return WIFEXITED(*status) && WEXITSTATUS(*status) == 0 ? std::optional(text) : std::nullopt;
     }
     kill(-*pid, SIGKILL);
-    static_cast<void>(wait_for(*pid, Clock::now() + milliseconds(1000)));
+    // What is in the middle of a system call that cannot be broken off is left to init(8).
+    static_cast<void>(
+        read_until_it_ends(*pid, ours.get(), Clock::now() + milliseconds(1000), text));
     return std::nullopt;
 }
 

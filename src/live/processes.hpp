@@ -75,7 +75,12 @@ enum class Reading : std::uint8_t {
 [[nodiscard]] std::vector<Process> read_tree(pid_t root, const std::string& proc = kProc,
                                              Reading reading = Reading::descriptors);
 
-/// All processes of the machine, as read_tree() reads those of a tree.
+/// These processes, as read_tree() reads those of a tree, without their descendants.
+[[nodiscard]] std::vector<Process> read_group(const std::vector<pid_t>& pids,
+                                              const std::string& proc = kProc,
+                                              Reading reading = Reading::descriptors);
+
+/// All processes of the machine, in the same way.
 [[nodiscard]] std::vector<Process> read_all(const std::string& proc = kProc);
 
 /// The processes in the control group of this path, as /proc/PID/cgroup has it, and in those below.

@@ -164,8 +164,21 @@ Process read_thread(pid_t pid, pid_t thread, const Manner& manner) {
     const std::string folder = thread_folder(pid, thread, manner.proc);
     Process process;
     process.pid = thread;
-    read_status(read_text(folder + "/status"), process);
-    process.comm = comm_in(read_text(folder + "/comm"));
+    try {
+        read_status(read_text(folder + "/status"), process);
+        process.comm = comm_in(read_text(folder + "/comm"));
+    } catch (const Error& error) {
+        // Where proc(5) is mounted with hidepid=1, there are names, and no more.
+        if (manner.hidden == Hidden::fails ||
+            code_of(error.problem()) != Problem::Code::not_permitted) {
+            throw;
+        }
+        process.leader = pid;
+        process.pids = {thread};
+        process.hidden = error.problem();
+        process.hidden->severity = Problem::Severity::warning;
+        return process;
+    }
     if (const auto stat = read_stat(folder)) {
         process.started = stat->started;
         process.has_ended = stat->has_ended;
@@ -291,13 +304,18 @@ std::vector<Process> read_tree(pid_t root, const std::string& proc, Reading read
     return found;
 }
 
-std::vector<Process> read_all(const std::string& proc) {
-    const Manner manner{proc, Reading::descriptors, Hidden::is_noted};
+std::vector<Process> read_group(const std::vector<pid_t>& pids, const std::string& proc,
+                                Reading reading) {
+    const Manner manner{proc, reading, Hidden::is_noted};
     std::vector<Process> found;
-    for (const pid_t pid : numbers_in(proc)) {
+    for (const pid_t pid : pids) {
         unless_it_ends(pid, proc, [&] { add_threads(pid, manner, found); });
     }
     return found;
+}
+
+std::vector<Process> read_all(const std::string& proc) {
+    return read_group(numbers_in(proc), proc);
 }
 
 std::vector<pid_t> pids_in_cgroup(std::string_view path, const std::string& proc) {
