@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
+#include <set>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "cli/advice.hpp"
@@ -111,8 +112,15 @@ class CriuHook final : public Command {
         app.add_flag("--file-locks", setup_.file_locks,
                      "with --install: have CRIU dump and restore file locks without being told to")
             ->needs(install);
+        app.add_flag("--script", setup_.script,
+                     "with --install: have CRIU start the script also where it has the plugin")
+            ->needs(install);
         app.add_option("--criu-folder", setup_.criu_folder,
                        "where CRIU's configuration files are, in the place of /etc/criu")
+            ->type_name("FOLDER")
+            ->check(offer("*"));
+        app.add_option("--plugin-folder", setup_.plugin_folder,
+                       "where CRIU looks for plugins, in the place of /usr/lib/criu")
             ->type_name("FOLDER")
             ->check(offer("*"));
         declare_json(app, json_);
@@ -141,8 +149,9 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
             return check(context);
         }
         if (install_) {
-            setup_.engine = setup_.engine.empty() ? kEngines.front() : setup_.engine;
-            return install_hook(context, setup_);
+            const int status = install_hook(context, setup_);
+            warn_of_criu(context);
+            return status;
         }
         if (uninstall_) {
             return uninstall_hook(context, setup_);
@@ -153,7 +162,7 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
  private:
     // Leases are kept unless something fails.
     int check(const Context& context) const {
-        const std::vector<render::Check> checks = check_hook(context, setup_.criu_folder);
+        const std::vector<render::Check> checks = check_hook(context, setup_);
         const bool keeps = std::none_of(checks.begin(), checks.end(), [](const render::Check& one) {
             return one.state == render::Check::State::failed;
         });
@@ -164,13 +173,25 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
         return keeps ? kDone : kDamaged;
     }
 
+    // An older CRIU fails with an action script, where a container engine starts it.
+    void warn_of_criu(const Context& context) const {
+        for (const render::Check& check : check_hook(context, setup_)) {
+            if (check.name == "criu" && check.state == render::Check::State::failed) {
+                context.warn("", {.severity = Problem::Severity::warning,
+                                  .message = check.message,
+                                  .hint = check.advice});
+            }
+        }
+    }
+
     static int run_stage(const Context& context) {
         hook::Call call;
         const std::string action = criu_variable("CRTOOLS_SCRIPT_ACTION");
         const std::string folder = criu_variable("CRTOOLS_IMAGE_DIR");
         if (action.empty()) {
             refuse("CRTOOLS_SCRIPT_ACTION is not set: criu starts this command",
-                   "criu dump ... --action-script ckpt-lease-criu-hook");
+                   "criu dump ... --action-script ckpt-lease-criu-hook; by hand there are --check, "
+                   "--install and --uninstall");
         }
         if (folder.empty()) {
             refuse("CRTOOLS_IMAGE_DIR is not set: criu starts this command",
@@ -194,10 +215,10 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
         call.tell = [&](const hook::Message& message) {
             log_message(context, *log, action, message, system);
         };
-        std::size_t leases = 0;
+        std::set<FileId> leases;  // one that several descriptors share is told of for each
         call.show = [&](const LockList& locks, const Lock& lock) {
             log_lease(*log, locks, lock);
-            ++leases;
+            leases.insert(lock.file);
         };
         call.strict = strict;
         call.any_path = criu_variable("CKPT_LEASE_ANY_PATH") == "1";
@@ -217,7 +238,7 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
             return kInputOutput;
         }
         const hook::Result result = hook::run(*stage, call);
-        summarize(system, call, action, leases, result);
+        summarize(system, call, action, leases.size(), result);
         return strict ? exit_status(result) : kDone;
     }
 

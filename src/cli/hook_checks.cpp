@@ -44,6 +44,7 @@ std::string error_text(int error) {
 struct ConfigFile {
     std::string path;
     std::string engine;  // that starts a criu which reads it; empty: all
+    bool is_there = false;
     std::vector<hook::ConfigLine> lines;
 };
 
@@ -55,14 +56,35 @@ Check check_program() {
     }
 }
 
-Check check_plugin(const std::string& plugin) {
-    return {"plugin", State::ok,
-            plugin.empty() ? "criu has no plugin that starts the hook" : plugin, ""};
+Check check_plugin(const Plugin& plugin) {
+    if (plugin.path.empty()) {
+        return {"plugin", State::ok, "criu has no plugin that starts the hook", ""};
+    }
+    if (plugin.hook.empty()) {
+        return {"plugin", State::failed, plugin.path + ": this is no plugin of ckpt-lease",
+                "remove it, or install ckpt-lease anew"};
+    }
+    if (!plugin.works()) {
+        return {
+            "plugin", State::failed,
+            fmt::format("{}: it cannot start {}: {}", plugin.path, plugin.hook, error_text(errno)),
+            "install ckpt-lease anew"};
+    }
+    return {"plugin", State::ok, plugin.path, ""};
 }
 
-// Of an engine; nothing if it is not there.
-bool is_installed(const char* engine) {
-    return output_of({engine, "--version"}).has_value();
+// It is not asked: whether it answers is another matter.
+bool is_installed(const std::string& engine) {
+    const char* const path = std::getenv("PATH");
+    std::string_view rest = path == nullptr ? "" : path;
+    while (!rest.empty()) {
+        const std::size_t end = std::min(rest.find(':'), rest.size());
+        if (access((std::string(rest.substr(0, end)) + "/" + engine).c_str(), X_OK) == 0) {
+            return true;
+        }
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return false;
 }
 
 Check check_criu(bool script_in_file, bool has_engines) {
@@ -71,10 +93,15 @@ Check check_criu(bool script_in_file, bool has_engines) {
         return {"criu", State::failed, "criu is not in PATH, or does not say its version",
                 "install criu"};
     }
-    const auto version = parse_criu_version(*text);
-    const std::string first = text->substr(0, text->find('\n'));
+    std::string first;
+    live::for_each_line(*text, [&](std::string_view line) {
+        if (first.empty() || line.starts_with("Version: ")) {
+            first = line;
+        }
+    });
+    const auto version = parse_criu_version(first);
     if (!version) {
-        return {"criu", State::note, fmt::format("an unknown version: {}", first), ""};
+        return {"criu", State::note, fmt::format("an unknown version: '{}'", first), ""};
     }
     if (*version < kScriptsFromFiles && script_in_file && has_engines) {
         return {"criu", State::failed,
@@ -136,35 +163,68 @@ std::vector<Check> check_scripts(const std::vector<ConfigFile>& files, bool has_
     return checks;
 }
 
-// Of the lines that one criu reads, the last counts.
-const hook::ConfigLine* last_line(const std::vector<ConfigFile>& files, std::string_view option,
-                                  const ConfigFile*& in) {
-    const hook::ConfigLine* found = nullptr;
+// What a criu reads that `engine` has started: of several lines, the last counts, and "no-" before
+// an option takes it back.
+struct FoundLine {
+    const ConfigFile* file = nullptr;  // null: none of them has a line
+    const hook::ConfigLine* line = nullptr;
+};
+
+FoundLine find_line(const std::vector<ConfigFile>& files, const std::string& option,
+                    const std::string& engine) {
+    // Started by crun, criu reads runc.conf where there is no crun.conf.
+    const bool has_crun = std::any_of(files.begin(), files.end(), [](const ConfigFile& file) {
+        return file.engine == "crun" && file.is_there;
+    });
+    const std::string& reads = engine == "crun" && !has_crun ? "runc" : engine;
+    FoundLine found;
     for (const ConfigFile& file : files) {
+        if (!file.engine.empty() && file.engine != reads) {
+            continue;
+        }
         for (const hook::ConfigLine& line : file.lines) {
             if (line.option == option) {
-                found = &line;
-                in = &file;
+                found = {&file, &line};
+            } else if (line.option == "no-" + option) {
+                found = {};
             }
         }
     }
     return found;
 }
 
-Check check_validation(const std::vector<ConfigFile>& files) {
-    const ConfigFile* file = nullptr;
-    const hook::ConfigLine* const line = last_line(files, "file-validation", file);
-    if (line == nullptr || line->value != "filesize") {
-        const std::string found =
-            line == nullptr ? "no configuration file sets it"
-                            : fmt::format("{}, line {}: {}", file->path, line->number, line->value);
-        return {"file-validation", State::note,
-                found + ": a dump opens leased files, and so waits for leases and breaks them",
-                line == nullptr ? "ckpt-lease criu-hook --install, or criu dump --file-validation "
-                                  "filesize"
-                                : "the line 'file-validation filesize' instead"};
+// "criu", and what of its kind is in PATH and starts criu with a file of its own.
+std::vector<std::string> starters(const std::vector<std::string>& engines) {
+    std::vector<std::string> names{"criu"};
+    std::copy_if(engines.begin(), engines.end(), std::back_inserter(names),
+                 [](const std::string& name) { return name == "runc" || name == "crun"; });
+    return names;
+}
+
+std::string place_of(const FoundLine& found) {
+    return found.line == nullptr
+               ? "no line"
+               : fmt::format("{}, line {}{}", found.file->path, found.line->number,
+                             found.line->value.empty() ? "" : ": " + found.line->value);
+}
+
+Check check_validation(const std::vector<ConfigFile>& files,
+                       const std::vector<std::string>& engines) {
+    std::vector<std::string> found;
+    bool all = true;
+    for (const std::string& who : starters(engines)) {
+        const FoundLine line = find_line(files, "file-validation", who);
+        all = all && line.line != nullptr && line.line->value == "filesize";
+        found.push_back(fmt::format("{}: {}", who, place_of(line)));
     }
-    return {"file-validation", State::ok, fmt::format("{}, line {}", file->path, line->number), ""};
+    if (all) {
+        return {"file-validation", State::ok, joined(found, "; "), ""};
+    }
+    return {"file-validation", State::note,
+            joined(found, "; ") +
+                "; without 'filesize', a dump opens leased files, and so waits for leases and "
+                "breaks them",
+            "ckpt-lease criu-hook --install, or criu dump --file-validation filesize"};
 }
 
 // What a request of runc or crun says of file locks wins over default.conf, and their own files win
@@ -173,22 +233,13 @@ Check check_file_locks(const std::vector<ConfigFile>& files,
                        const std::vector<std::string>& engines) {
     std::vector<std::string> found;
     bool all = true;
-    const auto look_for = [&](const std::string& who, const std::string& engine) {
-        std::vector<ConfigFile> read;
-        std::copy_if(files.begin(), files.end(), std::back_inserter(read),
-                     [&](const ConfigFile& file) { return file.engine == engine; });
-        const ConfigFile* file = nullptr;
-        const hook::ConfigLine* const line = last_line(read, "file-locks", file);
-        all = all && line != nullptr;
-        found.push_back(line == nullptr
-                            ? fmt::format("{}: no line", who)
-                            : fmt::format("{}: {}, line {}", who, file->path, line->number));
-    };
-    look_for("criu", "");
-    for (const std::string& engine : engines) {
-        if (engine == "runc" || engine == "crun") {
-            look_for(engine, engine);
+    for (const std::string& who : starters(engines)) {
+        FoundLine line = find_line(files, "file-locks", who);
+        if (who != "criu" && line.file != nullptr && line.file->engine.empty()) {
+            line = {};
         }
+        all = all && line.line != nullptr;
+        found.push_back(fmt::format("{}: {}", who, place_of(line)));
     }
     if (all) {
         return {"file-locks", State::ok, joined(found, "; "), ""};
@@ -256,23 +307,40 @@ Check check_capabilities() {
 // What criu reads, in its order; and what could not be read.
 std::vector<ConfigFile> read_files(const Context& context, const std::string& folder,
                                    std::vector<Check>& checks) {
-    std::vector<ConfigFile> files{{folder + "/default.conf", "", {}}};
+    std::vector<ConfigFile> files{{folder + "/default.conf", "", false, {}}};
     if (const char* const home = std::getenv("HOME"); home != nullptr && *home != '\0') {
-        files.push_back({fmt::format("{}/.criu/default.conf", home), "", {}});
+        files.push_back({fmt::format("{}/.criu/default.conf", home), "", false, {}});
     }
-    files.push_back({folder + "/runc.conf", "runc", {}});
-    files.push_back({folder + "/crun.conf", "crun", {}});
+    files.push_back({folder + "/runc.conf", "runc", false, {}});
+    files.push_back({folder + "/crun.conf", "crun", false, {}});
     std::vector<std::string> there;
     for (ConfigFile& file : files) {
         try {
-            file.lines = hook::parse_config(read_text_file(*context.environment.system, file.path));
-            there.push_back(file.path);
+            if (const auto text = read_config_text(*context.environment.system, file.path)) {
+                file.lines = hook::parse_config(*text);
+                file.is_there = true;
+                there.push_back(file.path);
+            }
         } catch (const Error& error) {
-            if (code_of(error.problem()) != Problem::Code::not_found) {
-                checks.push_back({"configuration", State::failed, context.text_of(error),
-                                  "criu fails as well, or reads what cannot be looked at"});
+            checks.push_back({"configuration", State::failed, context.text_of(error),
+                              "criu fails as well, or reads what cannot be looked at"});
+        }
+    }
+    for (const ConfigFile& file : files) {
+        for (const hook::ConfigLine& line : file.lines) {
+            if (!line.fault.empty()) {
+                checks.push_back({"configuration", State::failed,
+                                  fmt::format("{}, line {}: criu refuses the file: {}", file.path,
+                                              line.number, line.fault),
+                                  "mend the line"});
             }
         }
+    }
+    const bool is_failed = std::any_of(checks.begin(), checks.end(), [](const Check& check) {
+        return check.name == "configuration";
+    });
+    if (is_failed && there.empty()) {
+        return files;
     }
     checks.push_back({"configuration", State::ok,
                       there.empty() ? fmt::format("criu has no configuration file in {}", folder)
@@ -326,23 +394,26 @@ std::vector<std::string> missing_capabilities(std::string_view status) {
     return missing;
 }
 
-std::vector<Check> check_hook(const Context& context, const std::string& criu_folder) {
+std::vector<Check> check_hook(const Context& context, const HookSetup& setup) {
     std::vector<Check> checks{check_program()};
     std::vector<std::string> engines;
-    for (const char* const engine : {"podman", "crio", "containerd", "dockerd", "runc", "crun"}) {
+    for (const char* const engine :
+         {"podman", "docker", "dockerd", "containerd", "crio", "runc", "crun"}) {
         if (is_installed(engine)) {
             engines.emplace_back(engine);
         }
     }
-    const std::vector<ConfigFile> files = read_files(context, criu_folder, checks);
-    const ConfigFile* in = nullptr;
-    const bool has_script = last_line(files, "action-script", in) != nullptr;
-    const std::string plugin = find_plugin();
+    const std::vector<ConfigFile> files = read_files(context, setup.criu_folder, checks);
+    const bool has_script = std::any_of(files.begin(), files.end(), [](const ConfigFile& file) {
+        return std::any_of(file.lines.begin(), file.lines.end(),
+                           [](const auto& line) { return line.option == "action-script"; });
+    });
+    const Plugin plugin = find_plugin(*context.environment.system, setup);
     checks.push_back(check_plugin(plugin));
-    for (Check& check : check_scripts(files, !plugin.empty())) {
+    for (Check& check : check_scripts(files, plugin.works())) {
         checks.push_back(std::move(check));
     }
-    checks.push_back(check_validation(files));
+    checks.push_back(check_validation(files, engines));
     checks.push_back(check_file_locks(files, engines));
     checks.push_back(check_criu(has_script, !engines.empty()));
     checks.push_back(check_engines(engines));

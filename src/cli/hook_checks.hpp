@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "cli/command.hpp"
+#include "cli/hook_setup.hpp"
 #include "render/hook_check.hpp"
 
 namespace ckpt_lease::cli {
 
 /// Finds out all on which it depends whether a dump or a restore that is started now keeps leases.
-/// Nothing is changed. `criu_folder`: where CRIU's configuration files are.
-[[nodiscard]] std::vector<render::Check> check_hook(const Context& context,
-                                                    const std::string& criu_folder);
+/// Nothing is changed. `setup`: where to look.
+[[nodiscard]] std::vector<render::Check> check_hook(const Context& context, const HookSetup& setup);
 
 /// The number that CRIU compares versions by, 40101 of "Version: 4.1.1"; nothing if it is none.
 [[nodiscard]] std::optional<unsigned> parse_criu_version(std::string_view text);

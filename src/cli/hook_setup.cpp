@@ -8,9 +8,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -39,11 +41,21 @@ struct Config {
     std::string text;
 };
 
+// A pipe would have to be waited for.
+io::File open_config(const io::Place& place) {
+    if (!S_ISREG(place.status->st_mode)) {
+        throw Error(Error::Kind::io, {.file = place.shown,
+                                      .message = "this is no regular file",
+                                      .hint = "criu reads its configuration from files"});
+    }
+    return place.open(O_RDONLY);
+}
+
 Config read_config(const Context& context, const std::string& path) {
     Config config{io::find_place(*context.environment.system, path, "open"), {}, {}};
     if (config.place.status) {
         config.place.check_links();
-        config.file.emplace(config.place.open(O_RDONLY));
+        config.file.emplace(open_config(config.place));
         config.text = read_text(*config.file);
     }
     return config;
@@ -52,6 +64,12 @@ Config read_config(const Context& context, const std::string& path) {
 // A file that has nothing left in it goes.
 void write_config(const Config& config, const std::string& text) {
     if (text.empty()) {
+        const auto now = config.place.folder->status_of(config.place.name);
+        if (!now || !io::is_same_file(*now, *config.place.status)) {
+            throw Error(Error::Kind::io, {.file = config.place.shown,
+                                          .message = "another file has taken its place",
+                                          .hint = "look at it, and try again"});
+        }
         config.place.folder->remove_durably(config.place.name, config.place.shown);
         return;
     }
@@ -64,12 +82,23 @@ void write_config(const Config& config, const std::string& text) {
                result < 0) {
         file.file().fail("set the mode of", result);
     }
+    if (config.file) {
+        const struct stat now = config.file->status();
+        if (now.st_size != config.place.status->st_size ||
+            now.st_mtim.tv_sec != config.place.status->st_mtim.tv_sec ||
+            now.st_mtim.tv_nsec != config.place.status->st_mtim.tv_nsec) {
+            throw Error(Error::Kind::io, {.file = config.place.shown,
+                                          .message = "somebody else has changed it meanwhile",
+                                          .hint = "try again"});
+        }
+    }
     file.commit();
 }
 
 void make_folder(const Context& context, const std::string& path) {
     constexpr mode_t kForAllToSee = 0755;
     const io::Place place = io::find_place(*context.environment.system, path, "make");
+    place.check_links();
     if (!place.status && mkdirat(place.folder->fd(), place.name.c_str(), kForAllToSee) != 0) {
         io::fail(path, "make", -errno);
     }
@@ -176,41 +205,87 @@ std::string find_hook() {
                "install ckpt-lease anew: it stands beside ckpt-lease");
     }
     const fs::path real = fs::canonical(hook, failed);
-    if (const std::string part = failed ? hook.string() : exchangeable_part(real); !part.empty()) {
-        refuse(fmt::format("{}: criu would start it as root, and other users can change {}",
-                           hook.string(), part),
-               "install ckpt-lease where only root can write");
+    for (const fs::path& started : {real, real.parent_path() / "ckpt-lease"}) {
+        if (const std::string part = failed ? hook.string() : exchangeable_part(started);
+            !part.empty()) {
+            refuse(fmt::format("{}: criu would start it as root, and other users can change {}",
+                               started.string(), part),
+                   "install ckpt-lease where only root can write");
+        }
     }
-    return hook;
+    return real;
 }
 
-std::string find_plugin() {
-    const char* const folder = std::getenv("CRIU_LIBS_DIR");
-    const fs::path plugin =
-        fs::path(folder == nullptr ? "/usr/lib/criu" : folder) / "ckpt_lease_plugin.so";
-    return access(plugin.c_str(), R_OK) == 0 ? plugin.string() : "";
+Plugin find_plugin(io::System& system, const HookSetup& setup) {
+    constexpr std::string_view kMark = "ckpt-lease-hook-of-this-plugin=";
+    constexpr std::size_t kMost = std::size_t{4} * 1024 * 1024;
+    Plugin plugin;
+    const std::string path = setup.plugin_folder + "/ckpt_lease_plugin.so";
+    io::Place place;
+    if (io::find_place(system, path, place) != 0 || !place.status) {
+        return plugin;
+    }
+    plugin.path = path;
+    if (!S_ISREG(place.status->st_mode)) {
+        return plugin;
+    }
+    try {
+        const io::File file = place.open(O_RDONLY);
+        std::string bytes(std::min(file.size(), std::uint64_t{kMost}), '\0');
+        bytes.resize(file.read_at(std::as_writable_bytes(std::span(bytes)), 0));
+        if (const std::size_t mark = bytes.find(kMark); mark != std::string::npos) {
+            plugin.hook = bytes.substr(mark + kMark.size()).c_str();
+        }
+    } catch (const Error&) {
+        // What cannot be read cannot be loaded.
+    }
+    return plugin;
+}
+
+bool Plugin::works() const {
+    return !hook.empty() && access(hook.c_str(), X_OK) == 0;
+}
+
+std::optional<std::string> read_config_text(io::System& system, const std::string& path) {
+    io::Place place;
+    const int error = io::find_place(system, path, place);
+    if (error == -ENOENT || (error == 0 && !place.status)) {
+        return std::nullopt;
+    }
+    if (error != 0) {
+        io::fail(path, "open", error);
+    }
+    io::File file = open_config(place);
+    return read_text(file);
 }
 
 int install_hook(const Context& context, const HookSetup& setup) {
     const std::string hook = find_hook();
     // Where there is a plugin, no script is needed; and CRIU before 3.19 fails with a script.
-    const bool has_plugin = !find_plugin().empty();
+    const bool has_plugin = find_plugin(*context.environment.system, setup).works();
     make_folder(context, setup.criu_folder);
-    const bool for_all = setup.engine == kEngines.front();
+    const bool for_all = setup.engine.empty() || setup.engine == kEngines.front();
     const bool is_started_by_all =
         !for_all && has_hook(read_config(context, path_of(setup, kEngines.front())).text);
     for (const char* const engine : kEngines) {
-        if (!for_all && engine != setup.engine) {
+        const bool is_chosen = engine == (for_all ? kEngines.front() : setup.engine);
+        const std::string path = path_of(setup, engine);
+        // Where CRIU reads two files that start the hook, it starts it twice. What a request of
+        // runc or crun says of file locks wins over default.conf, and not over their own files. A
+        // crun.conf that is made keeps CRIU from reading runc.conf in its place.
+        const bool is_wanted = is_chosen || setup.engine.empty();
+        const bool is_to_be_made = is_chosen || std::string_view(engine) == "runc";
+        if (!for_all && !is_chosen) {
             continue;
         }
-        // Where CRIU reads two files that start the hook, it starts it twice. What a request of
-        // runc or crun says of file locks wins over default.conf, and not over their own files.
-        const bool is_chosen = engine == setup.engine;
-        const bool is_script = is_chosen && !is_started_by_all && !has_plugin;
+        if (!is_to_be_made && !read_config_text(*context.environment.system, path)) {
+            continue;
+        }
+        const bool is_script = is_chosen && !is_started_by_all && (!has_plugin || setup.script);
         const hook::HookLines wanted{.script = is_script ? hook : "",
                                      .by_size = is_chosen && !is_started_by_all,
-                                     .file_locks = setup.file_locks};
-        install(context, path_of(setup, engine), wanted, is_chosen);
+                                     .file_locks = setup.file_locks && is_wanted};
+        install(context, path, wanted, is_chosen);
     }
     return kDone;
 }
@@ -239,7 +314,9 @@ int uninstall_hook(const Context& context, const HookSetup& setup) {
         tell(context, path, change);
     }
     if (!any) {
-        context.out.print("{}: no file starts the hook\n", printable(setup.criu_folder));
+        context.out.print("{}: nothing to remove\n",
+                          printable(setup.engine.empty() ? setup.criu_folder
+                                                         : path_of(setup, setup.engine.c_str())));
     }
     return kDone;
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/system_log.hpp"
 
+#include <fcntl.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <memory>
@@ -21,17 +23,30 @@ namespace {
 constexpr unsigned kMostSeconds = 2;
 constexpr std::size_t kMostLines = 20;
 
+// Others wait until nobody has CRIU's standard error any more, or a file in the image directory.
+void let_go_of_files() {
+    const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        dup2(nothing, standard);
+    }
+    const auto most = static_cast<int>(std::min(sysconf(_SC_OPEN_MAX), 65536L));
+    for (int file = STDERR_FILENO + 1; file < most; ++file) {
+        close(file);
+    }
+}
+
 }  // namespace
 
 SystemLog::~SystemLog() {
     if (lines_.empty()) {
         return;
     }
-    // The child's child belongs to init(8), which is told when it ends.
+    // The child's child belongs to init(8), or to ckpt-lease-criu-hook, which ends soon.
     const pid_t child = fork();
     if (child == 0) {
         if (fork() == 0) {
             alarm(kMostSeconds);
+            let_go_of_files();
             try {
                 log_all();
             } catch (const std::exception&) {

@@ -24,27 +24,63 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(kBlanks) + 1 - first);
 }
 
-// As criu reads it: up to the quote that closes it, or up to a blank.
-std::string value_of(std::string_view text) {
-    if (text.empty() || text[0] == '#') {
-        return {};
+// getopt_long(3) takes the beginning of an option for it, where there is no other that begins so.
+std::string whole_option(std::string_view option) {
+    struct Known {
+        std::string_view name;
+        std::size_t least;  // characters that no other option of criu begins with
+    };
+    constexpr Known kKnown[] = {{"action-script", 2}, {"file-validation", 6}, {"file-locks", 6}};
+    for (const Known& known : kKnown) {
+        if (option.size() >= known.least && known.name.starts_with(option)) {
+            return std::string(known.name);
+        }
     }
-    if (text[0] == '"' || text[0] == '\'') {
-        const std::size_t end = text.find(text[0], 1);
-        return std::string(text.substr(1, end == std::string_view::npos ? end : end - 1));
-    }
-    return std::string(text.substr(0, text.find_first_of(kBlanks)));
+    return std::string(option);
 }
 
+// As criu reads it: up to the quote that closes it, or up to a blank; then nothing but a comment.
+void parse_value(std::string_view text, ConfigLine& line) {
+    if (text.empty() || text[0] == '#') {
+        return;
+    }
+    const bool is_quoted = text[0] == '"';
+    const std::size_t end = is_quoted ? text.find('"', 1) : text.find_first_of(kBlanks);
+    line.value = text.substr(is_quoted ? 1 : 0,
+                             end == std::string_view::npos ? end : end - (is_quoted ? 1 : 0));
+    if (is_quoted && end == std::string_view::npos) {
+        line.fault = "the quote is not closed";
+        return;
+    }
+    const std::string_view rest =
+        end == std::string_view::npos ? "" : trimmed(text.substr(end + (is_quoted ? 1 : 0)));
+    if (!rest.empty() && rest[0] != '#') {
+        line.fault = "there is more than one value";
+    }
+}
+
+// criu puts two dashes before it and calls getopt_long(3): the value may also stand behind '='.
 std::optional<ConfigLine> parse_line(std::string_view text) {
+    const bool has_return = text.ends_with('\r');
     text = trimmed(text);
     if (text.empty() || text[0] == '#') {
         return std::nullopt;
     }
     ConfigLine line;
     const std::size_t end = std::min(text.find_first_of(kBlanks), text.size());
-    line.option = text.substr(0, end);
-    line.value = value_of(trimmed(text.substr(end)));
+    const std::size_t equals = text.substr(0, end).find('=');
+    line.option = whole_option(text.substr(0, std::min(end, equals)));
+    parse_value(
+        equals != std::string_view::npos ? text.substr(equals + 1) : trimmed(text.substr(end)),
+        line);
+    if (has_return) {
+        line.fault = "it ends in a carriage return";
+    } else if (text.find('\0') != std::string_view::npos) {
+        line.fault = "there is a NUL byte in it";
+    } else if (line.option == "file-validation" && line.value != "filesize" &&
+               line.value != "buildid") {
+        line.fault = "criu knows filesize and buildid";
+    }
     return line;
 }
 
@@ -70,6 +106,11 @@ std::string_view without_newline(std::string_view line) {
     problem.message = message;
     problem.hint = "mend it by hand";
     throw Error(Error::Kind::damaged, std::move(problem));
+}
+
+bool is_comment_of_ours(std::string_view line) {
+    line = trimmed(without_newline(line));
+    return line.starts_with(kBegin) || line.starts_with(kEnd);
 }
 
 // Finds the lines of a block, while they are handed to it one after the other.
@@ -105,7 +146,13 @@ class Block {
 };
 
 ConfigLine line_of(unsigned number, std::string option, std::string value) {
-    return {number, std::move(option), std::move(value), true};
+    return {number, std::move(option), std::move(value), "", true};
+}
+
+// What add_hook() writes: what else stands between the comments is somebody else's.
+bool is_of_hook(const ConfigLine& line) {
+    return starts_hook(line) || (line.option == "file-validation" && line.value == "filesize") ||
+           line.option == "file-locks";
 }
 
 bool opens_files(const ConfigLine& line) {
@@ -144,7 +191,7 @@ std::vector<ConfigLine> parse_config(std::string_view text) {
     for_each_line(text, [&](unsigned number, std::string_view line) {
         before = trimmed(without_newline(line));
         is_ours = before.starts_with(kBegin) || (is_ours && !before.starts_with(kEnd));
-        if (auto parsed = parse_line(before)) {
+        if (auto parsed = parse_line(without_newline(line))) {
             parsed->number = number;
             parsed->is_ours = is_ours;
             lines.push_back(std::move(*parsed));
@@ -165,14 +212,12 @@ ConfigChange remove_hook(std::string_view text) {
     for_each_line(text, [&](unsigned number, std::string_view line) {
         const bool is_ours = block.has(number, line);
         auto parsed = parse_line(without_newline(line));
-        if (parsed) {
+        if (parsed && (is_ours ? is_of_hook(*parsed) : starts_hook(*parsed))) {
             parsed->number = number;
             parsed->is_ours = is_ours;
-        }
-        if (!is_ours && !(parsed && starts_hook(*parsed))) {
-            change.text += line;
-        } else if (parsed) {
             change.removed.push_back(std::move(*parsed));
+        } else if (!is_comment_of_ours(line)) {
+            change.text += line;
         }
     });
     block.end();

@@ -18,6 +18,7 @@ struct ConfigLine {
     unsigned number = 0;   ///< from 1
     std::string option;    ///< "action-script"
     std::string value;     ///< without quotes; empty: it has none
+    std::string fault;     ///< why CRIU refuses the file because of this line; empty: it does not
     bool is_ours = false;  ///< it stands between the two lines that add_hook() writes
 };
 
@@ -49,8 +50,8 @@ struct HookLines {
 /// one of the comments is not there; what file it is about is for the caller to say.
 [[nodiscard]] ConfigChange add_hook(std::string_view text, const HookLines& wanted);
 
-/// Takes out what add_hook() has written, and all lines that start the hook. Throws Error(damaged)
-/// as add_hook() does.
+/// Takes out what add_hook() has written, and all lines that start the hook. Lines of others
+/// between the two comments stay. Throws Error(damaged) as add_hook() does.
 [[nodiscard]] ConfigChange remove_hook(std::string_view text);
 
 }  // namespace ckpt_lease::hook

@@ -27,17 +27,25 @@ class HookSetup : public Test {
         // What the tester has at home is not to count.
         home_ = getenv("HOME") == nullptr ? "" : getenv("HOME");
         setenv("HOME", fs::current_path().c_str(), 1);
-        setenv("CRIU_LIBS_DIR", "plugins", 1);
+        // Nor which criu and which engines he has.
+        path_ = getenv("PATH");
+        setenv("PATH", "bin", 1);
+        make_program("criu", "echo 'Version: 4.1.1'\n");
     }
     void TearDown() override {
         setenv("HOME", home_.c_str(), 1);
-        unsetenv("CRIU_LIBS_DIR");
+        setenv("PATH", path_.c_str(), 1);
     }
 
     static Result criu_hook(std::vector<std::string> args) {
         args.insert(args.begin(), "criu-hook");
-        args.insert(args.end(), {"--criu-folder", "etc"});
+        args.insert(args.end(), {"--criu-folder", "etc", "--plugin-folder", "plugins"});
         return run(args);
+    }
+    static void make_program(const std::string& name, const std::string& script) {
+        fs::create_directory("bin");
+        write_file("bin/" + name, "#!/bin/sh\n" + script);
+        fs::permissions("bin/" + name, fs::perms::owner_all);
     }
     // The check of this name.
     static Json check(const std::string& name) {
@@ -53,6 +61,7 @@ class HookSetup : public Test {
 
  private:
     std::string home_;
+    std::string path_;
 };
 
 TEST_F(HookSetup, InstallMakesTheFileAndUninstallRemovesIt) {
@@ -75,7 +84,7 @@ TEST_F(HookSetup, InstallMakesTheFolder) {
     fs::remove("etc");
     EXPECT_EQ(criu_hook({"--install"}).status, 0);
     EXPECT_EQ(fs::status("etc").permissions(), fs::perms(0755));
-    EXPECT_EQ(files(), std::vector<std::string>{"etc"});
+    EXPECT_EQ(files(), (std::vector<std::string>{"bin", "etc"}));
 }
 
 TEST_F(HookSetup, WhatIsThereStaysWithItsMode) {
@@ -98,11 +107,20 @@ TEST_F(HookSetup, FileLocksAreWrittenForEachEngine) {
         "# end ckpt-lease\n";
     EXPECT_EQ(criu_hook({"--install", "--file-locks"}).status, 0);
     EXPECT_EQ(read_file("etc/runc.conf"), locks);
-    EXPECT_EQ(read_file("etc/crun.conf"), locks);
+    EXPECT_FALSE(fs::exists("etc/crun.conf")) << "CRIU would not read runc.conf for crun";
     EXPECT_EQ(criu_hook({"--install"}).out, "etc/default.conf: nothing to change\n");
     EXPECT_EQ(read_file("etc/runc.conf"), locks);
+    write_file("etc/crun.conf", "tcp-established\n");
+    EXPECT_EQ(criu_hook({"--install", "--file-locks"}).status, 0);
+    EXPECT_EQ(read_file("etc/crun.conf"), "tcp-established\n" + locks);
+    fs::remove("etc/crun.conf");
     EXPECT_EQ(criu_hook({"--uninstall"}).status, 0);
     EXPECT_TRUE(fs::is_empty("etc"));
+}
+
+TEST_F(HookSetup, FileLocksAreWrittenIntoTheFileThatIsChosen) {
+    EXPECT_EQ(criu_hook({"--install", "--file-locks", "--engine", "default"}).status, 0);
+    EXPECT_FALSE(fs::exists("etc/runc.conf"));
 }
 
 // Where CRIU reads two files that start the hook, it starts it twice.
@@ -146,7 +164,8 @@ TEST_F(HookSetup, TheSecondTimeNothingIsChanged) {
     struct stat after {};
     ASSERT_EQ(stat("etc/default.conf", &after), 0);
     EXPECT_EQ(before.st_ino, after.st_ino);
-    EXPECT_EQ(criu_hook({"--uninstall", "--engine", "crun"}).out, "etc: no file starts the hook\n");
+    EXPECT_EQ(criu_hook({"--uninstall", "--engine", "crun"}).out,
+              "etc/crun.conf: nothing to remove\n");
     EXPECT_EQ(read_file("etc/default.conf"), kOurs);
 }
 
@@ -218,8 +237,8 @@ TEST_F(HookSetup, CheckFindsWhatWasInstalled) {
     criu_hook({"--install", "--file-locks"});
     EXPECT_EQ(check("action-script")["state"], "ok");
     EXPECT_EQ(check("action-script")["message"], "etc/default.conf, line 2: " CKPT_LEASE_CRIU_HOOK);
-    EXPECT_EQ(check("configuration")["message"], "etc/default.conf, etc/runc.conf, etc/crun.conf");
-    EXPECT_EQ(check("file-validation")["message"], "etc/default.conf, line 3");
+    EXPECT_EQ(check("configuration")["message"], "etc/default.conf, etc/runc.conf");
+    EXPECT_EQ(check("file-validation")["message"], "criu: etc/default.conf, line 3: filesize");
     const std::string locks = check("file-locks")["message"];
     EXPECT_TRUE(locks.starts_with("criu: etc/default.conf, line 4")) << locks;
 }
@@ -250,7 +269,10 @@ TEST_F(HookSetup, CheckReadsTheUsersFileAndThoseOfEngines) {
 TEST_F(HookSetup, WithThePluginNoScriptIsNeeded) {
     EXPECT_EQ(check("plugin")["message"], "criu has no plugin that starts the hook");
     fs::create_directory("plugins");
-    write_file("plugins/ckpt_lease_plugin.so", "");
+    write_file("plugins/ckpt_lease_plugin.so",
+               "\x7f"
+               "ELF...ckpt-lease-hook-of-this-plugin=" CKPT_LEASE_CRIU_HOOK +
+                   std::string(1, '\0'));
     EXPECT_EQ(check("plugin")["message"], "plugins/ckpt_lease_plugin.so");
     EXPECT_EQ(check("action-script")["state"], "ok");
     EXPECT_EQ(check("action-script")["message"], "not needed: criu loads the plugin");
@@ -260,34 +282,106 @@ TEST_F(HookSetup, WithThePluginNoScriptIsNeeded) {
               "etc/default.conf: removed: " + kHookLine +
                   "etc/default.conf: added: file-validation filesize\n");
     EXPECT_EQ(check("file-validation")["state"], "ok");
+    EXPECT_EQ(criu_hook({"--install", "--script"}).out,
+              "etc/default.conf: removed: file-validation filesize\n"
+              "etc/default.conf: added: " +
+                  kHookLine + "etc/default.conf: added: file-validation filesize\n");
 }
 
-// What criu, podman and the like are is for programs in PATH to say.
+// As it says of itself: the name alone does not make it one.
+TEST_F(HookSetup, WhatIsNoPluginOfOursTakesNoScriptAway) {
+    fs::create_directory("plugins");
+    write_file("etc/default.conf", kHookLine);
+    for (const std::string& bytes : {std::string(), std::string("junk"),
+                                     std::string("ckpt-lease-hook-of-this-plugin=/nowhere/hook")}) {
+        write_file("plugins/ckpt_lease_plugin.so", bytes);
+        EXPECT_EQ(check("plugin")["state"], "failed");
+        EXPECT_EQ(criu_hook({"--install"}).status, 0);
+        EXPECT_EQ(read_file("etc/default.conf"), kOurs);
+    }
+    fs::remove("plugins/ckpt_lease_plugin.so");
+    ASSERT_EQ(mkfifo("plugins/ckpt_lease_plugin.so", 0600), 0);
+    EXPECT_EQ(check("plugin")["state"], "failed");
+}
+
 TEST_F(HookSetup, CheckAsksCriuForItsVersion) {
-    const std::string path = getenv("PATH");
-    const auto make = [](const std::string& name, const std::string& script) {
-        write_file("bin/" + name, "#!/bin/sh\n" + script);
-        fs::permissions("bin/" + name, fs::perms::owner_all);
-    };
-    fs::create_directory("bin");
-    setenv("PATH", "bin", 1);
-    EXPECT_EQ(check("criu")["message"], "criu is not in PATH, or does not say its version");
-    make("criu", "echo 'Version: 3.17.1'\n");
-    EXPECT_EQ(check("criu")["state"], "ok");
+    EXPECT_EQ(check("criu")["message"], "Version: 4.1.1");
     EXPECT_EQ(check("engines")["message"], "none in PATH");
-    make("podman", "echo podman version 5\n");
+    make_program("criu", "echo 'Warning: foo'\necho 'Version: 3.17.1'\n");
+    EXPECT_EQ(check("criu")["state"], "ok");
+    make_program("podman", "");
     write_file("etc/default.conf", kHookLine);
     EXPECT_EQ(check("criu")["state"], "failed");
     EXPECT_EQ(check("engines")["message"], "podman");
-    make("criu", "echo 'Version: 4.1.1'\necho 'GitID: v4'\n");
-    EXPECT_EQ(check("criu")["state"], "ok");
-    EXPECT_EQ(check("criu")["message"], "Version: 4.1.1");
-    make("criu", "echo 'Version: soon'\n");
+    make_program("criu", "echo 'Version: soon'\n");
     EXPECT_EQ(check("criu")["state"], "note");
-    make("criu", "exec sleep 1000\n");
-    setenv("PATH", ("bin:" + path).c_str(), 1);
+    make_program("criu", "echo 'Version: 4.1.1'\nexit 3\n");
+    EXPECT_EQ(check("criu")["message"], "criu is not in PATH, or does not say its version");
+    make_program("criu", "exec /bin/sleep 1000\n");
     EXPECT_EQ(check("criu")["state"], "failed");
-    setenv("PATH", path.c_str(), 1);
+    fs::remove("bin/criu");
+    EXPECT_EQ(check("criu")["state"], "failed");
+}
+
+TEST_F(HookSetup, InstallWarnsOfACriuThatFailsWithAScript) {
+    make_program("criu", "echo 'Version: 3.17.1'\n");
+    make_program("runc", "");
+    const Result result = criu_hook({"--install"});
+    EXPECT_EQ(result.status, 0);
+    EXPECT_EQ(result.err,
+              "ckpt-lease: Version: 3.17.1: started by a container engine, it fails where a "
+              "configuration file has an action-script (install CRIU 3.19 or newer, or take the "
+              "line out: ckpt-lease criu-hook --uninstall)\n");
+}
+
+TEST_F(HookSetup, CheckFindsWhatCriuRefuses) {
+    write_file("etc/default.conf", kHookLine + "file-locks\r\n");
+    const Json configuration = check("configuration");
+    EXPECT_EQ(configuration["state"], "failed");
+    EXPECT_EQ(configuration["message"],
+              "etc/default.conf, line 2: criu refuses the file: it ends in a carriage return");
+}
+
+// crun has its own file, and where it is not there, that of runc.
+TEST_F(HookSetup, CheckLooksAtEachEngine) {
+    make_program("runc", "");
+    make_program("crun", "");
+    write_file("etc/default.conf", "file-validation filesize\nfile-locks\n");
+    write_file("etc/runc.conf", "file-locks\nfile-validation buildid\n");
+    EXPECT_EQ(check("file-validation")["state"], "note");
+    EXPECT_EQ(check("file-locks")["message"],
+              "criu: etc/default.conf, line 2; runc: etc/runc.conf, line 1; crun: "
+              "etc/runc.conf, line 1");
+    write_file("etc/crun.conf", "no-file-locks\n");
+    EXPECT_EQ(check("file-locks")["state"], "note");
+    write_file("etc/crun.conf", "file-locks\n");
+    write_file("etc/runc.conf", "file-locks\n");
+    EXPECT_EQ(check("file-locks")["state"], "ok");
+    EXPECT_EQ(check("file-validation")["state"], "ok");
+}
+
+// Nobody is waited for who could write into it.
+TEST_F(HookSetup, APipeIsNoConfigurationFile) {
+    ASSERT_EQ(mkfifo("etc/default.conf", 0600), 0);
+    for (const char* const option : {"--install", "--uninstall"}) {
+        const Result result = criu_hook({option});
+        EXPECT_EQ(result.status, 3);
+        EXPECT_EQ(result.err,
+                  "ckpt-lease: etc/default.conf: this is no regular file (criu reads its "
+                  "configuration from files)\n");
+    }
+    EXPECT_EQ(check("configuration")["state"], "failed");
+}
+
+TEST_F(HookSetup, NoFolderIsMadeWhereALinkOfSomebodyElseLeads) {
+    if (geteuid() != 0) {
+        GTEST_SKIP() << "NOT TESTED, links of others: it takes root";
+    }
+    fs::create_directory("mine");
+    fs::create_directory_symlink("mine", "theirs");
+    ASSERT_EQ(lchown("theirs", 12345, 12345), 0);
+    EXPECT_EQ(run({"criu-hook", "--install", "--criu-folder", "theirs/criu"}).status, 3);
+    EXPECT_TRUE(fs::is_empty("mine"));
 }
 
 TEST_F(HookSetup, OptionsThatMakeNoSenseAreRefused) {

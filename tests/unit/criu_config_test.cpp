@@ -32,8 +32,9 @@ TEST(CriuConfig, ALineHasAnOptionAndAValue) {
         "tcp-established\n"
         "  ghost-limit  5M # as much\n"
         "action-script \"/a b\"\n"
-        "log-file 'x'");
-    ASSERT_EQ(lines.size(), 4U);
+        "log-file 'x'\n"
+        "file-validation=buildid");
+    ASSERT_EQ(lines.size(), 5U);
     EXPECT_EQ(lines[0].number, 3U);
     EXPECT_EQ(lines[0].option, "tcp-established");
     EXPECT_EQ(lines[0].value, "");
@@ -41,13 +42,33 @@ TEST(CriuConfig, ALineHasAnOptionAndAValue) {
     EXPECT_EQ(lines[1].value, "5M");
     EXPECT_EQ(lines[2].value, "/a b");
     EXPECT_EQ(lines[3].number, 6U);
-    EXPECT_EQ(lines[3].value, "x");
+    EXPECT_EQ(lines[3].value, "'x'") << "criu does not take these off";
+    EXPECT_EQ(lines[4].option, "file-validation");
+    EXPECT_EQ(lines[4].value, "buildid");
 }
 
 TEST(CriuConfig, ACommentBehindAnOptionIsNoValue) {
     const auto lines = parse_config("file-locks # always\n");
     ASSERT_EQ(lines.size(), 1U);
     EXPECT_EQ(lines[0].value, "");
+}
+
+TEST(CriuConfig, BeginningsOfOptionsAreKnown) {
+    EXPECT_EQ(parse_config("action-scr=/x\n")[0].option, "action-script");
+    EXPECT_EQ(parse_config("file-l\n")[0].option, "file-locks");
+    EXPECT_EQ(parse_config("file-v filesize\n")[0].option, "file-validation");
+    EXPECT_EQ(parse_config("file-\n")[0].option, "file-") << "which of the two?";
+}
+
+TEST(CriuConfig, WhatCriuRefusesIsAFault) {
+    const auto fault = [](const std::string& text) { return parse_config(text).at(0).fault; };
+    EXPECT_EQ(fault("file-validation filesize # so\n"), "");
+    EXPECT_EQ(fault("file-validation \"filesize\"\n"), "");
+    EXPECT_EQ(fault("file-locks\r\n"), "it ends in a carriage return");
+    EXPECT_EQ(fault("file-validation \"filesize\n"), "the quote is not closed");
+    EXPECT_EQ(fault("action-script /x extra\n"), "there is more than one value");
+    EXPECT_EQ(fault("file-validation 'filesize'\n"), "criu knows filesize and buildid");
+    EXPECT_EQ(fault(std::string("file-locks \0\n", 13)), "there is a NUL byte in it");
 }
 
 TEST(CriuConfig, TheHookIsPutIntoAnEmptyFile) {
@@ -139,6 +160,23 @@ TEST(CriuConfig, WhatCameBehindItStays) {
     EXPECT_TRUE(change.removed[0].is_ours);
 }
 
+TEST(CriuConfig, LinesOfOthersBetweenTheCommentsStay) {
+    const std::string text =
+        "# begin ckpt-lease\n"
+        "# mine\n"
+        "action-script /usr/bin/ckpt-lease-criu-hook\n"
+        "tcp-established\n"
+        "file-validation buildid\n"
+        "# end ckpt-lease\n";
+    EXPECT_EQ(remove_hook(text).text, "# mine\ntcp-established\nfile-validation buildid\n");
+    EXPECT_EQ(add_hook(text, {kPath, true, false}).kept.size(), 1U);
+}
+
+TEST(CriuConfig, AValueBehindAnEqualsSignIsKnown) {
+    EXPECT_EQ(remove_hook("action-script=/usr/bin/ckpt-lease-criu-hook\n").text, "");
+    EXPECT_EQ(add_hook("file-validation=buildid\n", {kPath, true, false}).kept.size(), 1U);
+}
+
 TEST(CriuConfig, ABlockWithoutAnEndIsLeftAlone) {
     const std::string text = "tcp-established\n# begin ckpt-lease\nfile-locks\nghost-limit 5M\n";
     EXPECT_EQ(error_of([&] { static_cast<void>(remove_hook(text)); }),
@@ -167,10 +205,11 @@ TEST(CriuConfig, APathThatCriuMightReadOtherwiseIsRefused) {
 }
 
 TEST(CriuConfig, TheHookIsKnownByItsName) {
-    EXPECT_TRUE(starts_hook({1, "action-script", "/usr/local/bin/ckpt-lease-criu-hook", false}));
-    EXPECT_TRUE(starts_hook({1, "action-script", "ckpt-lease-criu-hook", false}));
-    EXPECT_FALSE(starts_hook({1, "action-script", "/opt/my-ckpt-lease-criu-hook", false}));
-    EXPECT_FALSE(starts_hook({1, "log-file", "/usr/bin/ckpt-lease-criu-hook", false}));
+    EXPECT_TRUE(
+        starts_hook({1, "action-script", "/usr/local/bin/ckpt-lease-criu-hook", "", false}));
+    EXPECT_TRUE(starts_hook({1, "action-script", "ckpt-lease-criu-hook", "", false}));
+    EXPECT_FALSE(starts_hook({1, "action-script", "/opt/my-ckpt-lease-criu-hook", "", false}));
+    EXPECT_FALSE(starts_hook({1, "log-file", "/usr/bin/ckpt-lease-criu-hook", "", false}));
 }
 
 }  // namespace
