@@ -339,7 +339,7 @@ std::int64_t ArchiveReader::guarded(archive* handle, void* self, Read read) {
 }
 
 ssize_t ArchiveReader::read_callback(archive* handle, void* self, const void** bytes) {
-    const std::int64_t size = guarded(handle, self, [bytes](ArchiveReader& reader) {
+    return static_cast<ssize_t>(guarded(handle, self, [bytes](ArchiveReader& reader) {
         // One byte is waited for; what comes with it is taken too.
         const std::span<const std::byte> some = reader.input().peek(1).empty()
                                                     ? std::span<const std::byte>()
@@ -347,8 +347,7 @@ ssize_t ArchiveReader::read_callback(archive* handle, void* self, const void** b
         *bytes = some.data();
         reader.taken_ = some.size();
         return some.size();
-    });
-    return static_cast<ssize_t>(size);  // of what is in memory
+    }));
 }
 
 std::int64_t ArchiveReader::skip_callback(archive* handle, void* self, std::int64_t count) {

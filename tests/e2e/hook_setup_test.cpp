@@ -1,68 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// `ckpt-lease criu-hook --install`, --uninstall and --check: what CRIU's configuration files say.
+// `ckpt-lease criu-hook --install` and --uninstall: what CRIU's configuration files say.
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
-#include "support.hpp"
+#include "hook_setup_support.hpp"
 
 namespace e2e {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::string kHookLine = "action-script " CKPT_LEASE_CRIU_HOOK "\n";
-const std::string kOurs = "# begin ckpt-lease: keeps the time that file leases have left\n" +
-                          kHookLine + "file-validation filesize\n# end ckpt-lease\n";
-
-// The program is in the build tree, which must be the tester's own all the way.
-class HookSetup : public Test {
- protected:
-    void SetUp() override {
-        fs::create_directory("etc");
-        // What the tester has at home is not to count.
-        home_ = getenv("HOME") == nullptr ? "" : getenv("HOME");
-        setenv("HOME", fs::current_path().c_str(), 1);
-        // Nor which criu and which engines he has.
-        path_ = getenv("PATH");
-        setenv("PATH", "bin", 1);
-        make_program("criu", "echo 'Version: 4.1.1'\n");
-    }
-    void TearDown() override {
-        setenv("HOME", home_.c_str(), 1);
-        setenv("PATH", path_.c_str(), 1);
-    }
-
-    static Result criu_hook(std::vector<std::string> args) {
-        args.insert(args.begin(), "criu-hook");
-        args.insert(args.end(), {"--criu-folder", "etc", "--plugin-folder", "plugins"});
-        return run(args);
-    }
-    static void make_program(const std::string& name, const std::string& script) {
-        fs::create_directory("bin");
-        write_file("bin/" + name, "#!/bin/sh\n" + script);
-        fs::permissions("bin/" + name, fs::perms::owner_all);
-    }
-    // The check of this name.
-    static Json check(const std::string& name) {
-        const Result result = criu_hook({"--check", "--json"});
-        const Json document = parse_valid("criu-hook", result.out);
-        for (const Json& one : document.at("checks")) {
-            if (one["name"] == name) {
-                return one;
-            }
-        }
-        return {};
-    }
-
- private:
-    std::string home_;
-    std::string path_;
-};
 
 TEST_F(HookSetup, InstallMakesTheFileAndUninstallRemovesIt) {
     const Result installed = criu_hook({"--install"});
@@ -217,147 +166,6 @@ TEST_F(HookSetup, AHookThatIsNotThereIsNotInstalled) {
               "ckpt-lease: " + bin +
                   "/ckpt-lease-criu-hook: criu cannot start it: No such file or directory (install "
                   "ckpt-lease anew: it stands beside ckpt-lease)\n");
-}
-
-TEST_F(HookSetup, CheckSaysThatNothingStartsTheHook) {
-    const Result result = criu_hook({"--check"});
-    EXPECT_EQ(result.status, 1);
-    EXPECT_NE(result.out.find("\nA dump or restore that is started now does not keep leases.\n"),
-              std::string::npos)
-        << result.out;
-    const Json script = check("action-script");
-    EXPECT_EQ(script["state"], "failed");
-    EXPECT_EQ(script["advice"], "ckpt-lease criu-hook --install");
-    EXPECT_EQ(check("configuration")["message"], "criu has no configuration file in etc");
-    EXPECT_EQ(check("file-validation")["state"], "note");
-    EXPECT_EQ(check("file-locks")["state"], "note");
-}
-
-TEST_F(HookSetup, CheckFindsWhatWasInstalled) {
-    criu_hook({"--install", "--file-locks"});
-    EXPECT_EQ(check("action-script")["state"], "ok");
-    EXPECT_EQ(check("action-script")["message"], "etc/default.conf, line 2: " CKPT_LEASE_CRIU_HOOK);
-    EXPECT_EQ(check("configuration")["message"], "etc/default.conf, etc/runc.conf");
-    EXPECT_EQ(check("file-validation")["message"], "criu: etc/default.conf, line 3: filesize");
-    const std::string locks = check("file-locks")["message"];
-    EXPECT_TRUE(locks.starts_with("criu: etc/default.conf, line 4")) << locks;
-}
-
-TEST_F(HookSetup, CheckKnowsAScriptThatIsNotThere) {
-    write_file("etc/default.conf", "action-script /nowhere/ckpt-lease-criu-hook\n");
-    const Json script = check("action-script");
-    EXPECT_EQ(script["state"], "failed");
-    EXPECT_EQ(script["message"],
-              "etc/default.conf, line 1: /nowhere/ckpt-lease-criu-hook: every dump and restore "
-              "fails: No such file or directory");
-}
-
-TEST_F(HookSetup, CheckReadsTheUsersFileAndThoseOfEngines) {
-    fs::create_directory(".criu");
-    write_file(".criu/default.conf", kHookLine);
-    EXPECT_EQ(check("action-script")["state"], "ok");
-    fs::remove(".criu/default.conf");
-    write_file("etc/runc.conf", kHookLine);
-    const Json script = check("action-script");
-    EXPECT_EQ(script["state"], "note");
-    EXPECT_EQ(script["message"], "etc/runc.conf, line 1: " CKPT_LEASE_CRIU_HOOK
-                                 ", which criu reads only if runc starts it");
-}
-
-// CRIU loads it, whoever starts CRIU: no script is needed. How files are validated it cannot
-// change.
-TEST_F(HookSetup, WithThePluginNoScriptIsNeeded) {
-    EXPECT_EQ(check("plugin")["message"], "criu has no plugin that starts the hook");
-    fs::create_directory("plugins");
-    write_file("plugins/ckpt_lease_plugin.so",
-               "\x7f"
-               "ELF...ckpt-lease-hook-of-this-plugin=" CKPT_LEASE_CRIU_HOOK +
-                   std::string(1, '\0'));
-    EXPECT_EQ(check("plugin")["message"], "plugins/ckpt_lease_plugin.so");
-    EXPECT_EQ(check("action-script")["state"], "ok");
-    EXPECT_EQ(check("action-script")["message"], "not needed: criu loads the plugin");
-    EXPECT_EQ(check("file-validation")["state"], "note");
-    write_file("etc/default.conf", kHookLine);
-    EXPECT_EQ(criu_hook({"--install"}).out,
-              "etc/default.conf: removed: " + kHookLine +
-                  "etc/default.conf: added: file-validation filesize\n");
-    EXPECT_EQ(check("file-validation")["state"], "ok");
-    EXPECT_EQ(criu_hook({"--install", "--script"}).out,
-              "etc/default.conf: removed: file-validation filesize\n"
-              "etc/default.conf: added: " +
-                  kHookLine + "etc/default.conf: added: file-validation filesize\n");
-}
-
-// As it says of itself: the name alone does not make it one.
-TEST_F(HookSetup, WhatIsNoPluginOfOursTakesNoScriptAway) {
-    fs::create_directory("plugins");
-    write_file("etc/default.conf", kHookLine);
-    for (const std::string& bytes : {std::string(), std::string("junk"),
-                                     std::string("ckpt-lease-hook-of-this-plugin=/nowhere/hook")}) {
-        write_file("plugins/ckpt_lease_plugin.so", bytes);
-        EXPECT_EQ(check("plugin")["state"], "failed");
-        EXPECT_EQ(criu_hook({"--install"}).status, 0);
-        EXPECT_EQ(read_file("etc/default.conf"), kOurs);
-    }
-    fs::remove("plugins/ckpt_lease_plugin.so");
-    ASSERT_EQ(mkfifo("plugins/ckpt_lease_plugin.so", 0600), 0);
-    EXPECT_EQ(check("plugin")["state"], "failed");
-}
-
-TEST_F(HookSetup, CheckAsksCriuForItsVersion) {
-    EXPECT_EQ(check("criu")["message"], "Version: 4.1.1");
-    EXPECT_EQ(check("engines")["message"], "none in PATH");
-    make_program("criu", "echo 'Warning: foo'\necho 'Version: 3.17.1'\n");
-    EXPECT_EQ(check("criu")["state"], "ok");
-    make_program("podman", "");
-    write_file("etc/default.conf", kHookLine);
-    EXPECT_EQ(check("criu")["state"], "failed");
-    EXPECT_EQ(check("engines")["message"], "podman");
-    make_program("criu", "echo 'Version: soon'\n");
-    EXPECT_EQ(check("criu")["state"], "note");
-    make_program("criu", "echo 'Version: 4.1.1'\nexit 3\n");
-    EXPECT_EQ(check("criu")["message"], "criu is not in PATH, or does not say its version");
-    make_program("criu", "exec /bin/sleep 1000\n");
-    EXPECT_EQ(check("criu")["state"], "failed");
-    fs::remove("bin/criu");
-    EXPECT_EQ(check("criu")["state"], "failed");
-}
-
-TEST_F(HookSetup, InstallWarnsOfACriuThatFailsWithAScript) {
-    make_program("criu", "echo 'Version: 3.17.1'\n");
-    make_program("runc", "");
-    const Result result = criu_hook({"--install"});
-    EXPECT_EQ(result.status, 0);
-    EXPECT_EQ(result.err,
-              "ckpt-lease: Version: 3.17.1: started by a container engine, it fails where a "
-              "configuration file has an action-script (install CRIU 3.19 or newer, or take the "
-              "line out: ckpt-lease criu-hook --uninstall)\n");
-}
-
-TEST_F(HookSetup, CheckFindsWhatCriuRefuses) {
-    write_file("etc/default.conf", kHookLine + "file-locks\r\n");
-    const Json configuration = check("configuration");
-    EXPECT_EQ(configuration["state"], "failed");
-    EXPECT_EQ(configuration["message"],
-              "etc/default.conf, line 2: criu refuses the file: it ends in a carriage return");
-}
-
-// crun has its own file, and where it is not there, that of runc.
-TEST_F(HookSetup, CheckLooksAtEachEngine) {
-    make_program("runc", "");
-    make_program("crun", "");
-    write_file("etc/default.conf", "file-validation filesize\nfile-locks\n");
-    write_file("etc/runc.conf", "file-locks\nfile-validation buildid\n");
-    EXPECT_EQ(check("file-validation")["state"], "note");
-    EXPECT_EQ(check("file-locks")["message"],
-              "criu: etc/default.conf, line 2; runc: etc/runc.conf, line 1; crun: "
-              "etc/runc.conf, line 1");
-    write_file("etc/crun.conf", "no-file-locks\n");
-    EXPECT_EQ(check("file-locks")["state"], "note");
-    write_file("etc/crun.conf", "file-locks\n");
-    write_file("etc/runc.conf", "file-locks\n");
-    EXPECT_EQ(check("file-locks")["state"], "ok");
-    EXPECT_EQ(check("file-validation")["state"], "ok");
 }
 
 // Nobody is waited for who could write into it.

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "hook/criu_config.hpp"
+#include "render/hook_check.hpp"
+
+namespace ckpt_lease::cli {
+
+/// A configuration file of CRIU's, as it was found.
+struct ConfigFile {
+    std::string path;
+    std::string engine;  ///< that starts a criu which reads it; empty: all
+    bool is_there = false;
+    std::vector<hook::ConfigLine> lines;
+};
+
+/// What criu reads, in its order. `checks` is told of files that cannot be read, or that criu
+/// refuses, and of what there is.
+[[nodiscard]] std::vector<ConfigFile> read_config_files(const Context& context,
+                                                        const std::string& folder,
+                                                        std::vector<render::Check>& checks);
+
+/// Whether the files have criu start the hook. `has_plugin`: it is started without.
+[[nodiscard]] std::vector<render::Check> check_scripts(const std::vector<ConfigFile>& files,
+                                                       bool has_plugin);
+
+/// What they say of `file-validation` and of `file-locks`, to criu and to those of `engines` that
+/// have files of their own.
+[[nodiscard]] render::Check check_validation(const std::vector<ConfigFile>& files,
+                                             const std::vector<std::string>& engines);
+[[nodiscard]] render::Check check_file_locks(const std::vector<ConfigFile>& files,
+                                             const std::vector<std::string>& engines);
+
+}  // namespace ckpt_lease::cli
