@@ -239,7 +239,11 @@ TEST_F(SystemLog, IsToldWhatGoesWrong) {
     EXPECT_EQ(std::system("CRTOOLS_SCRIPT_ACTION=pre-resume CRTOOLS_IMAGE_DIR=nowhere "
                           "CRTOOLS_INIT_PID=1 " CKPT_LEASE_PROGRAM " criu-hook 2>/dev/null"),
               0);
-    const std::string line = next_line();
+    // Of a test before this one, somebody may still have something to say.
+    std::string line = next_line();
+    while (!line.empty() && line.find("nowhere") == std::string::npos) {
+        line = next_line();
+    }
     EXPECT_TRUE(line.starts_with("<27>")) << line;  // LOG_DAEMON, LOG_ERR
     EXPECT_NE(line.find(" ckpt-lease-criu-hook["), std::string::npos) << line;
     EXPECT_NE(line.find("]: pre-resume: nowhere: cannot open: No such file or directory"),
