@@ -46,7 +46,11 @@ class JsonWriter {
     }
     static constexpr std::size_t kLongestKey = Out::kMostRoom - 4;
 
-    JsonWriter& value(bool value);
+    JsonWriter& value(bool value) {
+        before_value();
+        value ? out_.write("true") : out_.write("false");  // of known lengths
+        return *this;
+    }
     JsonWriter& value(std::string_view utf8);
     JsonWriter& value(const char* utf8) { return value(std::string_view(utf8)); }
     /// A string of at most kLongestKey characters, none of which JSON escapes: faster, for our own
@@ -90,6 +94,10 @@ class JsonWriter {
     /// NAME_bytes, then has all of its bytes in hexadecimal digits.
     JsonWriter& bytes_member(std::string_view name, std::string_view bytes);
 
+    /// Elements of the array that is open, as another writer has written them in an array of its
+    /// own: without its brackets.
+    JsonWriter& elements(std::string_view text);
+
     /// Closes what is open until no more than `depth` objects and arrays are. A member that has no
     /// value yet is null.
     JsonWriter& close_down_to(std::size_t depth);
@@ -123,12 +131,15 @@ class JsonWriter {
             return;
         }
         Level& level = levels_.back();
-        if (level.is_array) {
-            out_.write(level.empty ? "\n" : ",\n");
-        } else if (!level.empty) {
-            out_.write(",");
+        char* const begin = out_.room(2);
+        char* to = begin;
+        if (!std::exchange(level.empty, false)) {
+            *to++ = ',';
         }
-        level.empty = false;
+        if (level.is_array) {
+            *to++ = '\n';
+        }
+        out_.take(static_cast<std::size_t>(to - begin));
     }
     void write_plain(std::string_view text) {
         char* const to = out_.room(text.size() + 2);

@@ -7,8 +7,10 @@
 #include <cstring>
 #include <iterator>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
@@ -24,7 +26,9 @@ class Out {
     /// are no reason to say that the work failed. What is unseen is not written at all.
     enum class Kind : unsigned char { results, messages, unseen };
 
-    Out(io::File file, Kind kind) : file_(std::move(file)), kind_(kind) {}
+    Out(io::File file, Kind kind) : to_(std::move(file)), kind_(kind) {}
+    /// Into memory: behind what stands in `text` already.
+    explicit Out(std::string& text) : to_(&text), kind_(Kind::results) {}
 
     template <typename... Args>
     void print(fmt::format_string<Args...> format, Args&&... args) {
@@ -68,11 +72,15 @@ class Out {
         }
     }
     void pass_on(std::string_view text) {
+        if (std::string* const* const memory = std::get_if<std::string*>(&to_)) {
+            (*memory)->append(text);
+            return;
+        }
         if (kind_ == Kind::unseen) {
             return;
         }
         try {
-            file_.write(as_bytes(text));
+            std::get<io::File>(to_).write(as_bytes(text));
         } catch (const Error& error) {
             if (kind_ == Kind::results) {
                 // Whoever reads this is no image, which could be written elsewhere.
@@ -83,7 +91,7 @@ class Out {
         }
     }
 
-    io::File file_;
+    std::variant<io::File, std::string*> to_;
     Kind kind_;
     std::unique_ptr<char[]> buffer_{new char[kSize]};
     std::size_t used_ = 0;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "ckpt-lease/base/text.hpp"
+#include "render/elements.hpp"
 #include "render/parts.hpp"
 #include "render/process_tree.hpp"
 #include "render/shown_locks.hpp"
@@ -310,22 +311,30 @@ bool ShowReport::write_object(const Snapshot& snapshot, const Filter& filter,
 
 bool ShowReport::write_locks(const Snapshot& snapshot, const Filter& filter, bool leases) {
     const Members wanted = leases ? Members::of_leases : Members::of_others;
-    bool any = false;
+    std::vector<const Column*> columns;
+    for (const Column& column : show_columns()) {
+        if (column.members == Members::of_all || column.members == wanted) {
+            columns.push_back(&column);
+        }
+    }
     json().key(leases ? "leases" : "locks").begin_array();
-    snapshot.locks.for_each([&](const Lock& lock) {
-        if ((lock.kind == LockKind::lease) != leases ||
-            !filter.matches(lock, snapshot.locks.ownership())) {
-            return;
-        }
-        any = true;
-        json().begin_object();
-        for (const Column& column : show_columns()) {
-            if (column.members == Members::of_all || column.members == wanted) {
-                column.write(json(), {snapshot, {&lock, 1}});
-            }
-        }
-        json().end_object();
-    });
+    const bool any = write_elements(
+        json(), snapshot.locks.size(), [&](JsonWriter& json, std::size_t begin, std::size_t end) {
+            bool any_of_these = false;
+            snapshot.locks.for_each_of(begin, end, [&](const Lock& lock) {
+                if ((lock.kind == LockKind::lease) != leases ||
+                    !filter.matches(lock, snapshot.locks.ownership())) {
+                    return;
+                }
+                any_of_these = true;
+                json.begin_object();
+                for (const Column* const column : columns) {
+                    column->write(json, {snapshot, {&lock, 1}});
+                }
+                json.end_object();
+            });
+            return any_of_these;
+        });
     json().end_array();
     return any;
 }

@@ -115,6 +115,30 @@ TEST(JsonWriter, EveryCharacterIsReadBack) {
     EXPECT_EQ(nlohmann::json::parse(json).get<std::string>(), text);
 }
 
+// Eight characters are looked at together.
+TEST(JsonWriter, SeesWhatMustBeEscapedWhereverItStands) {
+    for (std::size_t length = 1; length <= 20; ++length) {
+        for (std::size_t at = 0; at < length; ++at) {
+            for (unsigned byte = 0; byte < 256; ++byte) {
+                std::string text(length, '~');
+                text[at] = static_cast<char>(byte);
+                const bool stays = byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\';
+                const std::string json =
+                    written([&](JsonWriter& j) { j.value(std::string_view(text)); });
+                ASSERT_EQ(json == '"' + text + '"', stays) << byte << " at " << at;
+            }
+        }
+    }
+}
+
+TEST(JsonWriter, TakesElementsThatAnotherHasWritten) {
+    EXPECT_EQ(written([](JsonWriter& j) {
+                  j.begin_array().elements("").elements("\n1,\n2").elements("").elements("\n3");
+                  j.value(4).end_array();
+              }),
+              "[\n1,\n2,\n3,\n4]");
+}
+
 TEST(BytesMember, TextIsAString) {
     EXPECT_EQ(member([](JsonWriter& j) { j.bytes_member("path", "/zo\xc3\xab\t"); }),
               "{\"path\":\"/zo\xc3\xab\\u0009\"}");

@@ -107,6 +107,13 @@ TEST(LockList, KeepsManyLocksOfAllKinds) {
     for (std::size_t i = wanted.size(); i-- > 0;) {
         expect_same(list.at(i), wanted[i]);
     }
+    for (const std::size_t begin : {0U, 15U, 16U, 17U, 19999U, 20000U}) {
+        count = begin;
+        list.for_each_of(begin, 20000,
+                         [&](const Lock& lock) { expect_same(lock, wanted.at(count++)); });
+        EXPECT_EQ(count, wanted.size());
+    }
+    list.for_each_of(17, 17, [](const Lock&) { ADD_FAILURE(); });
 }
 
 TEST(LockList, StartsEmpty) {
