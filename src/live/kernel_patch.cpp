@@ -16,6 +16,7 @@
 #include "linux_cr/lock_record.hpp"
 #include "live/fd.hpp"
 #include "live/lease_calls.hpp"
+#include "live/lease_state.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -43,9 +44,7 @@ Fd memory_file() {
     return Fd(memfd_create("ckpt-lease", MFD_CLOEXEC));
 }
 
-}  // namespace
-
-bool kernel_restores_leases() {
+bool has_records() {
     const Fd file = memory_file();
     // A file without locks: there is nothing to say about it, and nothing to be refused but for
     // want of permission. EINVAL is the answer to a command that is not known.
@@ -54,7 +53,7 @@ bool kernel_restores_leases() {
 }
 
 // The kernel writes FILE_LOCKS and, of a struct file without POSIX locks of ours, one FILE_LOCK.
-int checkpoint_lease(int fd, LeaseState& state) {
+int get_records(int fd, LeaseState& state) {
     const Fd image = memory_file();
     FileLocksCkpt argument{.image_fd = image.get()};
     if (!image || fcntl(fd, kCheckpointLocks, &argument) < 0) {
@@ -74,26 +73,8 @@ int checkpoint_lease(int fd, LeaseState& state) {
     return lock.kind == LockKind::lease ? 0 : ENODATA;
 }
 
-std::string records_of(const LeaseState& state) {
-    const linux_cr::CountedList& head = list_head();
-    std::string text(head.length, '\0');
-    const auto put = [&](const Field& field, std::uint64_t value) {
-        const auto bytes = encode(value, field.width, kNativeOrder);
-        text.replace(field.offset, field.width, as_text(std::span(bytes).first(field.width)));
-    };
-    put({"type", 0, 4, false}, head.type);
-    put({"len", 4, 4, false}, head.length);
-    put(head.nr_locks, 1);
-    Lock lock;
-    lock.kind = LockKind::lease;
-    lock.lease = state;
-    const linux_cr::LockCodec codec(kernel_layout(), kNativeOrder);
-    const std::vector<std::byte> record = codec.encode(codec.fields_of(lock));
-    return text.append(as_text(record));
-}
-
-int restore_lease(int fd, int number, const LeaseState& state,
-                  std::chrono::steady_clock::time_point begin) {
+int set_records(int fd, int number, const LeaseState& state,
+                std::chrono::steady_clock::time_point begin) {
     const std::string records = records_of(state);
     Fd image = memory_file();
     if (image.get() == number) {  // which is about to be used
@@ -114,6 +95,41 @@ int restore_lease(int fd, int number, const LeaseState& state,
         return at_number(fd, number,
                          [&] { return fcntl(number, kRestoreLocks, &argument) < 0 ? errno : 0; });
     });
+}
+
+}  // namespace
+
+bool kernel_restores_leases() {
+    return kernel_has_lease_states() || has_records();
+}
+
+int checkpoint_lease(int fd, LeaseState& state) {
+    const int error = get_lease_state(fd, state);
+    return error == EINVAL ? get_records(fd, state) : error;
+}
+
+int restore_lease(int fd, int number, const LeaseState& state,
+                  std::chrono::steady_clock::time_point begin) {
+    return kernel_has_lease_states() ? set_lease_state(fd, number, state, begin)
+                                     : set_records(fd, number, state, begin);
+}
+
+std::string records_of(const LeaseState& state) {
+    const linux_cr::CountedList& head = list_head();
+    std::string text(head.length, '\0');
+    const auto put = [&](const Field& field, std::uint64_t value) {
+        const auto bytes = encode(value, field.width, kNativeOrder);
+        text.replace(field.offset, field.width, as_text(std::span(bytes).first(field.width)));
+    };
+    put({"type", 0, 4, false}, head.type);
+    put({"len", 4, 4, false}, head.length);
+    put(head.nr_locks, 1);
+    Lock lock;
+    lock.kind = LockKind::lease;
+    lock.lease = state;
+    const linux_cr::LockCodec codec(kernel_layout(), kNativeOrder);
+    const std::vector<std::byte> record = codec.encode(codec.fields_of(lock));
+    return text.append(as_text(record));
 }
 
 }  // namespace ckpt_lease::live

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "live/lease_state.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "live/fd.hpp"
+#include "live/lease_calls.hpp"
+
+namespace ckpt_lease::live {
+namespace {
+
+// Not from <linux/fcntl.h>: that does not go together with <fcntl.h>, and no distribution's has it.
+constexpr int kGetLeaseState = 1024 + 17;
+constexpr int kSetLeaseState = 1024 + 18;
+
+// LockType has the numbers of F_RDLCK, F_WRLCK and F_UNLCK.
+static_assert(static_cast<int>(LockType::rdlck) == F_RDLCK);
+static_assert(static_cast<int>(LockType::wrlck) == F_WRLCK);
+static_assert(static_cast<int>(LockType::unlck) == F_UNLCK);
+
+std::uint16_t number_of(LockType type) {
+    return static_cast<std::uint16_t>(type);
+}
+
+LockType type_of(std::uint16_t number) {
+    return static_cast<LockType>(number);
+}
+
+}  // namespace
+
+bool kernel_has_lease_states() {
+    // Of a file without a lease: there is nothing to tell, and nothing to be refused.
+    const Fd file(memfd_create("ckpt-lease", MFD_CLOEXEC));
+    KernelLeaseState told;
+    return file && fcntl(file.get(), kGetLeaseState, &told) >= 0;
+}
+
+int get_lease_state(int fd, LeaseState& state) {
+    KernelLeaseState told;
+    if (fcntl(fd, kGetLeaseState, &told) < 0) {
+        return errno;
+    }
+    if (told.type == number_of(LockType::unlck)) {
+        return ENODATA;
+    }
+    state = from_kernel(told);
+    return 0;
+}
+
+int set_lease_state(int fd, int number, const LeaseState& state,
+                    std::chrono::steady_clock::time_point begin) {
+    KernelLeaseState wanted = to_kernel(state, number, begin);
+    return with_patience([&] { return fcntl(fd, kSetLeaseState, &wanted) < 0 ? errno : 0; });
+}
+
+LeaseState from_kernel(const KernelLeaseState& told) {
+    LeaseState state;
+    state.type = type_of(told.target);
+    state.breaking = told.target != told.type;
+    if (state.breaking) {
+        state.previous_type = type_of(told.type);
+        state.notified = (told.flags & KernelLeaseState::kNotified) != 0;
+        state.remaining = told.remaining_ns == KernelLeaseState::kNoDeadline
+                              ? Remaining::no_deadline()
+                              : Remaining(Nanoseconds(told.remaining_ns));
+    }
+    return state;
+}
+
+KernelLeaseState to_kernel(const LeaseState& state, int number,
+                           std::chrono::steady_clock::time_point begin) {
+    KernelLeaseState wanted;
+    wanted.type = number_of(state.unbroken_type().value());
+    wanted.target = number_of(state.type);
+    wanted.fd = number;
+    if (state.breaking) {
+        const std::chrono::nanoseconds since_boot = begin.time_since_epoch();
+        wanted.begin_ns = static_cast<std::uint64_t>(since_boot.count());
+        wanted.flags = state.notified ? KernelLeaseState::kNotified : 0;
+        wanted.remaining_ns = state.remaining.has_deadline()
+                                  ? static_cast<std::uint64_t>(state.remaining.time().count())
+                                  : KernelLeaseState::kNoDeadline;
+    }
+    return wanted;
+}
+
+}  // namespace ckpt_lease::live

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the kernel is told, and tells, with F_SETLEASE_STATE and F_GETLEASE_STATE.
+#include "live/lease_state.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+
+#include "processes.hpp"
+
+namespace ckpt_lease::live::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::steady_clock::time_point kBegin{7s + 5ns};
+
+std::string bytes_of(const KernelLeaseState& state) {
+    std::string bytes(sizeof state, '\0');
+    std::memcpy(bytes.data(), &state, sizeof state);
+    return bytes;
+}
+
+// remaining_ns, begin_ns, type, target, flags, fd, padding.
+TEST(LeaseState, ABreakIsToldAsItIs) {
+    const LeaseState state = breaking(LockType::wrlck, LockType::unlck, Remaining(2'000'000'003ns));
+    EXPECT_EQ(bytes_of(to_kernel(state, 9, kBegin)),
+              std::string("\x03\x94\x35\x77\0\0\0\0"
+                          "\x05\x86\x3b\xa1\x01\0\0\0"
+                          "\x01\0\x02\0\x01\0\0\0\x09\0\0\0\0\0\0\0",
+                          32));
+}
+
+TEST(LeaseState, ADowngradeOfWhichTheHolderKnowsNothing) {
+    LeaseState state = breaking(LockType::wrlck, LockType::rdlck, Remaining(0ns));
+    state.notified = false;
+    const KernelLeaseState wanted = to_kernel(state, 3, kBegin);
+    EXPECT_EQ(wanted.type, F_WRLCK);
+    EXPECT_EQ(wanted.target, F_RDLCK);
+    EXPECT_EQ(wanted.flags, 0U);
+    EXPECT_EQ(wanted.remaining_ns, 0U);
+    EXPECT_EQ(wanted.fd, 3);
+}
+
+TEST(LeaseState, WithoutADeadlineAllBitsAreSet) {
+    const KernelLeaseState wanted =
+        to_kernel(breaking(LockType::rdlck, LockType::unlck, Remaining::no_deadline()), 3, kBegin);
+    EXPECT_EQ(wanted.remaining_ns, 0xffffffffffffffffU);
+}
+
+// What is no break has no time: a kernel refuses both.
+TEST(LeaseState, OfAHeldLeaseOnlyTheTypeIsTold) {
+    EXPECT_EQ(bytes_of(to_kernel(held(LockType::wrlck), 4, kBegin)),
+              std::string("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                          "\x01\0\x01\0\0\0\0\0\x04\0\0\0\0\0\0\0",
+                          32));
+}
+
+TEST(LeaseState, WhatTheKernelTellsIsTheStateThatItWasTold) {
+    LeaseState silent = breaking(LockType::wrlck, LockType::rdlck, Remaining(1ns));
+    silent.notified = false;
+    for (const LeaseState& state :
+         {held(LockType::rdlck), held(LockType::wrlck), silent,
+          breaking(LockType::wrlck, LockType::unlck, Remaining(45s)),
+          breaking(LockType::rdlck, LockType::unlck, Remaining::no_deadline()),
+          breaking(LockType::rdlck, LockType::unlck, Remaining(0ns))}) {
+        KernelLeaseState told = to_kernel(state, 5, kBegin);
+        EXPECT_EQ(from_kernel(told), state);
+        told.flags |= KernelLeaseState::kArmed;
+        EXPECT_EQ(from_kernel(told), state);
+    }
+}
+
+}  // namespace
+}  // namespace ckpt_lease::live::test
