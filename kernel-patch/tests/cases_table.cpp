@@ -82,10 +82,10 @@ std::string measure(const Scratch& scratch, const Policy& policy, const Kind& ki
             format("%s made %.9f s of %.9f", policy.name, left, seconds(remaining(before))));
     require_equal(after.fl_break_notified, policy.signals == 0 ? 1 : 0, "fl_break_notified");
 
+    Breaker breaker(scratch.file, kind.breaker_flags);
     Restart restart(scratch.image, way);
     Holder& holder = restart.only();
     holder.require_type(kind.held, "after the restart");
-    Breaker breaker(scratch.file, kind.breaker_flags);
     // If nothing is left, it's from its own start on that the breaker must not wait.
     const std::int64_t begin = left > 0 ? restart.begin : now();
     breaker.start();
