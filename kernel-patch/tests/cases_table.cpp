@@ -118,11 +118,11 @@ std::string measure_criu(const Scratch& scratch, const Policy& policy, const Kin
         left = policy.makes(kWholeBreak - seconds(now() - begin));
     }
     Holder holder(scratch.file, kind.holder_flags);
+    Breaker restorer(scratch.file, kind.breaker_flags);
+    Breaker breaker(scratch.file, kind.breaker_flags);
     const std::int64_t begin = now();
     holder.take(kind.held);
-    Breaker restorer(scratch.file, kind.breaker_flags);
     require_equal(-restorer.try_open(), EWOULDBLOCK, "the restorer's open()");
-    Breaker breaker(scratch.file, kind.breaker_flags);
     breaker.start();
     breaker.require_waiting("restarted");
     const std::int64_t in = breaker.in(kWholeBreak * 1.2 + 5);

@@ -52,6 +52,10 @@ class Kernels(unittest.TestCase):
         self.assertEqual(run.kinds("6.1", options()), ["patched", "stock"])
         self.assertEqual(run.kinds("6.12", options()), ["patched"])
 
+    def test_where_there_is_no_patch_it_is_the_fixes(self):
+        self.assertEqual(run.kinds("7.99", options()), ["fixes", "stock"])
+        self.assertEqual(run.kinds("7.99", options(debug=True)), ["fixes"])
+
     def test_a_patched_kernel_has_the_fixes(self):
         self.assertEqual(run.words("6.12", "patched", options()),
                          ["cases", "selftest", "fixes", "histories=200", "seed=7"])

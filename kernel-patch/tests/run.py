@@ -88,9 +88,9 @@ def kinds(version, options):
         return ["stock", "fixes"]
     if options.stock:
         return ["stock"]
-    patched = os.path.exists(os.path.join(ROOT, "kernel-patch", version, "series"))
-    return ["patched" if patched else "fixes"] + (
-        ["stock"] if not options.debug and is_baseline(version, options) else [])
+    if os.path.exists(os.path.join(ROOT, "kernel-patch", version, "series")):
+        return ["patched"] + (["stock"] if not options.debug and is_baseline(version, options) else [])
+    return ["fixes"] + ([] if options.debug else ["stock"])
 
 
 def words(version, kind, options):
