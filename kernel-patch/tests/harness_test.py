@@ -34,18 +34,36 @@ class Timers(unittest.TestCase):
         for line in ("[    0.100000] ..TIMER: vector=0x30 apic1=0 pin1=2 apic2=-1 pin2=-1", "@@ start 7.3.4 stock 250"):
             self.assertFalse(machine.has_no_timer(line), line)
 
-    def test_such_a_machine_is_started_more_than_three_times(self):
-        self.assertGreater(run.TRIES, 3)
+    def run_machines(self, *boots):
+        boots = iter(boots)
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            return run.run_machine("7.3", "fixes", lambda: next(boots)), said.getvalue().splitlines()
+
+    def test_such_a_machine_is_started_again(self):
+        no_timer = ["[    0.3] APIC timer disabled due to verification failure", "@@ start 7.3.4 fixes 250"]
+        good = ["@@ start 7.3.4 fixes 250", "@@ case no-faults ok none", "@@ done 1 0"]
+        result, said = self.run_machines(no_timer, no_timer, no_timer, no_timer, good)
+        self.assertEqual((result.passed, result.failed), (2, 0))
+        self.assertEqual([line.split()[:3] for line in said[3:]],
+                         [["the", "machine", "came"], ["ok", "no-faults", "none"], ["ok", "machine", "ran"]])
+
+    def test_and_what_it_would_measure_is_not_believed(self):
+        no_timer = ["[    0.3] APIC timer disabled due to verification failure", "@@ start 7.3.4 fixes 250"]
+        result, _ = self.run_machines(*[no_timer] * run.TRIES)
+        self.assertEqual([(case.name, case.ok, case.text) for case in result.cases],
+                         [("machine", False, "came up without its timer, 20 times; the program did not start; "
+                           "the program did not end; no case was run")])
 
 
 class Kernels(unittest.TestCase):
-    def test_the_fixes_are_shown_without_and_with_them(self):
+    def test_the_fixes_are_shown_with_and_without_them(self):
         for version in ("7.3", "6.12", "6.1"):
-            self.assertEqual(run.kinds(version, options(fixes=True, criu=False)), ["stock", "fixes"])
+            self.assertEqual(run.kinds(version, options(fixes=True, criu=False)), ["fixes", "stock"])
 
     def test_the_fixes_are_all_that_is_run_then(self):
         chosen = options(fixes=True, criu=False)
-        self.assertEqual(run.words("6.1", "stock", chosen), ["faults"])
+        self.assertEqual(run.words("6.1", "stock", chosen), ["faults", "selftest"])
         self.assertEqual(run.words("6.1", "fixes", chosen), ["fixes", "selftest"])
 
     def test_one_version_is_run_without_the_patch_too(self):
@@ -77,8 +95,8 @@ class Runs(unittest.TestCase):
 
     def test_what_is_not_offered_any_more_is_named_and_is_no_failure(self):
         status, said = self.run_without_kernels(3)
-        self.assertEqual(said, ["not run: Linux 7.3 stock: its sources are not offered any more",
-                                "not run: Linux 7.3 fixes: its sources are not offered any more",
+        self.assertEqual(said, ["not run: Linux 7.3 fixes: its sources are not offered any more",
+                                "not run: Linux 7.3 stock: its sources are not offered any more",
                                 "0 passed, 0 failed"])
         self.assertEqual(status, 0)
 

@@ -185,7 +185,7 @@ Counts run_all(const Arguments& arguments, bool patched, const std::string& root
         add_fault_case(alone, arguments.faults);
     }
     if (arguments.selftest) {
-        add_selftest_cases(alone);
+        add_selftest_cases(alone, arguments.faults);
     }
     run(alone, 1);
     Cases cases;
