@@ -15,13 +15,13 @@ const char* way_name(Way way) {
 std::string at_deadline(const Scratch& scratch, const Kind& kind, double left, bool notified,
                         Way way) {
     make_image(scratch, kind, left, notified, way);
+    Breaker breaker(scratch.file, kind.breaker_flags);
     Restart restart(scratch.image, way);
     Holder& holder = restart.only();
     holder.require_type(kind.held, "after the restart");
     // Signals come with the breaker, not with the restart.
     sleep_for(0.1);
     require_equal(holder.signals(), 0, "signals before the breaker");
-    Breaker breaker(scratch.file, kind.breaker_flags);
     breaker.start();
     breaker.require_waiting("restarted");
     const int signals = notified ? 0 : 1;

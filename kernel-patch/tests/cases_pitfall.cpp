@@ -36,8 +36,8 @@ std::string both_pending(const Scratch& scratch) {
     reader.require_waiting("a reader");
     holder.require_type(F_RDLCK, "while the reader waits");
     sleep_for(0.5);
-    const std::int64_t begin = now();
     Breaker writer(scratch.file, O_WRONLY);
+    const std::int64_t begin = now();
     writer.start();
     writer.require_waiting("a writer");
     const Moment moment = checkpoint(scratch.image, {&holder}, {&reader, &writer}, Way::inside);
@@ -58,8 +58,8 @@ std::string restored_both_pending(const Scratch& scratch) {
     Breaker reader(scratch.file, O_RDONLY);
     reader.start();
     sleep_for(0.2);
-    const std::int64_t begin = now();
     Breaker writer(scratch.file, O_WRONLY);
+    const std::int64_t begin = now();
     writer.start();
     writer.require_waiting("a writer");
     holder.require_signals(1, "when the writer has come");

@@ -33,8 +33,8 @@ void make_shared_image(const Scratch& scratch, const std::vector<double>& left, 
 
 std::string latest(const Scratch& scratch, const std::vector<double>& left, bool notified) {
     make_shared_image(scratch, left, notified);
-    Restart restart(scratch.image, Way::inside);
     Breaker breaker(scratch.file, O_WRONLY);
+    Restart restart(scratch.image, Way::inside);
     breaker.start();
     breaker.require_waiting("restarted");
     const double last = *std::max_element(left.begin(), left.end());

@@ -82,10 +82,10 @@ std::string measure(const Scratch& scratch, const Policy& policy, const Kind& ki
             format("%s made %.9f s of %.9f", policy.name, left, seconds(remaining(before))));
     require_equal(after.fl_break_notified, policy.signals == 0 ? 1 : 0, "fl_break_notified");
 
+    Breaker breaker(scratch.file, kind.breaker_flags);
     Restart restart(scratch.image, way);
     Holder& holder = restart.only();
     holder.require_type(kind.held, "after the restart");
-    Breaker breaker(scratch.file, kind.breaker_flags);
     // If nothing is left, it's from its own start on that the breaker must not wait.
     const std::int64_t begin = left > 0 ? restart.begin : now();
     breaker.start();
@@ -118,11 +118,11 @@ std::string measure_criu(const Scratch& scratch, const Policy& policy, const Kin
         left = policy.makes(kWholeBreak - seconds(now() - begin));
     }
     Holder holder(scratch.file, kind.holder_flags);
+    Breaker restorer(scratch.file, kind.breaker_flags);
+    Breaker breaker(scratch.file, kind.breaker_flags);
     const std::int64_t begin = now();
     holder.take(kind.held);
-    Breaker restorer(scratch.file, kind.breaker_flags);
     require_equal(-restorer.try_open(), EWOULDBLOCK, "the restorer's open()");
-    Breaker breaker(scratch.file, kind.breaker_flags);
     breaker.start();
     breaker.require_waiting("restarted");
     const std::int64_t in = breaker.in(kWholeBreak * 1.2 + 5);

@@ -114,14 +114,18 @@ long restore_locks(Holder& holder, const std::string& image, off_t at, Way way,
 }
 
 Restart::Restart(const std::string& image, Way way, std::int64_t begin_ns) : begin(begin_ns) {
-    for (const SavedDescriptor& saved : read_image(image)) {
-        auto holder = std::make_unique<Holder>(saved.path, saved.flags, saved.number, 0);
-        const long result = restore_locks(*holder, image, saved.locks_at, way, begin);
-        require(result >= 0, "F_RESTORE_LOCKS: " + error_name(-result));
-        require_equal(result, static_cast<long>(saved.locks.size()), "locks restored");
-        holders.push_back(std::move(holder));
+    const std::vector<SavedDescriptor> all = read_image(image);
+    for (const SavedDescriptor& saved : all) {
+        holders.push_back(std::make_unique<Holder>(saved.path, saved.flags, saved.number, 0));
     }
     require(!holders.empty(), "no locks in the image");
+    // A machine that is busy takes its time to start processes, and a short deadline would be over.
+    begin = begin == 0 ? now() : begin;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const long result = restore_locks(*holders[i], image, all[i].locks_at, way, begin);
+        require(result >= 0, "F_RESTORE_LOCKS: " + error_name(-result));
+        require_equal(result, static_cast<long>(all[i].locks.size()), "locks restored");
+    }
 }
 
 Holder& Restart::only() {

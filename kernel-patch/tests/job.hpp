@@ -58,7 +58,8 @@ long restore_locks(Holder& holder, const std::string& image, off_t at, Way way, 
 
 /// The holders of an image as new processes, with their locks. The breakers are the caller's.
 struct Restart {
-    Restart(const std::string& image, Way way, std::int64_t begin_ns = now());
+    /// begin_ns: from when on the deadlines count; 0: from when the processes are there.
+    Restart(const std::string& image, Way way, std::int64_t begin_ns = 0);
     Holder& only();
 
     std::int64_t begin;

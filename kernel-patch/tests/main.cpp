@@ -35,6 +35,8 @@ struct Arguments {
     bool cases = false;
     bool baseline = false;
     bool selftest = false;
+    bool faults = false;
+    bool fixes = false;
     bool criu = false;
     bool criu_hook = false;
     unsigned histories = 0;
@@ -53,6 +55,10 @@ Arguments parse(const std::vector<std::string>& words) {
             arguments.baseline = true;
         } else if (name == "selftest") {
             arguments.selftest = true;
+        } else if (name == "faults") {
+            arguments.faults = true;
+        } else if (name == "fixes") {
+            arguments.fixes = true;
         } else if (name == "criu") {
             arguments.criu = true;
         } else if (name == "criu-hook") {
@@ -67,10 +73,10 @@ Arguments parse(const std::vector<std::string>& words) {
             throw Failure("unknown word: " + word);
         }
     }
-    require(arguments.cases || arguments.selftest || arguments.baseline || arguments.criu ||
-                arguments.criu_hook || arguments.histories > 0,
-            "nothing to do; words: cases, selftest, baseline, criu, criu-hook, histories=N, "
-            "seed=N, only=PART-OF-A-NAME");
+    require(arguments.cases || arguments.selftest || arguments.baseline || arguments.faults ||
+                arguments.fixes || arguments.criu || arguments.criu_hook || arguments.histories > 0,
+            "nothing to do; words: cases, selftest, baseline, faults, fixes, criu, criu-hook, "
+            "histories=N, seed=N, only=PART-OF-A-NAME");
     return arguments;
 }
 
@@ -173,6 +179,15 @@ Counts run_all(const Arguments& arguments, bool patched, const std::string& root
         run(zero);
     }
     set_lease_break_time(kBreakTime);
+    // One at a time: what they look at lasts for fractions of a second.
+    Cases alone;
+    if (arguments.faults || arguments.fixes) {
+        add_fault_case(alone, arguments.faults);
+    }
+    if (arguments.selftest) {
+        add_selftest_cases(alone, arguments.faults);
+    }
+    run(alone, 1);
     Cases cases;
     if (arguments.cases) {
         // The longest first
@@ -186,9 +201,6 @@ Counts run_all(const Arguments& arguments, bool patched, const std::string& root
         add_image_cases(cases);
         add_refusal_cases(cases);
         add_poke_cases(cases);
-    }
-    if (arguments.selftest) {
-        add_selftest_case(cases);
     }
     if (arguments.baseline) {
         add_baseline_cases(cases);
@@ -222,12 +234,13 @@ int run(const std::vector<std::string>& words) {
     utsname system{};
     uname(&system);
     const bool patched = is_patched();
-    say(format("@@ start %s %s %ld", system.release, patched ? "patched" : "stock",
+    const char* const without = arguments.fixes ? "fixes" : "stock";
+    say(format("@@ start %s %s %ld", system.release, patched ? "patched" : without,
                std::lround(1 / tick())));
-    if (patched && arguments.baseline) {
-        throw Failure("baseline is for a kernel without the patch");
+    if (patched && (arguments.baseline || arguments.faults)) {
+        throw Failure("baseline and faults are for a kernel without the patch");
     }
-    if (!patched && (arguments.cases || arguments.selftest || arguments.histories > 0)) {
+    if (!patched && (arguments.cases || arguments.histories > 0)) {
         throw Failure("this kernel does not have the patch");
     }
     // In images that are kept, names that don't change are better.

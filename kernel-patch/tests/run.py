@@ -20,21 +20,32 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 # The one that Debian 12, and so its CRIU, comes with.
 CRIU_VERSION = "6.1"
+VERSIONS = ["7.3", "6.12", "6.1"]
+# A machine that was kept waiting comes up without a timer, see machine.has_no_timer(). That takes it two seconds, and
+# is frequent where much else runs.
+TRIES = 20
+# The exit status of build-kernel that says that there are no sources.
+NOT_OFFERED = 3
 HOOK = "ckpt-lease-criu-hook"
 CACHE = os.environ.get("CKPT_LEASE_KERNELS") or os.path.join(ROOT, "build-kernels")
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--version", action="append", help="of the kernel; can be repeated (default: 6.12 and 6.1)")
+    parser.add_argument("--version", action="append",
+                        help=f"of the kernel; can be repeated (default: {', '.join(VERSIONS)})")
     parser.add_argument("--stock", action="store_true",
-                        help="only the kernel without the patches (without this: of one version only)")
+                        help="only the kernel without fixes and patches (without this: of one version only)")
+    parser.add_argument("--fixes", action="store_true",
+                        help="only what the fixes mend: kernels with them and nothing else, then without them")
     parser.add_argument("--debug", action="store_true",
                         help="a kernel that checks itself; without --stock only the patched one")
     parser.add_argument("--histories", type=int, default=200, metavar="N", help="random histories (default: 200)")
     parser.add_argument("--seed", type=int, metavar="N", help="of the random histories (default: another each time)")
     parser.add_argument("--program", default=os.path.join(ROOT, "build-test/kernel-patch/tests/lease-proof"),
                         metavar="FILE", help="lease-proof (default: the one in build-test/)")
+    parser.add_argument("--show-faults", default=os.path.join(ROOT, "build-test/kernel-patch/tests/show-faults"),
+                        metavar="FILE", help="show-faults (default: the one in build-test/)")
     parser.add_argument("--ckpt-lease", default=os.path.join(ROOT, "build-test/src/ckpt-lease"),
                         metavar="FILE", help="ckpt-lease (default: the one in build-test/)")
     parser.add_argument("--no-criu", dest="criu", action="store_false",
@@ -49,14 +60,14 @@ def arguments():
     parser.add_argument("--junit", metavar="FILE", help="write the results there, as JUnit XML")
     parser.add_argument("--timeout", type=int, metavar="S", help="for one machine (default: 600; 1800 with --debug)")
     options = parser.parse_args()
-    options.version = options.version or ["6.12", "6.1"]
+    options.version = options.version or VERSIONS
     options.timeout = options.timeout or (1800 if options.debug else 600)
     if options.seed is None:
         options.seed = random.randrange(1, 2**31)
-    for path in (options.program, options.ckpt_lease):
+    for path in (options.program, options.ckpt_lease, options.show_faults):
         if not os.access(path, os.X_OK):
             parser.error(f"{path} is not there (ninja -C build-test builds it)")
-    if options.debug:
+    if options.debug or options.fixes:
         options.criu = False
     criu = options.criu_program if options.here else machine.CRIU
     if options.criu and (options.here or CRIU_VERSION in options.version) and not os.access(criu, os.X_OK):
@@ -67,7 +78,34 @@ def arguments():
 def is_baseline(version, options):
     # What there is without the patches is measured once, where a kernel without them is needed anyhow: another one
     # tells nothing new.
+    if options.fixes:
+        return False
     return options.stock or version == (CRIU_VERSION if CRIU_VERSION in options.version else options.version[0])
+
+
+def kinds(version, options):
+    """Of the kernels of this version, in the order in which they are run."""
+    if options.fixes:
+        return ["fixes", "stock"]
+    if options.stock:
+        return ["stock"]
+    if os.path.exists(os.path.join(ROOT, "kernel-patch", version, "series")):
+        return ["patched"] + (["stock"] if not options.debug and is_baseline(version, options) else [])
+    return ["fixes"] + ([] if options.debug else ["stock"])
+
+
+def words(version, kind, options):
+    """What lease-proof is to do on this kernel."""
+    if kind == "patched":
+        said = ["cases", "selftest", "fixes", f"histories={options.histories}", f"seed={options.seed}"]
+    elif kind == "fixes":
+        said = ["fixes", "selftest"]
+    else:
+        said = ["faults"] + (["selftest"] if options.fixes else ["baseline"] if is_baseline(version, options) else [])
+    if has_criu(version, options):
+        # Alone, CRIU has no use for the patches.
+        said += ["criu-hook"] + (["criu"] if kind == "stock" else [])
+    return said
 
 
 def has_criu(version, options):
@@ -80,37 +118,42 @@ def build(version, kind, options):
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
+def run_machine(version, kind, start):
+    """Has a machine do its work, which start() gives the lines of, and judges what it says."""
+    for tries in range(1, TRIES + 1):
+        result = report.Boot(version, kind, lambda text: print(text, flush=True))
+        try:
+            for line in start():
+                if machine.has_no_timer(line):
+                    break
+                result.take(line)
+            else:
+                result.end()
+                return result
+        except machine.Timeout as timeout:
+            result.end(str(timeout))
+            return result
+        print(f"       the machine came up without its timer, {tries} of at most {TRIES} times", flush=True)
+    # What it would measure is worth nothing.
+    result.end(f"came up without its timer, {TRIES} times")
+    return result
+
+
 def boot(version, kind, kernel, options):
     name = f"{version}-{kind}{'-debug' if options.debug else ''}"
     initramfs = os.path.join(CACHE, f"initramfs-{name}.cpio")
     console = os.path.join(CACHE, f"console-{name}.log")
-    selftest = f"{kernel}.selftest" if kind == "patched" else None
-    criu = has_criu(version, options)
-    machine.make_initramfs(initramfs, options.program, options.ckpt_lease, selftest, criu)
-    words = ["baseline"] if is_baseline(version, options) else []
-    if kind == "patched":
-        words = ["cases", "selftest", f"histories={options.histories}", f"seed={options.seed}"]
-    if criu:
-        # Alone, CRIU has no use for the patches.
-        words += ["criu-hook"] + (["criu"] if kind == "stock" else [])
-    print(f"Linux {version} {kind}{', checking itself' if options.debug else ''}: {' '.join(words)}", flush=True)
-    command = machine.command(kernel, initramfs, words, 1536 if options.debug else 512)
+    selftests = None if kind == "stock" else f"{kernel}.selftests"
+    if kind == "stock" and options.fixes:
+        # Those that the fixes bring have to fail here.
+        selftests = f"{build(version, 'fixes', options)}.selftests"
+    machine.make_initramfs(initramfs, options.program, options.ckpt_lease, options.show_faults, selftests,
+                           has_criu(version, options))
+    todo = words(version, kind, options)
+    print(f"Linux {version} {kind}{', checking itself' if options.debug else ''}: {' '.join(todo)}", flush=True)
+    command = machine.command(kernel, initramfs, todo, 1536 if options.debug else 512)
     begin = time.monotonic()
-    for last_try in (False, False, True):
-        result = report.Boot(version, kind, lambda text: print(text, flush=True))
-        why = ""
-        try:
-            for line in machine.lines(command, console, options.timeout):
-                if machine.has_no_timer(line) and not last_try:
-                    print("       the machine came up without its timer, once more", flush=True)
-                    break
-                result.take(line)
-            else:
-                break
-        except machine.Timeout as timeout:
-            why = str(timeout)
-            break
-    result.end(why)
+    result = run_machine(version, kind, lambda: machine.lines(command, console, options.timeout))
     print(f"       {time.monotonic() - begin:.0f} s; the console: {console}\n", flush=True)
     return result
 
@@ -158,14 +201,14 @@ def main():
         options.version = []
         show(*criu_table(boots))
     for version in options.version:
-        kinds = [] if options.stock else ["patched"]
-        if options.stock or not options.debug and is_baseline(version, options):
-            kinds.append("stock")
         done = []
-        for kind in kinds:
+        for kind in kinds(version, options):
             try:
                 done.append(boot(version, kind, build(version, kind, options), options))
-            except subprocess.CalledProcessError:
+            except subprocess.CalledProcessError as error:
+                if error.returncode == NOT_OFFERED:
+                    done.append(report.not_run(version, kind, "its sources are not offered any more"))
+                    continue
                 print(f"Linux {version} {kind}", flush=True)
                 done.append(report.not_built(version, kind))
                 print(flush=True)

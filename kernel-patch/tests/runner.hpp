@@ -43,8 +43,10 @@ void add_pitfall_cases(Cases& cases);
 void add_refusal_cases(Cases& cases);
 void add_poke_cases(Cases& cases);
 void add_image_cases(Cases& cases);
-/// Needs /selftest.
-void add_selftest_case(Cases& cases);
+/// Those in /selftests. On a kernel that has what they test not yet, each must fail.
+void add_selftest_cases(Cases& cases, bool failing);
+/// show-faults must show the faults that kernels without the fixes have, or that there are none.
+void add_fault_case(Cases& cases, bool wanted);
 /// Row 15: what has to be the same without the patch
 void add_unpatched_cases(Cases& cases);
 /// With lease-break-time 0

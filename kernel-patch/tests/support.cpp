@@ -157,7 +157,7 @@ std::string base64(const std::string& bytes) {
     return text;
 }
 
-void run_program(const std::vector<std::string>& words) {
+Ended end_of(const std::vector<std::string>& words) {
     int ends[2];
     checked(pipe2(ends, O_CLOEXEC), "pipe2");
     Descriptor out(ends[0]);
@@ -182,8 +182,13 @@ void run_program(const std::vector<std::string>& words) {
     }
     int status = 0;
     checked(waitpid(child, &status, 0), "waitpid");
-    require(status == 0, format("%s: status 0x%x: %s", words[0].c_str(),
-                                static_cast<unsigned>(status), said.c_str()));
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), std::move(said)};
+}
+
+void run_program(const std::vector<std::string>& words) {
+    const Ended ended = end_of(words);
+    require(ended.status == 0,
+            format("%s: status %d: %s", words[0].c_str(), ended.status, ended.said.c_str()));
 }
 
 int lease_break_time() {

@@ -62,7 +62,14 @@ std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& bytes);
 std::string base64(const std::string& bytes);
 
-/// Runs a program to its end; a Failure with what it said if its status is not 0.
+struct Ended {
+    int status;  ///< of exit(); a signal's number and 128 if it was one
+    std::string said;
+};
+
+/// Runs a program to its end.
+Ended end_of(const std::vector<std::string>& words);
+/// The same; a Failure with what it said if its status is not 0.
 void run_program(const std::vector<std::string>& words);
 
 /// seconds, in /proc
