@@ -194,9 +194,13 @@ void ImageWriter::record(std::uint32_t type, const std::string& payload) {
     const std::string bytes = static_cast<const std::string&>(Payload().u32(type).u32(
                                   static_cast<std::uint32_t>(8 + payload.size()))) +
                               payload;
+    append(bytes);
+}
+
+void ImageWriter::append(const std::string& records) {
     end_of_file();
-    require_equal(checked(write(fd(), bytes.data(), bytes.size()), "write to the image"),
-                  static_cast<long>(bytes.size()), "write to the image");
+    require_equal(checked(write(fd(), records.data(), records.size()), "write to the image"),
+                  static_cast<long>(records.size()), "write to the image");
 }
 
 off_t ImageWriter::end_of_file() {

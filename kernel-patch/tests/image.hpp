@@ -25,6 +25,8 @@ class ImageWriter {
     void finish();
 
     int fd() const { return file_.get(); }
+    /// Records that the kernel leaves to user space.
+    void append(const std::string& records);
     /// Where the next record goes, also if another process wrote the last one.
     off_t end_of_file();
 

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "state.hpp"
+
 namespace proof {
 
 const Kind kWriteUnlock{"write-unlock", F_WRLCK, F_UNLCK, O_RDWR, O_WRONLY};
@@ -23,6 +25,9 @@ std::string Scratch::new_file(const std::string& name) const {
 }
 
 long write_locks(Holder& holder, ImageWriter& image, const std::string& path, Way way) {
+    if (interface() == Interface::states) {
+        return write_state(holder, image, way);
+    }
     const off_t begin = image.end_of_file();
     long result = 0;
     off_t end = 0;
@@ -80,6 +85,9 @@ Moment checkpoint(const std::string& path, const std::vector<Holder*>& holders,
 
 long restore_locks(Holder& holder, const std::string& image, off_t at, Way way,
                    std::int64_t begin) {
+    if (interface() == Interface::states) {
+        return restore_state(holder, image, at, way, begin);
+    }
     file_locks_ckpt arg{.image_fd = -1, .flags = 0, .begin_ns = static_cast<std::uint64_t>(begin)};
     long result = 0;
     off_t end = 0;

@@ -111,6 +111,10 @@ long Process::locks(int fd, int command, const file_locks_ckpt& arg) {
     return call({.op = Request::Op::locks, .fd = fd, .command = command, .arg = arg}).value;
 }
 
+Reply Process::state(int fd, int command, const lease_state& state) {
+    return call({.op = Request::Op::state, .fd = fd, .command = command, .state = state});
+}
+
 Reply Process::lock(int fd, int command, short type, long start, long length) {
     Request request{.op = Request::Op::lock, .fd = fd, .command = command};
     request.lock.l_type = type;

@@ -12,12 +12,25 @@ namespace proof {
 
 /// What a child process is asked to do. Which members count depends on `op`.
 struct Request {
-    enum class Op { open, truncate, change, fcntl, locks, lock, close, seek, signals, become };
+    enum class Op {
+        open,
+        truncate,
+        change,
+        fcntl,
+        locks,
+        state,
+        lock,
+        close,
+        seek,
+        signals,
+        become
+    };
     Op op = Op::signals;
     int fd = -1;
     int command = 0;
     long value = 0;
     file_locks_ckpt arg{};
+    lease_state state{};
     struct flock lock {};
     char path[128] = {};
 };
@@ -27,6 +40,7 @@ struct Reply {
     std::int64_t begin = 0;
     std::int64_t end = 0;
     struct flock lock {};
+    lease_state state{};
     int signalled_fd = -1;
 };
 
@@ -52,6 +66,8 @@ class Process {
     long open(const std::string& path, int flags);
     long fcntl(int fd, int command, long value = 0);
     long locks(int fd, int command, const file_locks_ckpt& arg);
+    /// F_GETLEASE_STATE or F_SETLEASE_STATE
+    Reply state(int fd, int command, const lease_state& state);
     /// F_SETLK or F_GETLK
     Reply lock(int fd, int command, short type, long start, long length);
     void become(Identity identity);

@@ -87,6 +87,11 @@ long perform(Request& request, Reply& reply) {
             return fcntl(request.fd, request.command, request.value);
         case Request::Op::locks:
             return fcntl(request.fd, request.command, &request.arg);
+        case Request::Op::state: {
+            const int result = fcntl(request.fd, request.command, &request.state);
+            reply.state = request.state;
+            return result;
+        }
         case Request::Op::lock: {
             const int result = fcntl(request.fd, request.command, &request.lock);
             reply.lock = request.lock;
