@@ -36,7 +36,8 @@ def faults_of(page, sources):
 
 def main():
     sources = pathlib.Path(sys.argv[1]).resolve()
-    pages = [sources / "README.md", sources / "kernel-patch/README.md", *sorted((sources / "docs").glob("*.md"))]
+    pages = [sources / "README.md", *sorted((sources / "kernel-patch").glob("**/README.md")),
+             *sorted((sources / "docs").glob("*.md"))]
     faults = [fault for page in pages for fault in faults_of(page, sources)]
     listed = (sources / "docs/meson.build").read_text(encoding="utf-8")
     faults += [f"docs/meson.build does not install {path.name}" for path in (sources / "docs").iterdir()
