@@ -101,19 +101,21 @@ std::string armed_is_held(const Scratch& scratch, const Kind& kind) {
     sleep_for(1);
     holder.require_type(kind.held, "past the deadline, when nobody has come");
     require_equal(static_cast<long>(get_state(holder).remaining_ns), 0, "remaining_ns");
-    return "F_GETLEASE says " + type_name(kind.held) + " past the deadline, and GET that no time is left";
+    return "F_GETLEASE says " + type_name(kind.held) +
+           " past the deadline, and GET that no time is left";
 }
 
 // Row 9a: who does not comply ends nothing, neither in a native break nor in a resumed one.
 std::string no_compliance(const Scratch& scratch, const Kind& kind, bool native) {
     Holder holder(scratch.file, kind.holder_flags);
     const double left = native ? lease_break_time() : 2;
+    std::int64_t begin = now();
     if (native) {
         holder.take(kind.held);
+        begin = now();
     } else {
         require_equal(set_state(holder, broken(kind, 2 * kSecond)), 0, "F_SETLEASE_STATE");
     }
-    const std::int64_t begin = now();
     Breaker hurried(scratch.file, kind.breaker_flags);
     require_equal(-hurried.try_open(), EWOULDBLOCK, "O_NONBLOCK");
     holder.require_type(kind.target, "resumed");
@@ -225,8 +227,8 @@ std::string permission(const Scratch& scratch, Identity identity, std::uint64_t 
 // A lease that the struct file has already keeps what it has.
 std::string busy(const Scratch& scratch, bool resumed) {
     Holder holder(scratch.file, O_RDWR);
-    require_equal(set_state(holder, broken(kWriteUnlock, 2 * kSecond)), 0, "F_SETLEASE_STATE");
     const std::int64_t begin = now();
+    require_equal(set_state(holder, broken(kWriteUnlock, 2 * kSecond)), 0, "F_SETLEASE_STATE");
     if (resumed) {
         Breaker hurried(scratch.file, O_WRONLY);
         require_equal(-hurried.try_open(), EWOULDBLOCK, "O_NONBLOCK");
@@ -262,7 +264,8 @@ void add_state_cases(Cases& cases) {
     for (const Kind& kind : kAllKinds) {
         const std::string end = std::string("-") + kind.name;
         add("state-told" + end, [&kind](const Scratch& s) { return armed_is_told(s, kind); });
-        add("row07-armed-is-held" + end, [&kind](const Scratch& s) { return armed_is_held(s, kind); });
+        add("row07-armed-is-held" + end,
+            [&kind](const Scratch& s) { return armed_is_held(s, kind); });
         for (const bool native : {false, true}) {
             add("row09a-no-compliance" + end + (native ? "-native" : ""),
                 [&kind, native](const Scratch& s) { return no_compliance(s, kind, native); });
@@ -272,7 +275,8 @@ void add_state_cases(Cases& cases) {
                 [&kind, way](const Scratch& s) { return armed_is_visible(s, kind, way); });
         }
     }
-    add("si-fd-given-outside", [](const Scratch& s) { return signal_names(s, Way::outside, true); });
+    add("si-fd-given-outside",
+        [](const Scratch& s) { return signal_names(s, Way::outside, true); });
     add("si-fd-given-inside", [](const Scratch& s) { return signal_names(s, Way::inside, true); });
     add("si-fd-called-on", [](const Scratch& s) { return signal_names(s, Way::inside, false); });
     add("row13-fields", refused_fields);

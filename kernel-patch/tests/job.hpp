@@ -44,8 +44,8 @@ struct Moment {
     std::int64_t after = 0;
 };
 
-/// Writes the locks of the holder's descriptor to the image; returns how many, or minus errno. Where the kernel writes
-/// no records, they are made here, as ckpt-lease does.
+/// Writes the locks of the holder's descriptor to the image; returns how many, or minus errno.
+/// Where the kernel writes no records, they are made here, as ckpt-lease does.
 long write_locks(Holder& holder, ImageWriter& image, const std::string& path, Way way);
 
 /// The image of these processes, which live on: the file, and ckpt-lease's verdict that nothing is
@@ -53,8 +53,8 @@ long write_locks(Holder& holder, ImageWriter& image, const std::string& path, Wa
 Moment checkpoint(const std::string& image, const std::vector<Holder*>& holders,
                   const std::vector<Breaker*>& breakers, Way way, bool verify = false);
 
-/// Sets the locks that stand at `at` of the image; returns how many, or minus errno. Sees to it that the image's file
-/// position, if it counts, is right after it, whether it failed or not.
+/// Sets the locks that stand at `at` of the image; returns how many, or minus errno. Sees to it
+/// that the image's file position, if it counts, is right after it, whether it failed or not.
 long restore_locks(Holder& holder, const std::string& image, off_t at, Way way, std::int64_t begin);
 
 /// The holders of an image as new processes, with their locks. The breakers are the caller's.

@@ -191,6 +191,7 @@ Counts run_all(const Arguments& arguments, bool patched, const std::string& root
     if (arguments.cases) {
         // The longest first
         add_table_cases(cases);
+        add_program_cases(cases);
         add_again_cases(cases);
         add_idle_cases(cases);
         add_break_cases(cases);

@@ -15,7 +15,7 @@ Interface interface() {
     }
     const file_locks_ckpt arg{.image_fd = -1, .flags = 0, .begin_ns = 0};
     return fcntl(STDOUT_FILENO, F_RESTORE_LOCKS, &arg) == -1 && errno == EBADF ? Interface::records
-                                                                             : Interface::none;
+                                                                               : Interface::none;
 }
 
 lease_state state_of(const Lock& lock, int fd, std::int64_t begin) {
@@ -63,7 +63,8 @@ long write_state(Holder& holder, ImageWriter& image, Way way) {
         lock.h = {.type = CKPT_HDR_FILE_LOCK, .len = sizeof lock};
         lock.fl_end = INT64_MAX;
         lock.fl_flags = CKPT_FL_LEASE;
-        lock.fl_type = static_cast<std::uint8_t>(breaks ? told.target | CKPT_F_INPROGRESS : told.type);
+        lock.fl_type =
+            static_cast<std::uint8_t>(breaks ? told.target | CKPT_F_INPROGRESS : told.type);
         lock.fl_type_prev = static_cast<std::uint8_t>(breaks ? told.type : 0);
         lock.fl_break_notified = (told.flags & LEASE_STATE_NOTIFIED) != 0 ? 1 : 0;
         if (told.remaining_ns == ~std::uint64_t{0}) {
@@ -78,7 +79,8 @@ long write_state(Holder& holder, ImageWriter& image, Way way) {
     return list.nr_locks;
 }
 
-long restore_state(Holder& holder, const std::string& image, off_t at, Way way, std::int64_t begin) {
+long restore_state(Holder& holder, const std::string& image, off_t at, Way way,
+                   std::int64_t begin) {
     long count = 0;
     for (const SavedDescriptor& saved : read_image(image)) {
         for (const Lock& lock : saved.locks) {

@@ -7,8 +7,8 @@
 #include "job.hpp"
 #include "process.hpp"
 
-/// Where the kernel has struct lease_state, user space makes it of records, and records of it: as ckpt-lease does, but
-/// written a second time, since ckpt-lease is what is tested.
+/// Where the kernel has struct lease_state, user space makes it of records, and records of it: as
+/// ckpt-lease does, but written a second time, since ckpt-lease is what is tested.
 namespace proof {
 
 /// What a record says of a lease, for the kernel: its holder knows the file as `fd`.
@@ -20,7 +20,8 @@ Reply call_state(Holder& holder, Way way, int command, const lease_state& state)
 /// Appends the records of the holder's lease to the image; returns how many locks, or minus errno.
 long write_state(Holder& holder, ImageWriter& image, Way way);
 
-/// Sets the lease of which the records stand at `at` of the image; returns how many, or minus errno.
+/// Sets the lease of which the records stand at `at` of the image; returns how many, or minus
+/// errno.
 long restore_state(Holder& holder, const std::string& image, off_t at, Way way, std::int64_t begin);
 
 }  // namespace proof
