@@ -56,11 +56,13 @@ class CrioArchive(Runc):
              "--work-path", self.folder, "--leave-running", NAME])
         self.dumped = time.time()
         self.describe()
-        # Of a container that is still paused, and so nobody gives up a lease: who opens the file waits for the break to
-        # end, as CRI-O does. tar(1) does not wait, and fails.
+        # Of a container that is still paused, and so nobody gives up a lease: who opens a file waits for the break to
+        # end, as CRI-O does. It opens none that is empty. tar(1) does not wait, and fails.
         with tarfile.open(os.path.join(self.folder, "rootfs-diff.tar"), "w") as diff:
             for name in "file", "log":
-                diff.add(os.path.join(self.root, name), name)
+                member = diff.gettarinfo(os.path.join(self.root, name), name)
+                with open(os.path.join(self.root, name) if member.size else os.devnull, "rb") as content:
+                    diff.addfile(member, content)
         if time.time() - self.dumped > 2:
             self.remark = f"the archive came {time.time() - self.dumped:.1f} s after the dump"
         run(["tar", "-C", self.folder, "-cf", self.exported, *MEMBERS])
