@@ -125,7 +125,9 @@ class CriuHook final : public Command {
             ->check(offer("*"));
         declare_json(app, json_);
         app.get_option("--json")->needs(check);
-        app.footer(R"(For criu's option --action-script. When the tasks are dumped, their leases are
+        app.footer(R"(CRIU's plugin starts this, or criu's option --action-script. The plugin, which
+CRIU loads by itself from /usr/lib/criu, needs no configuration; the script is
+for a CRIU that has no plugin. When the tasks are dumped, their leases are
 captured into ckpt-lease.img in CRIU's image directory, with the time that was
 left when they were stopped; show, policy and edit take that directory for an
 image. When they are restored, before they run, the leases are set as it says.

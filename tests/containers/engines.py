@@ -19,6 +19,8 @@ class Engine:
     archive = None  # how a checkpoint's name ends, if it is a file that can be edited
     config_of_runc = ""
     is_folder = True  # a checkpoint is a folder that can be edited
+    remark = ""  # what is to be said of it
+    dumped = None  # when CRIU had dumped, where checkpoint() does more
 
     def __init__(self, place, program, mode="write", size=0):
         self.place = place
@@ -105,7 +107,7 @@ class Bundle(Engine):
         for folder in ("", "proc", "dev", "sys"):
             os.makedirs(os.path.join(self.root, folder))
         shutil.copy(program, os.path.join(self.root, "lease"))
-        run([self.name, "spec"], cwd=place)
+        run([self.needs[0], "spec"], cwd=place)
         path = os.path.join(place, "config.json")
         with open(path, encoding="utf-8") as file:
             spec = json.load(file)
@@ -120,15 +122,16 @@ class Bundle(Engine):
             json.dump(spec, file)
 
     def start(self):
-        run_apart([self.name, "run", "-d", NAME], cwd=self.place)
+        run_apart([self.needs[0], "run", "-d", NAME], cwd=self.place)
 
     def checkpoint(self):
-        run([self.name, "checkpoint", "--file-locks", "--image-path", self.images, NAME])
+        shutil.rmtree(self.images, ignore_errors=True)
+        run([self.needs[0], "checkpoint", "--file-locks", "--image-path", self.images, NAME])
         return self.images
 
     def restore(self):
         try:
-            run_apart([self.name, "restore", "-d", "--file-locks", "--image-path", self.images, NAME], cwd=self.place)
+            run_apart([self.needs[0], "restore", "-d", "--file-locks", "--image-path", self.images, NAME], cwd=self.place)
         except Failed as failure:
             raise Failed(f"{failure}: {errors_in(self.place, 'restore.log')}") from None
 
@@ -136,9 +139,9 @@ class Bundle(Engine):
         return os.path.join(self.root, "log")
 
     def end(self):
-        forgive([self.name, "kill", NAME, "KILL"])
+        forgive([self.needs[0], "kill", NAME, "KILL"])
         time.sleep(0.3)
-        forgive([self.name, "delete", "--force", NAME])
+        forgive([self.needs[0], "delete", "--force", NAME])
 
 
 class Runc(Bundle):
@@ -212,6 +215,7 @@ class Podman(Engine):
         compression = {".tar.gz": "gzip", ".tar.zst": "zstd", ".tar": "none"}[self.archive]
         run([*self.podman, "container", "checkpoint", "--file-locks", "--compress", compression, "--export",
              self.exported, NAME])
+        self.dumped = time.time()
         run([*self.podman, "rm", "-f", NAME])
         return self.exported
 
@@ -260,6 +264,7 @@ class PodmanImage(Podman):
 
     def checkpoint(self):
         run([*self.podman, "container", "checkpoint", "--file-locks", "--create-image", "localhost/checkpoint", NAME])
+        self.dumped = time.time()
         run([*self.podman, "rm", "-f", "-t", "0", NAME])
         return None
 
@@ -298,7 +303,7 @@ class Containerd(Engine):
             self.daemon = subprocess.Popen(
                 ["containerd", "--root", os.path.join(place, "root"), "--state", os.path.join(place, "state"),
                  "--address", socket], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.time() + 20
+        end = time.time() + 60
         while time.time() < end and subprocess.run([*self.ctr, "version"], capture_output=True, check=False).returncode:
             time.sleep(0.2)
         run([*self.ctr, "images", "import", "--local", "--snapshotter", "native", root + ".image"])
@@ -319,6 +324,7 @@ class Containerd(Engine):
 
     def checkpoint(self):
         run([*self.ctr, "containers", "checkpoint", "--task", NAME, "checkpoint"])
+        self.dumped = time.time()
         with open(self.log(), encoding="ascii") as file:
             said = file.read()
         self.remove()
@@ -332,8 +338,10 @@ class Containerd(Engine):
 
     def remove(self):
         forgive([*self.ctr, "task", "kill", "-s", "KILL", NAME])
-        time.sleep(0.5)
-        forgive([*self.ctr, "task", "rm", NAME])
+        end = time.time() + 20
+        while time.time() < end and NAME in run([*self.ctr, "task", "list", "-q"]):
+            time.sleep(0.2)
+            forgive([*self.ctr, "task", "rm", NAME])
         forgive([*self.ctr, "containers", "rm", NAME])
 
     def end(self):

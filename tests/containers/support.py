@@ -9,6 +9,7 @@ import tempfile
 SETTING = "/proc/sys/fs/lease-break-time"
 NAME = "ckpt-lease-test"
 CGROUP = "/ckpt-lease-tests"  # in-chroot removes it
+TOO_LONG = 120  # seconds that no command takes
 
 
 class Failed(Exception):
@@ -19,9 +20,16 @@ class Disturbed(Exception):
     """Somebody else has changed lease-break-time: it is one for the whole machine."""
 
 
+def started(command, **more):
+    """Runs it to its end, which is not waited for for ever."""
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, check=False, timeout=TOO_LONG, **more)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{' '.join(command[:3])}: did not end within {TOO_LONG} seconds") from None
+
+
 def run(command, **more):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          check=False, **more)
+    done = started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
     if done.returncode != 0:
         raise Failed(f"{' '.join(command[:3])}: {(done.stderr or done.stdout).strip()[-300:]}")
     return done.stdout
@@ -29,14 +37,16 @@ def run(command, **more):
 
 def run_apart(command, **more):
     """Of a standard output that is a pipe, CRIU would have to be told what to connect it to."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          check=False, **more)
+    done = started(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
     if done.returncode != 0:
         raise Failed(f"{' '.join(command[:3])}: status {done.returncode}")
 
 
 def forgive(command):
-    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    try:
+        started(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except Failed:
+        pass
 
 
 def setting():

@@ -23,6 +23,13 @@ TEST_F(Help, TeachesByExample) {
     }
 }
 
+TEST_F(Help, SaysThatThePluginNeedsNoConfiguration) {
+    EXPECT_NE(run({"criu-hook", "--help"}).out.find(R"(The plugin, which
+CRIU loads by itself from /usr/lib/criu, needs no configuration; the script is
+for a CRIU that has no plugin.)"),
+              std::string::npos);
+}
+
 TEST_F(Help, Fits80Columns) {
     std::vector<std::vector<std::string>> calls{{"--help"}};
     for (const std::string& command : commands()) {

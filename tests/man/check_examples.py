@@ -128,6 +128,14 @@ def check_criu_restore(place, script):
     expect("status", done.returncode, 5)
     assert line in done.stderr and "of the dump" not in done.stderr, done.stderr
 
+    # Nobody has started the hook: then no lease was set.
+    log.unlink()
+    place.stand_in("criu", "true")
+    done = place.run(script, "img", "--add", "10", "--path", "/none")
+    expect("status", done.returncode, 5)
+    expect("said", done.stderr.splitlines()[-1],
+           "criu-restore: restored, but ckpt-lease was not started: there is no img/ckpt-lease.log")
+
     # A wrong policy: criu is not started.
     place.stand_in("criu", "touch criu.was-started")
     expect("status", place.run(script, "img", "--ad", "10").returncode, 2)
