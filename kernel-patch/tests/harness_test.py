@@ -5,6 +5,7 @@
 import contextlib
 import io
 import os
+import re
 import subprocess
 import tempfile
 import types
@@ -70,6 +71,11 @@ class Kernels(unittest.TestCase):
         self.assertEqual(run.kinds("6.1", options()), ["patched", "stock"])
         self.assertEqual(run.kinds("6.12", options()), ["patched"])
 
+    def test_on_the_newest_one_the_faults_are_shown_too(self):
+        self.assertEqual(run.kinds("7.3", options()), ["patched", "stock"])
+        self.assertEqual(run.words("7.3", "stock", options()), ["faults"])
+        self.assertEqual(run.kinds("7.3", options(debug=True)), ["patched"])
+
     def test_where_there_is_no_patch_it_is_the_fixes(self):
         self.assertEqual(run.kinds("7.99", options()), ["fixes", "stock"])
         self.assertEqual(run.kinds("7.99", options(debug=True)), ["fixes"])
@@ -81,6 +87,19 @@ class Kernels(unittest.TestCase):
     def test_criu_is_run_on_one_version(self):
         self.assertIn("criu-hook", run.words("6.1", "patched", options()))
         self.assertNotIn("criu-hook", run.words("6.12", "patched", options()))
+
+
+class Series(unittest.TestCase):
+    def test_that_for_7_3_begins_with_the_fixes(self):
+        def patches(folder):
+            with open(os.path.join(run.ROOT, "kernel-patch", folder, "series"), encoding="utf-8") as series:
+                for name in series.read().split():
+                    with open(os.path.join(run.ROOT, "kernel-patch", folder, name), encoding="utf-8") as patch:
+                        yield re.sub(r"^(Subject: \[PATCH \d+)/\d+", r"\1", patch.read(), flags=re.M)
+
+        fixes = list(patches("fixes/7.3"))
+        self.assertEqual(len(fixes), 3)
+        self.assertEqual(list(patches("7.3"))[:3], fixes)
 
 
 class Runs(unittest.TestCase):

@@ -90,7 +90,9 @@ def kinds(version, options):
     if options.stock:
         return ["stock"]
     if os.path.exists(os.path.join(ROOT, "kernel-patch", version, "series")):
-        return ["patched"] + (["stock"] if not options.debug and is_baseline(version, options) else [])
+        # The faults are seen on the newest one, too.
+        has_stock = is_baseline(version, options) or version == VERSIONS[0]
+        return ["patched"] + (["stock"] if has_stock and not options.debug else [])
     return ["fixes"] + ([] if options.debug else ["stock"])
 
 
