@@ -317,7 +317,7 @@ TEST_F(Archive, OfALargeArchiveHardlyAnythingIsRead) {
     const auto files = archive_in(file);
     EXPECT_EQ(read_checkpoint(*files).locks.size(), 1U);
     EXPECT_GT(files->extent_of("pstree.img").value().offset, kPages);
-    EXPECT_LT(system.count("pread") * kPiece, 64U * 1024U);
+    EXPECT_LT(static_cast<std::size_t>(system.count("pread")) * kPiece, 64U * 1024U);
 }
 
 TEST_F(Archive, ProgressMayStopIt) {
