@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // ckpt-lease itself on the kernel: capture tells what apply sets again, in a process that goes on
 // living.
+#include <sched.h>
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "runner.hpp"
 #include "state.hpp"
 
@@ -54,12 +59,105 @@ std::string capture_and_apply(const Scratch& scratch, const Kind& kind) {
     return text + ", no second signal";
 }
 
+// The image of a holder whose lease is being broken, with `left` seconds; the breaker is gone then.
+void capture_break(const Scratch& scratch, Holder& holder, int breaker_flags, double left) {
+    Breaker breaker(scratch.file, breaker_flags);
+    breaker.start();
+    breaker.require_waiting("a new break");
+    run_ckpt_lease({"capture", "--pid=" + std::to_string(holder.process().pid()), "-o"},
+                   scratch.image);
+    edit_leases(scratch.image, [&](Lock& lock) { set_remaining(lock, left); });
+}
+
+// A capability that counts in a user namespace is not enough for more than lease-break-time: then
+// the lease stays as it is.
+std::string apply_in_namespace(const Scratch& scratch, double left, bool is_set) {
+    Holder holder(scratch.file, O_RDWR);
+    holder.process().become(Identity::root_in_namespace);
+    holder.take(F_WRLCK);
+    capture_break(scratch, holder, O_WRONLY, left);
+    require_equal(holder.set(F_UNLCK), 0, "F_SETLEASE F_UNLCK");
+    holder.want_signals();
+    holder.take(F_WRLCK);
+    const std::string names = format("/proc/%d/ns/user", holder.process().pid());
+    const std::int64_t begin = now();
+    const Ended ended =
+        end_of({"/bin/ckpt-lease", "apply", "--stop", format("--begin=%.9f", seconds(begin)),
+                scratch.image},
+               [&] {
+                   const Descriptor names_of_holder(open(names.c_str(), O_RDONLY | O_CLOEXEC));
+                   if (setns(names_of_holder.get(), CLONE_NEWUSER) != 0) {
+                       _exit(126);
+                   }
+               });
+    const lease_state state = call_state(holder, Way::inside, F_GETLEASE_STATE, {}).state;
+    require_equal(state.type, F_WRLCK, "type after apply: " + ended.said);
+    require_equal(ended.status, is_set ? 0 : 5, "exit status: " + ended.said);
+    require_equal(state.target, is_set ? F_UNLCK : F_WRLCK, "target after apply: " + ended.said);
+    return is_set ? "set" : "left as it was: " + ended.said.substr(0, ended.said.find('\n'));
+}
+
+// Row 17: F_SETLEASE refuses what the kernel's own downgrade has left; this does not.
+std::string apply_downgraded(const Scratch& scratch) {
+    Holder holder(scratch.file, O_RDWR);
+    holder.take(F_WRLCK);
+    Breaker reader(scratch.file, O_RDONLY);
+    reader.start();
+    reader.in(10);
+    holder.require_type(F_RDLCK, "when the kernel has downgraded it");
+    reader.process().kill();
+    capture_break(scratch, holder, O_WRONLY, 8);
+    const std::int64_t begin = now();
+    run_ckpt_lease({"apply", "--stop", format("--begin=%.9f", seconds(begin))}, scratch.image);
+    holder.require_type(F_RDLCK, "after apply");
+    Breaker breaker(scratch.file, O_WRONLY);
+    breaker.start();
+    breaker.require_waiting("after apply");
+    return require_deadline(begin, breaker.in(15), 8);
+}
+
+// A delegation is no lease: GET tells none, SET is in its way, and apply leaves it alone.
+std::string delegation(const Scratch& scratch) {
+    constexpr int kGetDelegation = 1024 + 15;
+    constexpr int kSetDelegation = 1024 + 16;
+    struct Delegation {
+        std::uint32_t flags = 0;
+        std::uint16_t type = F_RDLCK;
+        std::uint16_t padding = 0;
+    } wanted;
+    Holder holder(scratch.file, O_RDONLY);
+    holder.take(F_RDLCK);
+    capture_break(scratch, holder, O_WRONLY, 8);
+    require_equal(holder.set(F_UNLCK), 0, "F_SETLEASE F_UNLCK");
+    const Descriptor file = descriptor_of(holder.process().pid(), holder.fd());
+    require_equal(fcntl(file.get(), kSetDelegation, &wanted), 0, "F_SETDELEG");
+    lease_state state = call_state(holder, Way::inside, F_GETLEASE_STATE, {}).state;
+    require_equal(state.type, F_UNLCK, "F_GETLEASE_STATE of a delegation");
+    state.type = state.target = F_RDLCK;
+    require_equal(-call_state(holder, Way::inside, F_SETLEASE_STATE, state).value, EBUSY,
+                  "F_SETLEASE_STATE beside a delegation");
+    const Ended ended = end_of({"/bin/ckpt-lease", "apply", "--stop", scratch.image});
+    require_equal(ended.status, 5, "exit status: " + ended.said);
+    Delegation got;
+    require_equal(fcntl(file.get(), kGetDelegation, &got), 0, "F_GETDELEG");
+    require_equal(got.type, F_RDLCK, "the delegation after apply: " + ended.said);
+    return "EBUSY, and apply leaves it";
+}
+
 }  // namespace
 
 void add_program_cases(Cases& cases) {
     for (const Kind& kind : kAllKinds) {
         cases.push_back({std::string("capture-and-apply-") + kind.name,
                          [&kind](const Scratch& s) { return capture_and_apply(s, kind); }});
+    }
+    cases.push_back({"apply-row17-downgraded", apply_downgraded});
+    if (interface() == Interface::states) {
+        cases.push_back({"apply-user-namespace",
+                         [](const Scratch& s) { return apply_in_namespace(s, 4.5, true); }});
+        cases.push_back({"apply-user-namespace-beyond",
+                         [](const Scratch& s) { return apply_in_namespace(s, 8, false); }});
+        cases.push_back({"delegation", delegation});
     }
 }
 

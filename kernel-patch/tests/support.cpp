@@ -157,7 +157,7 @@ std::string base64(const std::string& bytes) {
     return text;
 }
 
-Ended end_of(const std::vector<std::string>& words) {
+Ended end_of(const std::vector<std::string>& words, const std::function<void()>& before) {
     int ends[2];
     checked(pipe2(ends, O_CLOEXEC), "pipe2");
     Descriptor out(ends[0]);
@@ -171,6 +171,9 @@ Ended end_of(const std::vector<std::string>& words) {
             arguments.push_back(const_cast<char*>(word.c_str()));
         }
         arguments.push_back(nullptr);
+        if (before) {
+            before();
+        }
         execv(arguments[0], arguments.data());
         _exit(127);
     }

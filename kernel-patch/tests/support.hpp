@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -68,7 +69,8 @@ struct Ended {
 };
 
 /// Runs a program to its end.
-Ended end_of(const std::vector<std::string>& words);
+/// `before`: what the process does before it becomes the program.
+Ended end_of(const std::vector<std::string>& words, const std::function<void()>& before = {});
 /// The same; a Failure with what it said if its status is not 0.
 void run_program(const std::vector<std::string>& words);
 

@@ -97,21 +97,37 @@ int set_records(int fd, int number, const LeaseState& state,
     });
 }
 
+enum class Commands : std::uint8_t { none, states, records };
+
+// Looked for once: where a lease has been taken away to be set anew, it must not depend on whether
+// another file can be opened.
+Commands commands() {
+    static const Commands found = kernel_has_lease_states() ? Commands::states
+                                  : has_records()           ? Commands::records
+                                                            : Commands::none;
+    return found;
+}
+
 }  // namespace
 
 bool kernel_restores_leases() {
-    return kernel_has_lease_states() || has_records();
+    return commands() != Commands::none;
 }
 
 int checkpoint_lease(int fd, LeaseState& state) {
-    const int error = get_lease_state(fd, state);
-    return error == EINVAL ? get_records(fd, state) : error;
+    return commands() == Commands::states ? get_lease_state(fd, state) : get_records(fd, state);
 }
 
 int restore_lease(int fd, int number, const LeaseState& state,
                   std::chrono::steady_clock::time_point begin) {
-    return kernel_has_lease_states() ? set_lease_state(fd, number, state, begin)
-                                     : set_records(fd, number, state, begin);
+    return commands() == Commands::states ? set_lease_state(fd, number, state, begin)
+                                          : set_records(fd, number, state, begin);
+}
+
+int try_to_restore(const LeaseState& state) {
+    const Fd file = memory_file();  // its lease goes with it
+    return file ? restore_lease(file.get(), file.get(), state, std::chrono::steady_clock::now())
+                : errno;
 }
 
 std::string records_of(const LeaseState& state) {

@@ -24,6 +24,9 @@ namespace ckpt_lease::live {
 [[nodiscard]] int restore_lease(int fd, int number, const LeaseState& state,
                                 std::chrono::steady_clock::time_point begin);
 
+/// What restore_lease() would say to this state here, whatever the file: tried on one of our own.
+[[nodiscard]] int try_to_restore(const LeaseState& state);
+
 /// The records that restore_lease() hands over to F_RESTORE_LOCKS: FILE_LOCKS and a FILE_LOCK,
 /// layout lease-1.
 [[nodiscard]] std::string records_of(const LeaseState& state);

@@ -54,6 +54,8 @@ LeaseNow lease_now(int fd) {
     for_each_line(text, [&](std::string_view line) {
         if (const auto lease = parse_fdinfo_line(line)) {
             now = {true, lease->breaking, lease->type, lease->inode};
+        } else if (is_delegation_line(line)) {
+            now.is_delegation = true;
         }
     });
     return now;

@@ -22,6 +22,7 @@ struct LeaseNow {
     bool breaking = false;
     LockType type = LockType::unlck;  ///< being broken: what it is to become
     Inode inode;                      ///< as proc(5) names it, which may not be fstat(2)'s name
+    bool is_delegation = false;       ///< of F_SETDELEG: it is there, and no lease
 };
 [[nodiscard]] LeaseNow lease_now(int fd);
 

@@ -32,11 +32,20 @@ LockType type_of(std::uint16_t number) {
 
 }  // namespace
 
+// Another kernel may have other commands under these numbers: the answer must be that for a file
+// without a lease, and what is not allowed must be refused.
+bool is_no_lease(int result, const KernelLeaseState& told) {
+    const KernelLeaseState none{.type = number_of(LockType::unlck),
+                                .target = number_of(LockType::unlck)};
+    return result == 0 && told == none;
+}
+
 bool kernel_has_lease_states() {
-    // Of a file without a lease: there is nothing to tell, and nothing to be refused.
     const Fd file(memfd_create("ckpt-lease", MFD_CLOEXEC));
-    KernelLeaseState told;
-    return file && fcntl(file.get(), kGetLeaseState, &told) >= 0;
+    KernelLeaseState told{.remaining_ns = 1, .begin_ns = 1, .type = 3, .target = 3, .fd = 3};
+    KernelLeaseState wrong{.flags = 1};
+    return file && is_no_lease(fcntl(file.get(), kGetLeaseState, &told), told) &&
+           fcntl(file.get(), kGetLeaseState, &wrong) < 0 && errno == EINVAL;
 }
 
 int get_lease_state(int fd, LeaseState& state) {

@@ -26,6 +26,8 @@ struct KernelLeaseState {
     std::uint32_t flags = 0;
     std::int32_t fd = -1;  ///< to be set: si_fd of the holder's signals
     std::uint32_t padding = 0;
+
+    friend bool operator==(const KernelLeaseState&, const KernelLeaseState&) = default;
 };
 static_assert(sizeof(KernelLeaseState) == 32);
 
@@ -40,6 +42,8 @@ static_assert(sizeof(KernelLeaseState) == 32);
 [[nodiscard]] int set_lease_state(int fd, int number, const LeaseState& state,
                                   std::chrono::steady_clock::time_point begin);
 
+/// Whether that is what F_GETLEASE_STATE answers if there is no lease.
+[[nodiscard]] bool is_no_lease(int result, const KernelLeaseState& told);
 /// What the kernel tells, in our words; and what it is told.
 [[nodiscard]] LeaseState from_kernel(const KernelLeaseState& told);
 [[nodiscard]] KernelLeaseState to_kernel(const LeaseState& state, int number,

@@ -30,6 +30,8 @@ struct FdinfoLease {
 
 /// Reads a line of fdinfo; nothing if it is not about a lease (delegations are none).
 [[nodiscard]] std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line);
+/// True if a line of fdinfo is about a delegation (F_SETDELEG).
+[[nodiscard]] bool is_delegation_line(std::string_view line);
 /// The same of a line of /proc/locks. Who waits for a lock is none either.
 [[nodiscard]] std::optional<FdinfoLease> parse_lock(std::string_view line);
 

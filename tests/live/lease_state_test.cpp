@@ -50,6 +50,20 @@ TEST(LeaseState, WithoutADeadlineAllBitsAreSet) {
     EXPECT_EQ(wanted.remaining_ns, 0xffffffffffffffffU);
 }
 
+// A kernel may have something else under these numbers.
+TEST(LeaseState, OnlyTheAnswerForNoLeaseIsTakenForTheCommand) {
+    const KernelLeaseState none{.type = F_UNLCK, .target = F_UNLCK, .fd = -1};
+    EXPECT_TRUE(is_no_lease(0, none));
+    EXPECT_FALSE(is_no_lease(-1, none));
+    EXPECT_FALSE(is_no_lease(1, none));
+    EXPECT_FALSE(is_no_lease(0, {.remaining_ns = 1, .type = F_UNLCK, .target = F_UNLCK}));
+    EXPECT_FALSE(is_no_lease(0, {.begin_ns = 1, .type = F_UNLCK, .target = F_UNLCK}));
+    EXPECT_FALSE(is_no_lease(0, {.type = F_RDLCK, .target = F_UNLCK}));
+    EXPECT_FALSE(is_no_lease(0, {.type = F_UNLCK, .target = 3}));
+    EXPECT_FALSE(is_no_lease(0, {.type = F_UNLCK, .target = F_UNLCK, .flags = 1}));
+    EXPECT_FALSE(is_no_lease(0, {.type = F_UNLCK, .target = F_UNLCK, .fd = 3}));
+}
+
 // What is no break has no time: a kernel refuses both.
 TEST(LeaseState, OfAHeldLeaseOnlyTheTypeIsTold) {
     EXPECT_EQ(bytes_of(to_kernel(held(LockType::wrlck), 4, kBegin)),

@@ -29,6 +29,9 @@ TEST(Fdinfo, ALeaseThatIsHeld) {
 }
 
 TEST(Fdinfo, ALeaseThatIsBeingBrokenShowsWhatItBecomes) {
+    EXPECT_FALSE(is_delegation_line("lock:\t1: LEASE  ACTIVE    WRITE 4242 fe:00:12985598 0 EOF"));
+    EXPECT_TRUE(is_delegation_line("lock:\t1: DELEG  ACTIVE    READ 4242 fe:00:12985598 0 EOF"));
+    EXPECT_FALSE(is_delegation_line("flags:\t1: DELEG"));
     EXPECT_EQ(parse_fdinfo_line("lock:\t1: LEASE  BREAKING  READ  7 08:21:5 0 EOF"),
               (FdinfoLease{true, LockType::rdlck, {makedev(8, 0x21), 5}}));
     EXPECT_EQ(parse_fdinfo_line("lock:\t2: LEASE  BREAKING  UNLCK 7 08:21:5 0 EOF"),

@@ -39,6 +39,10 @@ LeaseState state_as_shown(const FdinfoLease& shown, std::optional<int> flags) {
     return state;
 }
 
+bool is_over_since(const LeaseState& state, const std::optional<SteadyTime>& frozen) {
+    return frozen && state.breaking && state.remaining == Remaining(Nanoseconds(0));
+}
+
 Inspector::Inspector(std::optional<SteadyTime> frozen, std::size_t most)
     : frozen_(frozen), most_(most), asks_kernel_(kernel_restores_leases()) {}
 
@@ -49,12 +53,18 @@ void Inspector::get_ready(const FdinfoLease& shown) {
 }
 
 LeaseState Inspector::inspect(int fd, const std::string& name, const FdinfoLease& shown) {
-    if (const auto state = ask_kernel(fd)) {
-        return *state;
+    const auto told = ask_kernel(fd);
+    if (told && !is_over_since(*told, frozen_)) {
+        return *told;
     }
+    const auto obstacle = obstacle_;
     const auto state = shown.breaking ? ask_trace(fd, name, shown) : std::nullopt;
     if (state) {
         return *state;
+    }
+    if (told) {
+        obstacle_ = obstacle;
+        return *told;
     }
     const int flags = fcntl(fd, F_GETFL);
     return state_as_shown(shown, flags < 0 ? std::nullopt : std::optional(flags));
@@ -75,8 +85,8 @@ std::optional<LeaseState> Inspector::ask_kernel(int fd) {
         if (!frozen_ || !state.breaking || !state.remaining.has_deadline()) {
             return state;
         }
-        if (state.remaining.time().count() == 0) {
-            return std::nullopt;  // it was over meanwhile: the trace may still tell when
+        if (is_over_since(state, frozen_)) {
+            return state;
         }
         if (after - before < kQuick || i == kTries - 1) {
             state.remaining = Remaining(state.remaining.time() + (before - *frozen_));

@@ -49,6 +49,11 @@ class Inspector {
     std::optional<Problem> obstacle_;
 };
 
+/// True if the time is over now, and may not have been when the processes were stopped: the trace
+/// may tell how much was left then. It knows no break that waits for its breaker to come back, and
+/// is not there in a container: then what the kernel tells is all there is.
+[[nodiscard]] bool is_over_since(const LeaseState& state, const std::optional<SteadyTime>& frozen);
+
 /// What fdinfo tells of a lease that nobody can look into. `flags`: F_GETFL of its open file, if
 /// known: a read lease cannot be taken on a file that is open for writing.
 [[nodiscard]] LeaseState state_as_shown(const FdinfoLease& shown, std::optional<int> flags);

@@ -269,6 +269,12 @@ std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line) {
     return take_word(line) == "lock:" ? parse_lock(line) : std::nullopt;
 }
 
+bool is_delegation_line(std::string_view line) {
+    const bool is_lock = take_word(line) == "lock:";
+    take_word(line);  // the number of the lock
+    return is_lock && take_word(line) == "DELEG";
+}
+
 std::optional<FdinfoLease> parse_lock(std::string_view line) {
     take_word(line);  // the number of the lock
     if (take_word(line) != "LEASE") {

@@ -219,7 +219,7 @@ class Preparing {
         }
         std::string fault = look_at_owner(lease);
         if (fault.empty()) {
-            fault = found_.kernel_restores ? look_at_permission() : look_at_break(lease);
+            fault = found_.kernel_restores ? look_at_permission(lease) : look_at_break(lease);
         }
         if (!fault.empty()) {
             return fault;
@@ -239,6 +239,11 @@ class Preparing {
             }
             run_.touch(lease.place);
             lease.found = lease_now(lease.file.get());
+            if (lease.found.is_delegation) {
+                // F_SETLEASE would take it away: an open file has one or the other.
+                leave(lease, "a delegation (F_SETDELEG) is held through this descriptor");
+                continue;
+            }
             if (!first.held && lease.found.held) {
                 first = lease.found;
                 group.inode = first.inode;
@@ -275,13 +280,26 @@ class Preparing {
         return fault;
     }
 
-    std::string look_at_permission() {
+    // The lease is taken away before it is set: so the kernel is asked first. A capability that
+    // counts in this user namespace only is not enough for more than lease-break-time.
+    std::string look_at_permission(const OpenLease& lease) {
         constexpr unsigned kCheckpointRestore = 40;
-        if (may(kCheckpointRestore) || may(CAP_SYS_ADMIN)) {
+        const LeaseState& state = lease.wanted->state;
+        const bool may_restore = may(kCheckpointRestore) || may(CAP_SYS_ADMIN);
+        if (may_restore && !state.breaking) {
             return {};
         }
-        shared_.lack(Lack::restore);
-        return "CAP_CHECKPOINT_RESTORE is missing";
+        const int error = may_restore ? try_to_restore(state) : EPERM;
+        if (error != EPERM && error != EINVAL) {
+            return {};
+        }
+        if (error == EPERM) {
+            shared_.lack(Lack::restore);
+        }
+        return may_restore ? cannot(fmt::format("restore a break that lasts {} longer here",
+                                                to_string(state.remaining)),
+                                    error)
+                           : "CAP_CHECKPOINT_RESTORE is missing";
     }
 
     // What is in the way of a break; it is begun for a downgraded lease on a writable file, too.

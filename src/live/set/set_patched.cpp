@@ -30,10 +30,12 @@ void restore(const Run& run, const OpenLease& lease) {
 bool may_be_set(const OpenLease& lease, const LeaseNow& now) {
     const LockType type = lease.wanted->state.unbroken_type().value();
     const int error = now.held ? set_lease(lease.file.get(), lease.wanted->fd, type) : 0;
-    if (error == EAGAIN) {
+    // What a downgrade has left on a file that is open for writing, only the kernel sets anew.
+    const bool is_downgraded = lease.writable && type == LockType::rdlck;
+    if (error == EAGAIN && !is_downgraded) {
         decide_refused(lease, {}, error);
     }
-    return error != EAGAIN;
+    return error != EAGAIN || is_downgraded;
 }
 
 // A read lease cannot be set beside one of the same file that is being broken: so all that are
