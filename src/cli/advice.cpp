@@ -79,8 +79,8 @@ std::string words(Advice advice, const std::string& detail) {
         case Advice::no_modifiers:
             return "leave min, max and renotify out";
         case Advice::capture_times:
-            return "dump with --action-script ckpt-lease-criu-hook; without it there are policy "
-                   "--favor-holder and --favor-breaker";
+            return "dump with the plugin or the action script that 'ckpt-lease criu-hook --check' "
+                   "looks for; without them there are policy --favor-holder and --favor-breaker";
     }
     return {};
 }

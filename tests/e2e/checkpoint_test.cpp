@@ -44,8 +44,9 @@ TEST_F(BareCheckpoint, OnlyTwoPoliciesCanBeCarriedOut) {
     EXPECT_EQ(add.status, 2);
     EXPECT_EQ(add.err,
               "ckpt-lease: img: no leases were captured with this checkpoint, and CRIU's images do "
-              "not say what was left of them (dump with --action-script ckpt-lease-criu-hook; "
-              "without it there are policy --favor-holder and --favor-breaker)\n");
+              "not say what was left of them (dump with the plugin or the action script that "
+              "'ckpt-lease criu-hook --check' looks for; without them there are policy "
+              "--favor-holder and --favor-breaker)\n");
     const Result bounded = run({"policy", "--favor-breaker", "--min", "5", "img"});
     EXPECT_EQ(bounded.status, 2);
     EXPECT_EQ(bounded.err,

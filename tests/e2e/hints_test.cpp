@@ -150,11 +150,11 @@ TEST_F(Hints, WithoutCapturedLeasesThereAreNoRecords) {
           {"edit", "bare", "--index", "0", "--notified", "no"}}) {
         const Result result = run(words);
         EXPECT_EQ(result.status, 2);
-        EXPECT_EQ(
-            result.err,
-            "ckpt-lease: bare: no leases were captured with this checkpoint: there is no "
-            "ckpt-lease.img (dump with --action-script ckpt-lease-criu-hook; without it there "
-            "are policy --favor-holder and --favor-breaker)\n");
+        EXPECT_EQ(result.err,
+                  "ckpt-lease: bare: no leases were captured with this checkpoint: there is no "
+                  "ckpt-lease.img (dump with the plugin or the action script that 'ckpt-lease "
+                  "criu-hook --check' looks for; without them there are policy --favor-holder and "
+                  "--favor-breaker)\n");
     }
 }
 

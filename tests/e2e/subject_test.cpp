@@ -92,8 +92,8 @@ TEST_F(Subjects, HaveTheSameRecords) {
     EXPECT_EQ(
         bare.err,
         "ckpt-lease: bare: no leases were captured with this checkpoint: there is no "
-        "ckpt-lease.img (dump with --action-script ckpt-lease-criu-hook; without it there are "
-        "policy --favor-holder and --favor-breaker)\n");
+        "ckpt-lease.img (dump with the plugin or the action script that 'ckpt-lease criu-hook "
+        "--check' looks for; without them there are policy --favor-holder and --favor-breaker)\n");
 }
 
 TEST_F(Subjects, AreCompared) {
