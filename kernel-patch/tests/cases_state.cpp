@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What struct lease_state adds: rows 9a, 9b and 13, and what GET and SET say themselves.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 
 #include "runner.hpp"
 #include "state.hpp"
@@ -91,6 +93,22 @@ std::string armed_is_visible(const Scratch& scratch, const Kind& kind, Way way) 
         seen = line_of(read_file(path), scratch.file);
         require(seen.find(wanted) != std::string::npos, path + " says: " + seen);
     }
+    return seen;
+}
+
+// Whom the owner is, F_SETOWN does not check: of a stranger's process the lease is not shown to be.
+std::string shown_pid(const Scratch& scratch, pid_t owner, bool in_namespace, bool is_owner) {
+    Holder holder(scratch.file, O_RDWR);
+    Process& process = holder.process();
+    if (in_namespace) {
+        process.become(Identity::root_in_namespace);
+    }
+    require_equal(process.fcntl(holder.fd(), F_SETOWN, owner), 0, "F_SETOWN");
+    require_equal(set_state(holder, broken(kWriteUnlock, kSecond)), 0, "F_SETLEASE_STATE");
+    const pid_t wanted = is_owner ? std::abs(owner) : process.pid();
+    const std::string seen = line_of(read_file("/proc/locks"), scratch.file);
+    require(seen.find(format(" UNLCK %d ", wanted)) != std::string::npos,
+            format("/proc/locks, wanted %d: ", wanted) + seen);
     return seen;
 }
 
@@ -279,6 +297,14 @@ void add_state_cases(Cases& cases) {
         [](const Scratch& s) { return signal_names(s, Way::outside, true); });
     add("si-fd-given-inside", [](const Scratch& s) { return signal_names(s, Way::inside, true); });
     add("si-fd-called-on", [](const Scratch& s) { return signal_names(s, Way::inside, false); });
+    add("shown-pid-of-owner",
+        [](const Scratch& s) { return shown_pid(s, getppid(), false, true); });
+    add("shown-pid-of-group", [](const Scratch& s) {
+        checked(setpgid(0, 0), "setpgid");  // who leads it is this process
+        return shown_pid(s, -getpid(), false, true);
+    });
+    add("shown-pid-in-namespace",
+        [](const Scratch& s) { return shown_pid(s, getppid(), true, false); });
     add("row13-fields", refused_fields);
     add("row13-descriptors", refused_descriptors);
     struct Permission {
