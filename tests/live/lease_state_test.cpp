@@ -8,6 +8,8 @@
 #include <cstring>
 #include <string>
 
+#include "live/look/inspector.hpp"
+#include "live/steady_time.hpp"
 #include "processes.hpp"
 
 namespace ckpt_lease::live::test {
@@ -85,6 +87,19 @@ TEST(LeaseState, WhatTheKernelTellsIsTheStateThatItWasTold) {
         told.flags |= KernelLeaseState::kArmed;
         EXPECT_EQ(from_kernel(told), state);
     }
+}
+
+// What the kernel tells of a break whose time is over need not be so when the processes were
+// stopped: only then another source is asked, and never of a lease that nobody breaks.
+TEST(LeaseState, IsOverSinceTheProcessesWereStopped) {
+    const SteadyTime frozen = steady_now();
+    const LeaseState over = breaking(LockType::wrlck, LockType::unlck, Remaining(0ns));
+    EXPECT_TRUE(is_over_since(over, frozen));
+    EXPECT_FALSE(is_over_since(over, std::nullopt));
+    EXPECT_FALSE(is_over_since(breaking(LockType::wrlck, LockType::unlck, Remaining(1ns)), frozen));
+    EXPECT_FALSE(is_over_since(breaking(LockType::wrlck, LockType::unlck, Remaining::no_deadline()),
+                               frozen));
+    EXPECT_FALSE(is_over_since(held(LockType::wrlck), frozen));
 }
 
 }  // namespace
