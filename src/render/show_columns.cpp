@@ -192,7 +192,7 @@ constexpr std::array kColumns{
            "when that is over, by the clock, had the processes not been stopped", time_left},
     Column{"start", "BYTES", Kind::wrapped, Shown::with_all, Members::of_others, bytes_cell,
            [](auto& json, auto& row) { write_range(json, row.first().range); },
-           "with --all: the bytes that a lock covers",
+           "of a lock that is no lease: the bytes that it covers",
            [](auto& row) { return row.first().range.start; }},
     Column{"owner", "OWNER", Kind::left, Shown::if_asked, Members::of_leases, owner_cell,
            write_owner, "who is signalled: process, thread or group, as F_GETOWN_EX has it"},

@@ -68,7 +68,7 @@ TEST_F(Closed, JsonDoesNotGoIntoTheImage) {
 }
 
 TEST_F(Closed, NorIntoAnArchive) {
-    shell("cp -r root captured && cp captured/job.img captured/ckpt-lease.img");
+    shell("cp -r admin captured && cp captured/job.img captured/ckpt-lease.img");
     shell("tar -C captured -cf captured.tar inventory.img filelocks.img ckpt-lease.img");
     for (const std::vector<std::string>& policy :
          {std::vector<std::string>{"--elapsed", "--now", "@1"}, {"--set", "3"}}) {
@@ -79,7 +79,7 @@ TEST_F(Closed, NorIntoAnArchive) {
         expect_same(words, "t.tar", read_file("captured.tar"), true);
     }
     expect_same({"policy", "--json", "--favor-breaker", "t.tar"}, "t.tar",
-                read_file("root/job.tar"), true);
+                read_file("admin/job.tar"), true);
 }
 
 TEST_F(Closed, MessagesAreLost) {
@@ -90,10 +90,10 @@ TEST_F(Closed, MessagesAreLost) {
 
 TEST_F(Closed, ResultsAreAnError) {
     for (const std::vector<std::string>& words :
-         {std::vector<std::string>{"show", "root/job.img"},
+         {std::vector<std::string>{"show", "admin/job.img"},
           {"--help"},
           {"--version"},
-          {"policy", "--set", "1", "-o", "-", "root/job.img"}}) {
+          {"policy", "--set", "1", "-o", "-", "admin/job.img"}}) {
         const Outcome outcome = run(words, {.closed = {kOut}});
         EXPECT_EQ(outcome.status, 3) << words[0];
         EXPECT_NE(

@@ -22,7 +22,7 @@ class FullDisk : public Attack {
         ASSERT_EQ(mount("none", "disk", "tmpfs", 0, "size=64k,mode=755"), 0);
         for (const char* const name : {"inventory.img", "filelocks.img", "job.img", "job.tar"}) {
             std::ofstream(std::string("disk/") + name, std::ios::binary)
-                << read_file(std::string("root/") + name);
+                << read_file(std::string("admin/") + name);
         }
         std::ofstream("disk/filler", std::ios::binary) << std::string(65536, 'f');
     }

@@ -20,7 +20,7 @@ class Shared : public Attack, public ::testing::WithParamInterface<bool> {
         fs::create_directory("tmp");
         fs::permissions("tmp", fs::perms(01777));
         write_file("tmp/job.img", image_bytes("holder_breaker.img"));
-        shell("cp root/job.tar tmp/job.tar");
+        shell("cp admin/job.tar tmp/job.tar");
     }
 
  private:
@@ -59,7 +59,7 @@ TEST_P(Shared, WhatSomebodyElseHasMadeIsNotWrittenTo) {
 }
 
 TEST_P(Shared, LinksOfSomebodyElseAreNotFollowed) {
-    alice::links("../root/out.img", "tmp/out.img");
+    alice::links("../admin/out.img", "tmp/out.img");
     for (const auto& words : writers_to_out()) {
         const Outcome outcome = run(words);
         EXPECT_EQ(outcome.status, 3) << words[0];
@@ -92,7 +92,7 @@ TEST_P(Shared, FilesOfRootsAreReplacedAllTheSame) {
 
 TEST_P(Shared, TheHooksFilesAreNotOnesThatSomebodyElseHasMade) {
     alice::writes("tmp/ckpt-lease.img", image_bytes("holder_breaker.img"));
-    shell("cp root/inventory.img tmp");
+    shell("cp admin/inventory.img tmp");
     EXPECT_EQ(run_hook("pre-resume", "tmp").status, 0);
     EXPECT_NE(read_file("tmp/ckpt-lease.log").find("this belongs to user 12345"),
               std::string::npos);
@@ -103,10 +103,10 @@ TEST_F(Attack, HardLinksToRootsFilesAreNotWrittenTo) {
     const Protections off(false);
     alice::writes("alice/job.img", image_bytes("holder_breaker.img"));
     alice::makes_folder("alice/criu");
-    shell("cp root/*.img alice/criu && rm alice/criu/filelocks.img alice/criu/ckpt-lease.img -f");
-    ASSERT_TRUE(alice::hard_links("root/job.img", "alice/root.img"));
-    ASSERT_TRUE(alice::hard_links("root/job.tar", "alice/root.tar"));
-    ASSERT_TRUE(alice::hard_links("root/filelocks.img", "alice/criu/filelocks.img"));
+    shell("cp admin/*.img alice/criu && rm alice/criu/filelocks.img alice/criu/ckpt-lease.img -f");
+    ASSERT_TRUE(alice::hard_links("admin/job.img", "alice/root.img"));
+    ASSERT_TRUE(alice::hard_links("admin/job.tar", "alice/root.tar"));
+    ASSERT_TRUE(alice::hard_links("admin/filelocks.img", "alice/criu/filelocks.img"));
     for (const std::vector<std::string>& words :
          {std::vector<std::string>{"policy", "--set", "1", "alice/root.img"},
           {"edit", "--index", "0", "--remaining", "1", "alice/root.img"},
@@ -141,7 +141,8 @@ std::string without_bytes(std::string description) {
 TEST_F(Attack, WhatIsReplacedKeepsOwnerModeListAndAttributes) {
     write_file("job.img", image_bytes("holder_breaker.img"));
     shell(
-        "cp root/job.tar alice/job.tar && cp root/job.img alice/out.img && cp -r root alice/criu");
+        "cp admin/job.tar alice/job.tar && cp admin/job.img alice/out.img && cp -r admin "
+        "alice/criu");
     for (const char* const file : {"alice/job.tar", "alice/out.img", "alice/criu/filelocks.img"}) {
         ASSERT_EQ(chmod(file, 0600), 0);
         set_list(file, "system.posix_acl_access");
@@ -162,7 +163,7 @@ TEST_F(Attack, WhatIsReplacedKeepsOwnerModeListAndAttributes) {
 // A folder whose list is given to all that is made in it.
 TEST_F(Attack, AListOfTheFolderDoesNotWidenWhatIsReplaced) {
     fs::create_directory("open");
-    shell("cp root/job.tar open/job.tar && cp root/job.img open/job.img");
+    shell("cp admin/job.tar open/job.tar && cp admin/job.img open/job.img");
     for (const char* const file : {"open/job.tar", "open/job.img"}) {
         ASSERT_EQ(chmod(file, 0600), 0);
     }
@@ -180,7 +181,7 @@ TEST_F(Attack, AListOfTheFolderDoesNotWidenWhatIsReplaced) {
 // root.
 TEST_F(Attack, WhatMakesAProgramMightyIsNotKept) {
     const Protections off(false);
-    alice::writes("alice/job.tar", read_file("root/job.tar"));
+    alice::writes("alice/job.tar", read_file("admin/job.tar"));
     write_file("tool", "a program");
     ASSERT_EQ(chmod("tool", 06755), 0);
     alice::writes("alice/capable.tar", "a program");

@@ -58,8 +58,8 @@ TEST_F(Names, OfFoldersAndArchives) {
     const std::string folder = "alice/" + kName;
     alice::makes_folder(folder);
     expect_harmless_run({"show", folder});
-    shell("cp root/*.img '" + folder + "'");
-    shell("cp root/job.tar '" + folder + ".tar'");
+    shell("cp admin/*.img '" + folder + "'");
+    shell("cp admin/job.tar '" + folder + ".tar'");
     for (const std::string& checkpoint : {folder, folder + ".tar"}) {
         expect_harmless_run({"show", checkpoint});
         expect_harmless_run({"policy", "--set", "1", checkpoint});
@@ -74,9 +74,9 @@ TEST_F(Names, ThatAreNoCommandNorOption) {
           {"--" + kName},
           {"show", "--" + kName},
           {"show", "--pid", kName},
-          {"policy", "--set", kName, "root/job.img"},
-          {"policy", "--elapsed", "--now", kName, "root/job.img"},
-          {"policy", "--set", "1", "--target", kName, "root/job.img"},
+          {"policy", "--set", kName, "admin/job.img"},
+          {"policy", "--elapsed", "--now", kName, "admin/job.img"},
+          {"policy", "--set", "1", "--target", kName, "admin/job.img"},
           {"layouts", kName}}) {
         expect_harmless_run(words);
     }
@@ -84,13 +84,13 @@ TEST_F(Names, ThatAreNoCommandNorOption) {
 
 TEST_F(Names, ThatAJournalOrAnUndoFileHolds) {
     using Purpose = ckpt_lease::Journal::Purpose;
-    const std::string image = "root/" + kName;
+    const std::string image = "admin/" + kName;
     write_file(image, image_bytes("holder_breaker.img"));
     for (const Purpose purpose : {Purpose::undo, Purpose::rollback}) {
-        write_file("root/undo", journal_for(image, purpose, "evil"));
-        expect_harmless_run({"undo", "-vvv", "root/undo"});
+        write_file("admin/undo", journal_for(image, purpose, "evil"));
+        expect_harmless_run({"undo", "-vvv", "admin/undo"});
     }
-    fs::remove("root/undo");
+    fs::remove("admin/undo");
     fs::remove(image);
 }
 

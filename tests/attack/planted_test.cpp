@@ -18,7 +18,7 @@ class Planted : public Attack {
  protected:
     Planted() {
         alice::writes("alice/job.img", image_bytes("holder_breaker.img"));
-        alice::writes("alice/job.tar", read_file("root/job.tar"));
+        alice::writes("alice/job.tar", read_file("admin/job.tar"));
     }
     static void expect_unchanged(const std::string& image) {
         EXPECT_TRUE(read_file(image) == image_bytes("holder_breaker.img")) << image;
@@ -26,7 +26,7 @@ class Planted : public Attack {
 };
 
 TEST_F(Planted, AnUndoFileOfSomebodyElseIsNotUsed) {
-    alice::writes("alice/undo", journal_for("root/secret", Purpose::undo, kEvil));
+    alice::writes("alice/undo", journal_for("admin/secret", Purpose::undo, kEvil));
     remember();
     const Outcome outcome = run({"undo", "alice/undo"});
     EXPECT_EQ(outcome.status, 1);
@@ -37,25 +37,25 @@ TEST_F(Planted, AnUndoFileOfSomebodyElseIsNotUsed) {
 }
 
 TEST_F(Planted, NorIsItWhereItsImageIsNamed) {
-    alice::writes("alice/undo", journal_for("root/secret", Purpose::undo, kEvil));
-    EXPECT_EQ(run({"undo", "--image", "root/secret", "alice/undo"}).status, 1);
+    alice::writes("alice/undo", journal_for("admin/secret", Purpose::undo, kEvil));
+    EXPECT_EQ(run({"undo", "--image", "admin/secret", "alice/undo"}).status, 1);
 }
 
 TEST_F(Planted, NorIsOneThatOthersCanWriteTo) {
-    write_file("root/undo", journal_for("root/secret", Purpose::undo, kEvil));
-    fs::permissions("root/undo", fs::perms(0666));
+    write_file("admin/undo", journal_for("admin/secret", Purpose::undo, kEvil));
+    fs::permissions("admin/undo", fs::perms(0666));
     remember();
-    const Outcome outcome = run({"undo", "root/undo"});
+    const Outcome outcome = run({"undo", "admin/undo"});
     EXPECT_EQ(outcome.status, 1);
     EXPECT_EQ(outcome.err,
-              "ckpt-lease: root/undo: others than its owner can write to this undo file (nothing "
+              "ckpt-lease: admin/undo: others than its owner can write to this undo file (nothing "
               "was changed; if you know that nobody did, take that right away with chmod go-w)\n");
 }
 
 TEST_F(Planted, AnUndoFileIsNotLedToByALinkOfSomebodyElse) {
-    write_file("root/undo", journal_for("root/secret", Purpose::undo, kEvil));
+    write_file("admin/undo", journal_for("admin/secret", Purpose::undo, kEvil));
     remember();
-    alice::links("../root/undo", "alice/undo");
+    alice::links("../admin/undo", "alice/undo");
     const Outcome outcome = run({"undo", "alice/undo"});
     EXPECT_EQ(outcome.status, 3);
     EXPECT_EQ(outcome.err,
@@ -104,9 +104,9 @@ TEST_F(Planted, AJournalOfHersWorksOnlyOnHerImage) {
 }
 
 TEST_F(Planted, AJournalThatIsALinkIsNotFollowed) {
-    write_file("root/journal", journal_for("alice/job.img", Purpose::rollback, kEvil));
+    write_file("admin/journal", journal_for("alice/job.img", Purpose::rollback, kEvil));
     remember();
-    alice::links("../root/journal", "alice/job.img" + kJournal);
+    alice::links("../admin/journal", "alice/job.img" + kJournal);
     const Outcome outcome = run({"recover", "alice/job.img"});
     EXPECT_EQ(outcome.status, 1);
     EXPECT_NE(outcome.err.find("and is a symbolic link"), std::string::npos) << outcome.err;
@@ -127,7 +127,7 @@ TEST_F(Planted, WhatIsInTheWayOfAJournalHangsNothing) {
 }
 
 TEST_F(Planted, LinksInTheWayOfNewFilesAreNotFollowed) {
-    alice::links("../root/secret", "alice/.job.img" + kJournal + ".new");
+    alice::links("../admin/secret", "alice/.job.img" + kJournal + ".new");
     EXPECT_EQ(run({"policy", "--set", "1", "alice/job.img"}).status, 0);
     EXPECT_FALSE(fs::exists(fs::symlink_status("alice/.job.img" + kJournal + ".new")));
 }
@@ -164,7 +164,7 @@ TEST_F(Planted, LinksToRootsFilesAreNotFollowed) {
         {"policy", "--set", "1", "--undo-file", "alice/there/undo", "alice/job.img"},
         {"edit", "--index", "0", "--remaining", "1", "alice/there/job.img"},
         {"capture", "--pid", std::to_string(getpid()), "-o", "alice/there/out.img"}};
-    alice::links("../root", "alice/there");
+    alice::links("../admin", "alice/there");
     for (const auto& words : commands) {
         const Outcome outcome = run(words);
         EXPECT_EQ(outcome.status, 3) << words.back();
@@ -176,9 +176,9 @@ TEST_F(Planted, LinksToRootsFilesAreNotFollowed) {
 }
 
 TEST_F(Planted, LinksOfTheLastNameNeither) {
-    alice::links("../root/job.img", "alice/link.img");
-    alice::links("../root/out.img", "alice/out.img");
-    alice::links("../root/new.img", "alice/new.img");
+    alice::links("../admin/job.img", "alice/link.img");
+    alice::links("../admin/out.img", "alice/out.img");
+    alice::links("../admin/new.img", "alice/new.img");
     EXPECT_EQ(run({"policy", "--set", "1", "alice/link.img"}).status, 3);
     for (const char* const out : {"alice/out.img", "alice/new.img"}) {
         EXPECT_EQ(run({"policy", "--set", "1", "-o", out, "alice/job.img"}).status, 3) << out;
@@ -198,7 +198,7 @@ class PlantedForTheHook : public Attack {
  protected:
     PlantedForTheHook() {
         alice::makes_folder("alice/img");
-        for (const auto& entry : fs::directory_iterator("root")) {
+        for (const auto& entry : fs::directory_iterator("admin")) {
             const std::string name = entry.path().filename();
             if (name.ends_with(".img") && name != "job.img" && name != "out.img") {
                 alice::writes("alice/img/" + name, read_file(entry.path()));
@@ -212,7 +212,7 @@ class PlantedForTheHook : public Attack {
 TEST_F(PlantedForTheHook, TheHookFollowsNoLink) {
     for (const char* const name : {"ckpt-lease.img", "filelocks.img", "ckpt-lease.log"}) {
         fs::remove(fs::path("alice/img") / name);
-        alice::links("../../root/secret", std::string("alice/img/") + name);
+        alice::links("../../admin/secret", std::string("alice/img/") + name);
     }
     EXPECT_EQ(dump().status, 0);
     EXPECT_EQ(run_hook("pre-resume", "alice/img").status, 0);
@@ -221,7 +221,7 @@ TEST_F(PlantedForTheHook, TheHookFollowsNoLink) {
 
 TEST_F(PlantedForTheHook, TheLogIsNoHardLink) {
     const Protections off(false);
-    ASSERT_TRUE(alice::hard_links("root/ckpt-lease.log", "alice/img/ckpt-lease.log"));
+    ASSERT_TRUE(alice::hard_links("admin/ckpt-lease.log", "alice/img/ckpt-lease.log"));
     const Outcome outcome = run_hook("pre-resume", "alice/img");
     EXPECT_EQ(outcome.status, 0);
     EXPECT_NE(outcome.err.find("alice/img/ckpt-lease.log cannot be written, or is no file"),
@@ -252,7 +252,7 @@ TEST_F(PlantedForTheHook, AFolderInTheWayIsLeftAlone) {
 }
 
 TEST_F(PlantedForTheHook, ALinkInsteadOfTheFolderIsNotFollowed) {
-    alice::links("../root", "alice/link");
+    alice::links("../admin", "alice/link");
     const Outcome outcome = run_hook("post-dump", "alice/link", std::to_string(getpid()));
     EXPECT_EQ(outcome.status, 0);
     EXPECT_NE(outcome.err.find("a symbolic link of user 12345 leads to what belongs to user 0"),

@@ -22,12 +22,12 @@ class Race : public Attack {
  protected:
     Race() {
         alice::makes_folder("alice/dir");
-        for (const auto& entry : fs::directory_iterator("root")) {
+        for (const auto& entry : fs::directory_iterator("admin")) {
             alice::writes("alice/dir/" + entry.path().filename().string(), read_file(entry.path()));
         }
         alice::writes("alice/job.img", image_bytes("holder_breaker.img"));
-        alice::writes("alice/job.tar", read_file("root/job.tar"));
-        alice::links("../root", "alice/link");
+        alice::writes("alice/job.tar", read_file("admin/job.tar"));
+        alice::links("../admin", "alice/link");
         hers_ = open("alice/dir", O_PATH | O_DIRECTORY | O_CLOEXEC);
     }
     ~Race() override { close(hers_); }
@@ -43,7 +43,7 @@ class Race : public Attack {
         std::map<int, int> ends;
         {
             const alice::Exchange exchange("alice/dir", "alice/link");
-            const Snapshot root = snapshot("root");
+            const Snapshot root = snapshot("admin");
             for (int i = 0; i < kRounds; ++i) {
                 before();
                 const Outcome outcome = run(words);
@@ -52,7 +52,7 @@ class Race : public Attack {
                     ADD_FAILURE() << outcome.status << ": " << outcome.err;
                 }
                 if (i % 20 == 0) {
-                    ASSERT_EQ(snapshot("root"), root) << "lost in round " << i;
+                    ASSERT_EQ(snapshot("admin"), root) << "lost in round " << i;
                 }
             }
         }
@@ -66,13 +66,13 @@ class Race : public Attack {
 };
 
 TEST_F(Race, PolicyOnAnArchive) {
-    const std::string archive = read_file("root/job.tar");
+    const std::string archive = read_file("admin/job.tar");
     expect_nothing_lost({"policy", "--favor-breaker", "alice/dir/job.tar"},
                         [&] { write_file(hers("job.tar"), archive); });
 }
 
 TEST_F(Race, PolicyOnAFolderOfCriu) {
-    const std::string locks = read_file("root/filelocks.img");
+    const std::string locks = read_file("admin/filelocks.img");
     expect_nothing_lost({"policy", "--favor-breaker", "alice/dir"},
                         [&] { write_file(hers("filelocks.img"), locks); });
 }
@@ -83,7 +83,7 @@ TEST_F(Race, PolicyThatWritesElsewhere) {
 }
 
 TEST_F(Race, PolicyInPlace) {
-    const std::string image = read_file("root/job.img");
+    const std::string image = read_file("admin/job.img");
     expect_nothing_lost({"policy", "--set", "1", "alice/dir/job.img"},
                         [&] { write_file(hers("job.img"), image); });
 }
@@ -94,7 +94,7 @@ class Together : public Attack {
     static constexpr int kTogether = 40;
 
     Together() {
-        shell("cp -r root both && cp -r root first && cp -r root second");
+        shell("cp -r admin both && cp -r admin first && cp -r admin second");
         locks_ = read_file("both/filelocks.img");
         EXPECT_EQ(run(policy("*/write-break", "first")).status, 0);
         EXPECT_EQ(run(policy("*/downgrade", "second")).status, 0);

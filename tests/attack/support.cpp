@@ -220,17 +220,17 @@ Attack::Attack() : was_in_(fs::current_path()) {
     if (chown("alice", kAlice, kAlice) != 0) {
         throw std::runtime_error("chown");
     }
-    fs::create_directory("root");
-    fs::copy(fs::path(SOURCE_ROOT) / "tests/images/criu-4.2", "root");
-    write_file("root/job.img", image_bytes("holder_breaker.img"));
-    write_file("root/out.img", "an image of root's");
-    write_file("root/ckpt-lease.log", "the log of root's\n");
-    shell("tar -C root -cf root/job.tar --exclude=job.tar --exclude=job.c .");
-    write_file("root/secret", "nobody else's business");
-    fs::permissions("root/secret", fs::perms(0600));
-    fs::permissions("root/job.img", fs::perms(0600));
-    set_access_list("root/out.img");
-    if (setxattr("root/out.img", "trusted.ckpt-lease", "mine", 4, 0) != 0) {
+    fs::create_directory("admin");
+    fs::copy(fs::path(SOURCE_ROOT) / "tests/images/criu-4.2", "admin");
+    write_file("admin/job.img", image_bytes("holder_breaker.img"));
+    write_file("admin/out.img", "an image of root's");
+    write_file("admin/ckpt-lease.log", "the log of root's\n");
+    shell("tar -C admin -cf admin/job.tar --exclude=job.tar --exclude=job.c .");
+    write_file("admin/secret", "nobody else's business");
+    fs::permissions("admin/secret", fs::perms(0600));
+    fs::permissions("admin/job.img", fs::perms(0600));
+    set_access_list("admin/out.img");
+    if (setxattr("admin/out.img", "trusted.ckpt-lease", "mine", 4, 0) != 0) {
         throw std::runtime_error("no extended attribute can be set");
     }
     remember();
@@ -242,7 +242,7 @@ Attack::~Attack() {
 }
 
 void Attack::TearDown() {
-    const Snapshot now = snapshot("root");
+    const Snapshot now = snapshot("admin");
     for (const auto& [path, what] : before_) {
         EXPECT_EQ(now.contains(path) ? now.at(path) : "nothing", what) << path;
     }

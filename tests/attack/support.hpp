@@ -84,7 +84,7 @@ class Protections {
     std::vector<std::string> before_;
 };
 
-/// The folder root, which belongs to root and has one of everything that ckpt-lease works on, and
+/// The folder admin, which belongs to root and has one of everything that ckpt-lease works on, and
 /// the folder alice, which belongs to her. The working directory is where both are. After each test
 /// all is as it was in root's.
 class Attack : public ::testing::Test {
@@ -94,7 +94,7 @@ class Attack : public ::testing::Test {
     void TearDown() override;
 
     /// Root's folder is meant to be as it is now.
-    void remember() { before_ = snapshot("root"); }
+    void remember() { before_ = snapshot("admin"); }
 
  private:
     std::filesystem::path folder_;

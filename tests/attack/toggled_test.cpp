@@ -22,11 +22,11 @@ class Toggled : public Attack {
     Toggled() : off_(false) { alice::writes("alice/job.img", image_bytes("holder_breaker.img")); }
 
     static void again(const std::function<void()>& work) {
-        const Snapshot root = snapshot("root");
+        const Snapshot root = snapshot("admin");
         for (int i = 0; i < kToggles; ++i) {
             work();
             if (i % 10 == 0) {
-                ASSERT_EQ(snapshot("root"), root) << "lost in round " << i;
+                ASSERT_EQ(snapshot("admin"), root) << "lost in round " << i;
             }
         }
     }
@@ -39,15 +39,15 @@ class Toggled : public Attack {
 TEST_F(Toggled, AJournalOfRootsIsNotUsedOnAFileWithSeveralNames) {
     const std::string journal = "alice/linked.img.ckpt-lease-journal";
     write_file(journal,
-               journal_for("root/job.img", ckpt_lease::Journal::Purpose::rollback, "evil"));
+               journal_for("admin/job.img", ckpt_lease::Journal::Purpose::rollback, "evil"));
     remember();
-    ASSERT_TRUE(alice::hard_links("root/job.img", "alice/linked.img"));
+    ASSERT_TRUE(alice::hard_links("admin/job.img", "alice/linked.img"));
     for (const std::vector<std::string>& words :
          {std::vector<std::string>{"recover", "alice/linked.img"},
           {"policy", "--set", "1", "alice/linked.img"}}) {
         EXPECT_NE(run(words).status, 0) << words[0];
     }
-    EXPECT_TRUE(read_file("root/job.img") == image_bytes("holder_breaker.img"));
+    EXPECT_TRUE(read_file("admin/job.img") == image_bytes("holder_breaker.img"));
 }
 
 // Her name for one of root's files comes and goes, so that it has one name whenever it is counted.
@@ -62,19 +62,19 @@ class Linked : public alice::Loop {
 };
 
 TEST_F(Toggled, AnImageWithAnotherNameForAMoment) {
-    const Linked linked("root/job.img", "alice/linked.img");
+    const Linked linked("admin/job.img", "alice/linked.img");
     again([] { run({"policy", "--set", "1", "alice/linked.img"}); });
 }
 
 TEST_F(Toggled, ALogWithAnotherNameForAMoment) {
-    shell("mkdir alice/img && cp root/inventory.img alice/img && chown -R 12345 alice/img");
-    const Linked linked("root/ckpt-lease.log", "alice/img/ckpt-lease.log");
+    shell("mkdir alice/img && cp admin/inventory.img alice/img && chown -R 12345 alice/img");
+    const Linked linked("admin/ckpt-lease.log", "alice/img/ckpt-lease.log");
     again([] { EXPECT_EQ(run_hook("pre-resume", "alice/img").status, 0); });
 }
 
 TEST_F(Toggled, APipeThatIsAFileWhenItIsOpened) {
     alice::makes_fifo("alice/out");
-    ASSERT_TRUE(alice::hard_links("root/secret", "alice/linked"));
+    ASSERT_TRUE(alice::hard_links("admin/secret", "alice/linked"));
     // Somebody reads it: nothing that is written into it waits.
     const int pipe = open("alice/out", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     ASSERT_GE(pipe, 0);
@@ -92,7 +92,7 @@ TEST_F(Toggled, APipeThatIsAFileWhenItIsOpened) {
 
 TEST_F(Toggled, ACapturedImageThatIsAPipeWhenItIsOpened) {
     alice::makes_folder("alice/criu");
-    shell("cp root/*.img alice/criu && cp alice/job.img alice/criu/ckpt-lease.img");
+    shell("cp admin/*.img alice/criu && cp alice/job.img alice/criu/ckpt-lease.img");
     alice::makes_fifo("alice/criu/pipe");
     const alice::Exchange exchange("alice/criu/ckpt-lease.img", "alice/criu/pipe");
     for (int i = 0; i < kToggles && !HasFailure(); ++i) {
@@ -116,13 +116,13 @@ TEST_F(Attack, AnImageThatWasRemovedIsNotRewrittenInPlace) {
 // tar(1) unpacks them all to checkpoint/ckpt-lease.img, and the last one counts.
 TEST_F(Attack, AMemberThatStandsInAnArchiveTwiceUnderAnotherSpelling) {
     fs::create_directory("checkpoint");
-    shell("cp root/*.img checkpoint && cp root/job.img checkpoint/ckpt-lease.img");
+    shell("cp admin/*.img checkpoint && cp admin/job.img checkpoint/ckpt-lease.img");
     for (const char* const spelling :
          {"checkpoint/ckpt-lease.img", "./checkpoint/ckpt-lease.img", "checkpoint/./ckpt-lease.img",
           "checkpoint//ckpt-lease.img", "/checkpoint/ckpt-lease.img"}) {
         shell("tar -cf twice.tar checkpoint");
         shell(std::string("tar -P -rf twice.tar --transform='s,^.*$,") + spelling +
-              ",' root/job.img");
+              ",' admin/job.img");
         const std::string before = read_file("twice.tar");
         const Outcome outcome = run({"policy", "--set", "1", "twice.tar"});
         EXPECT_EQ(outcome.status, 1) << spelling;

@@ -19,7 +19,8 @@ class Waiting : public Attack {
     Waiting() {
         alice::makes_folder("alice/img");
         for (const char* const name : {"inventory.img", "filelocks.img"}) {
-            alice::writes(std::string("alice/img/") + name, read_file(std::string("root/") + name));
+            alice::writes(std::string("alice/img/") + name,
+                          read_file(std::string("admin/") + name));
         }
         alice::writes("alice/img/ckpt-lease.img", image_bytes("holder_breaker.img"));
     }
