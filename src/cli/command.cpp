@@ -71,7 +71,9 @@ void Context::complain(std::string_view message) const {
     if (document.goes_to(err) && !document.has_ended()) {
         return;  // it would stand in the middle
     }
-    out.flush();  // so that results and messages on one terminal keep their order
+    if (!out.has_failed()) {
+        out.flush();  // so that results and messages on one terminal keep their order
+    }
     say(err, message);
 }
 
@@ -139,7 +141,10 @@ int for_each_image(const Context& context, const std::vector<std::string>& image
             if (error.kind() == Error::Kind::interrupted) {
                 throw;
             }
-            context.fail(image, error.problem());
+            // That the report cannot be written is no fault of the image's, and is told at the end.
+            if (!context.out.has_failed_with(error)) {
+                context.fail(image, error.problem());
+            }
             status = std::max(status, status_of(error));
         }
     }

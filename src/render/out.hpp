@@ -7,6 +7,7 @@
 #include <cstring>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,6 +45,12 @@ class Out {
         std::memcpy(&buffer_[used_], text.data(), text.size());
         used_ += text.size();
     }
+    /// True if something could not be written: then flush() throws that, whenever it is called.
+    [[nodiscard]] bool has_failed() const noexcept { return failure_.has_value(); }
+    /// True if it is that which `error` tells of.
+    [[nodiscard]] bool has_failed_with(const Error& error) const {
+        return failure_ && failure_->problem().message == error.problem().message;
+    }
     void flush() {
         // Emptied first: what could not be written once is not tried again.
         pass_on({buffer_.get(), std::exchange(used_, 0)});
@@ -79,6 +86,9 @@ class Out {
         if (kind_ == Kind::unseen) {
             return;
         }
+        if (failure_) {
+            throw Error(*failure_);  // what comes behind a gap is worth nothing
+        }
         try {
             std::get<io::File>(to_).write(as_bytes(text));
         } catch (const Error& error) {
@@ -86,13 +96,15 @@ class Out {
                 // Whoever reads this is no image, which could be written elsewhere.
                 Problem problem = error.problem();
                 problem.advice = Advice::none;
-                throw Error(error.kind(), std::move(problem));
+                failure_.emplace(error.kind(), std::move(problem));
+                throw Error(*failure_);
             }
         }
     }
 
     std::variant<io::File, std::string*> to_;
     Kind kind_;
+    std::optional<Error> failure_;  // of results
     std::unique_ptr<char[]> buffer_{new char[kSize]};
     std::size_t used_ = 0;
 };

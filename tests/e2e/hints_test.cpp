@@ -109,6 +109,19 @@ TEST_F(Hints, OfAReportThatCannotBeWritten) {
     EXPECT_NE(read_file("holder_breaker.img"), image_bytes("holder_breaker"));
 }
 
+// It fails again and again, in the middle of images that have nothing to do with it.
+TEST_F(Hints, OfALongReportThatCannotBeWrittenIsToldOnce) {
+    for (const char* const form : {"--json", "--all"}) {
+        std::vector<std::string> words{"show", form};
+        words.insert(words.end(), 400, "holder_breaker.img");
+        const Result result = run_to("/dev/full", words);
+        EXPECT_EQ(result.status, 3);
+        EXPECT_EQ(result.err,
+                  "ckpt-lease: standard output: cannot write: No space left on device (free some "
+                  "space)\n");
+    }
+}
+
 TEST_F(Hints, OfAReportThatCannotBeWrittenSayWhatWasChanged) {
     const auto full = [](std::vector<std::string> words) {
         words.emplace_back("--json");
