@@ -140,6 +140,17 @@ class Reports(unittest.TestCase):
         for kind, failed in (("stock", 0), ("fixes", 1)):
             self.assertEqual(self.boot("6.12", kind, [line.format(kind) for line in lines]).failed, failed, kind)
 
+    def test_a_case_that_is_run_again_is_shown_and_counts_once(self):
+        said = []
+        boot = report.Boot("7.3", "patched", said.append)
+        for line in ("@@ start 7.3.4 patched 250", "@@ again row04 the machine stood still for 0.412 s: failed late",
+                     "@@ case row04 ok in time", "@@ done 1 0"):
+            boot.take(line)
+        boot.end()
+        self.assertEqual(said[0], "again  row04                                    "
+                                  "the machine stood still for 0.412 s: failed late")
+        self.assertEqual((boot.passed, boot.failed), (2, 0))
+
     def test_a_kernel_of_another_kind_is_a_failure(self):
         boot = self.boot("6.1", "fixes", ["@@ start 6.1.192 stock 250", "@@ case faults ok shown", "@@ done 1 0"])
         self.assertEqual([case.text for case in boot.cases if not case.ok],
