@@ -20,7 +20,7 @@ import run
 
 def options(**changed):
     said = {"version": ["7.3", "6.12", "6.1"], "fixes": False, "stock": False, "debug": False, "criu": True,
-            "histories": 200, "seed": 7, "here": False, "images": None, "junit": None}
+            "criu_root": None, "histories": 200, "seed": 7, "here": False, "images": None, "junit": None}
     return types.SimpleNamespace(**{**said, **changed})
 
 
@@ -76,6 +76,11 @@ class Kernels(unittest.TestCase):
         self.assertEqual(run.words("7.3", "stock", options()), ["faults"])
         self.assertEqual(run.kinds("7.3", options(debug=True)), ["patched"])
 
+    def test_in_turn_the_newest_and_one_of_the_others_are_run(self):
+        self.assertEqual(run.in_turn(["7.3", "6.12", "6.1"], 10), (["7.3", "6.12"], ["6.1"]))
+        self.assertEqual(run.in_turn(["7.3", "6.12", "6.1"], 11), (["7.3", "6.1"], ["6.12"]))
+        self.assertEqual(run.in_turn(["7.3"], 11), (["7.3"], []))
+
     def test_where_there_is_no_patch_it_is_the_fixes(self):
         self.assertEqual(run.kinds("7.99", options()), ["fixes", "stock"])
         self.assertEqual(run.kinds("7.99", options(debug=True)), ["fixes"])
@@ -87,6 +92,12 @@ class Kernels(unittest.TestCase):
     def test_criu_is_run_on_one_version(self):
         self.assertIn("criu-hook", run.words("6.1", "patched", options()))
         self.assertNotIn("criu-hook", run.words("6.12", "patched", options()))
+
+    def test_criu_of_another_system_is_run_on_each(self):
+        chosen = options(criu_root="/trixie")
+        for version in ("7.3", "6.12", "6.1"):
+            self.assertIn("criu-hook", run.words(version, "patched", chosen))
+        self.assertNotIn("criu-hook", run.words("7.3", "patched", options(criu_root="/trixie", criu=False)))
 
 
 class Series(unittest.TestCase):
