@@ -10,10 +10,10 @@
 
 namespace proof {
 
-/// Knows when this machine did not run its processes: one that sleeps for a few milliseconds at a
-/// time on each processor, and so long as that is too long for what is measured here.
-/// An emulated machine stands still when its host has other work, and nothing in it can tell that
-/// from a kernel that wakes a process too late, but for those that had nothing to do with the lease.
+/// Knows when this machine did not run its processes: on each processor one sleeps for a few
+/// milliseconds at a time, and notes when that took too long for what is measured here. An emulated
+/// machine stands still when its host has other work. For a process that waits for a lease, this
+/// looks like a kernel that wakes it too late.
 class Stalls {
  public:
     /// A processor that ran nobody for less time than this, in seconds, makes no case fail.
