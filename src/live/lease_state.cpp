@@ -30,6 +30,18 @@ LockType type_of(std::uint16_t number) {
     return static_cast<LockType>(number);
 }
 
+Fd memory_file() {
+    return Fd(memfd_create("ckpt-lease", MFD_CLOEXEC));
+}
+
+bool has_both_commands() {
+    const Fd file = memory_file();
+    KernelLeaseState told{.remaining_ns = 1, .begin_ns = 1, .type = 3, .target = 3, .fd = 3};
+    KernelLeaseState wrong{.flags = 1};
+    return file && is_no_lease(fcntl(file.get(), kGetLeaseState, &told), told) &&
+           fcntl(file.get(), kGetLeaseState, &wrong) < 0 && errno == EINVAL;
+}
+
 }  // namespace
 
 // Another kernel may have other commands under these numbers: the answer must be that for a file
@@ -40,12 +52,9 @@ bool is_no_lease(int result, const KernelLeaseState& told) {
     return result == 0 && told == none;
 }
 
-bool kernel_has_lease_states() {
-    const Fd file(memfd_create("ckpt-lease", MFD_CLOEXEC));
-    KernelLeaseState told{.remaining_ns = 1, .begin_ns = 1, .type = 3, .target = 3, .fd = 3};
-    KernelLeaseState wrong{.flags = 1};
-    return file && is_no_lease(fcntl(file.get(), kGetLeaseState, &told), told) &&
-           fcntl(file.get(), kGetLeaseState, &wrong) < 0 && errno == EINVAL;
+bool kernel_restores_leases() {
+    static const bool found = has_both_commands();
+    return found;
 }
 
 int get_lease_state(int fd, LeaseState& state) {
@@ -64,6 +73,12 @@ int set_lease_state(int fd, int number, const LeaseState& state,
                     std::chrono::steady_clock::time_point begin) {
     KernelLeaseState wanted = to_kernel(state, number, begin);
     return with_patience([&] { return fcntl(fd, kSetLeaseState, &wanted) < 0 ? errno : 0; });
+}
+
+int try_lease_state(const LeaseState& state) {
+    const Fd file = memory_file();  // its lease goes with it
+    return file ? set_lease_state(file.get(), file.get(), state, std::chrono::steady_clock::now())
+                : errno;
 }
 
 LeaseState from_kernel(const KernelLeaseState& told) {
