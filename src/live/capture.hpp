@@ -28,6 +28,9 @@ struct Captured {
     /// What could not be found out, and why: one sentence each, with what would help. Each thing
     /// once, however many leases it is about.
     std::vector<Problem> unknown;
+    /// Of each process that holds delegations (F_SETDELEG), that they are left alone: they are not
+    /// leases, and are in no image.
+    std::vector<Problem> left_alone;
 };
 
 /// Looks into the leases of `processes`, without changing any: on a kernel with the ckpt-lease

@@ -88,6 +88,7 @@ LeaseState from_kernel(const KernelLeaseState& told) {
     if (state.breaking) {
         state.previous_type = type_of(told.type);
         state.notified = (told.flags & KernelLeaseState::kNotified) != 0;
+        state.armed = (told.flags & KernelLeaseState::kArmed) != 0;
         state.remaining = told.remaining_ns == KernelLeaseState::kNoDeadline
                               ? Remaining::no_deadline()
                               : Remaining(Nanoseconds(told.remaining_ns));
