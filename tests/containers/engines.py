@@ -20,6 +20,7 @@ class Engine:
     config_of_runc = ""
     is_folder = True  # a checkpoint is a folder that can be edited
     remark = ""  # what is to be said of it
+    can_be_renamed = True
     dumped = None  # when CRIU had dumped, where checkpoint() does more
 
     def __init__(self, place, program, mode="write", size=0):
@@ -35,6 +36,10 @@ class Engine:
 
     def has_images_of_criu(self):
         return self.is_folder or self.archive is not None
+
+    def restore_log(self):
+        """What CRIU's log says of errors when a restore has failed, if the engine keeps it."""
+        return errors_in(self.place, "restore.log")
 
     @classmethod
     def version(cls):
@@ -100,6 +105,9 @@ class Criu(Engine):
 class Bundle(Engine):
     """A bundle of OCI whose root is a folder."""
 
+    # CRIU would need iptables to stop the network meanwhile, of which there is none.
+    namespaces_left_out = ("network",)
+
     def __init__(self, place, program, mode="write", size=0):
         super().__init__(place, program, mode, size)
         self.images = os.path.join(place, "images")
@@ -116,8 +124,8 @@ class Bundle(Engine):
         spec["linux"]["cgroupsPath"] = CGROUP + "/" + NAME
         # Needs controllers, which belong to version 1 on some machines.
         spec["linux"].pop("resources", None)
-        # CRIU would need iptables to stop the network meanwhile, of which there is none.
-        spec["linux"]["namespaces"] = [n for n in spec["linux"]["namespaces"] if n["type"] != "network"]
+        spec["linux"]["namespaces"] = [n for n in spec["linux"]["namespaces"]
+                                       if n["type"] not in self.namespaces_left_out]
         with open(path, "w", encoding="utf-8") as file:
             json.dump(spec, file)
 
@@ -241,12 +249,13 @@ class Podman(Engine):
 
 class PodmanCrun(Podman):
     name = "podman, crun"
+    can_be_renamed = False  # where there are cgroups of version 1: see try_again()
     needs = ("podman", "crun")
     runtime = "crun"
 
     def restore_with(self, options):
         try_again(lambda: super(PodmanCrun, self).restore_with(options),
-                  lambda: forgive([*self.podman, "rm", "-f", "-t", "0", NAME]))
+                  lambda: forgive([*self.podman, "rm", "-f", "-t", "0", self.new_name or NAME]))
 
     def end(self):
         super().end()
