@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 import time
 
 from support import CGROUP, NAME, Failed, forgive, remove_old_cgroups, run, run_apart
@@ -36,6 +37,9 @@ class Engine:
 
     def has_images_of_criu(self):
         return self.is_folder or self.archive is not None
+
+    def changed(self):
+        """The images that checkpoint() has told of were changed."""
 
     def restore_log(self):
         """What CRIU's log says of errors when a restore has failed, if the engine keeps it."""
@@ -263,31 +267,39 @@ class PodmanCrun(Podman):
 
 
 class PodmanImage(Podman):
-    """The checkpoint becomes an image, which is restored as podman run would start it."""
+    """The checkpoint becomes an image, which is restored as podman run would start it. To change it, a container of it
+    is made that never runs, the files of this container are changed, and they become another image."""
 
     name = "podman, --create-image"
     archive = ".tar"
-
-    def has_images_of_criu(self):
-        return False
+    image = "localhost/checkpoint"
 
     def checkpoint(self):
-        run([*self.podman, "container", "checkpoint", "--file-locks", "--create-image", "localhost/checkpoint", NAME])
+        run([*self.podman, "container", "checkpoint", "--file-locks", "--create-image", self.image, NAME])
         self.dumped = time.time()
         run([*self.podman, "rm", "-f", "-t", "0", NAME])
-        return None
+        run([*self.podman, "create", "--name", "opened", self.image, "/none"])
+        return run([*self.podman, "mount", "opened"]).strip()
+
+    def changed(self):
+        self.image = "localhost/changed"
+        run([*self.podman, "commit", "opened", self.image])
 
     def restore(self):
-        self.restore_with(["--name", "from-image", "localhost/checkpoint"])
+        run([*self.podman, "rm", "-f", "-t", "0", "opened"])
+        self.restore_with(["--name", "from-image", self.image])
         self.running = "from-image"
 
 
 class Containerd(Engine):
-    """ctr, with a daemon of its own; a checkpoint is in the daemon's store. The files are in a volume."""
+    """ctr, with a daemon of its own; a checkpoint is in the daemon's store, where CRIU's images are an archive that is not
+    compressed. ctr exports no checkpoint, and its import makes none; so the file in the store is changed in place.
+    containerd does not compare its digest when it restores. The files that have leases are in a volume."""
 
     name = "containerd"
     needs = ("ctr", "containerd", "runc", "podman")
     is_folder = False
+    archive = ".tar"
     config_of_runc = "file-locks\n"  # ctr has no option for that
 
     @classmethod
@@ -340,7 +352,12 @@ class Containerd(Engine):
         # It went on for a moment; and where its first process ends, so does the lease, before the breaker ends.
         with open(self.log(), "w", encoding="ascii") as file:
             file.write(said)
-        return None
+        for blob in glob.glob(os.path.join(self.place, "root/io.containerd.content.v1.content/blobs/sha256/*")):
+            if tarfile.is_tarfile(blob):
+                with tarfile.open(blob) as archive:
+                    if "inventory.img" in {os.path.normpath(name) for name in archive.getnames()}:
+                        return blob
+        raise Failed("no checkpoint is in containerd's store")
 
     def restore(self):
         run_apart([*self.ctr, "containers", "restore", "--live", NAME, "checkpoint"])

@@ -49,6 +49,7 @@ class Row:
     late: float = 0  # how late this process was when it only slept: so loaded is the machine
     signals: int = 0
     fault: str = ""
+    is_disturbed: bool = False  # by somebody else, each time that it was tried
     impossible: str = ""
     remark: str = ""
 
@@ -225,6 +226,7 @@ def expect(row, machine, container, images):
         row.wanted = row.wanted_most = captured(row, machine, images)
         if row.policy:
             run([machine.ckpt_lease, "policy", *row.policy, images])
+            container.changed()
             row.wanted = row.wanted_most = remaining(machine, images)
 
 
@@ -260,6 +262,7 @@ def measure(row, machine):
             os.environ[PORTABLE] = "0"
         container = None
         row.fault = ""
+        row.is_disturbed = False
         try:
             container = row.engine(place, machine.program, row.mode, row.size)
             try_once(row, machine, container)
@@ -267,6 +270,7 @@ def measure(row, machine):
             row.fault = str(error)
         except Disturbed as error:
             row.fault = str(error)
+            row.is_disturbed = True
             if left:
                 continue
         finally:

@@ -77,11 +77,11 @@ def rows():
         yield Row(engine, SCRIPT, ADD, quick=engine in (engines.Criu, engines.Runc))
         yield Row(engine, PLUGIN, quick=engine is engines.Podman)
         yield Row(engine, PLUGIN, ADD, quick=True)
-    # Their images are in a store, where no policy comes to.
     for engine in engines.PodmanImage, engines.Containerd:
         yield Row(engine, ALONE, quick=True)
         yield Row(engine, SCRIPT)
-        yield Row(engine, PLUGIN, quick=True)
+        yield Row(engine, PLUGIN)
+        yield Row(engine, PLUGIN, ADD, quick=True)
     for engine in engines.Criu, engines.Podman:
         for mode in "downgrade", "readers", "fork":
             yield Row(engine, ALONE, case=mode, mode=mode)
@@ -150,7 +150,7 @@ def measure_all(machine, wanted):
             # Without us: what CRIU cannot do is not our fault. Of one kind of lease it says nothing of others.
             if row.way == ALONE and row.fault and not row.most:
                 row.impossible, row.fault = f"not possible here: {row.fault}", ""
-                if row.mode == "write":
+                if row.mode == "write" and not row.is_disturbed:
                     broken[row.engine if row.case else name] = row.impossible
         report.print_row(row)
         done.append(row)
