@@ -185,7 +185,7 @@ def main():
     parser.add_argument("--only", action="append", default=[], metavar="WORDS",
                         help="only rows in which these are; several times: one of these")
     parser.add_argument("--quick", action="store_true",
-                        help="a choice of the rows, which takes six minutes and not fifteen; says what is left out")
+                        help="a choice of the rows, which takes six minutes; says what is left out")
     parser.add_argument("--junit", metavar="FILE", help="write the results there, as JUnit XML")
     options = parser.parse_args()
     if os.geteuid() != 0:
