@@ -71,18 +71,34 @@ void log_message(const Context& context, spdlog::logger& log, const std::string&
     }
 }
 
+// What the hook was told of leases. One that several descriptors share is told of for each.
+struct FoundLeases {
+    std::set<FileId> all;
+    std::set<FileId> breaking;
+};
+
 // One line of each dump and restore for the system's log: podman removes the other one.
-void summarize(SystemLog& system, const hook::Call& call, const std::string& action,
-               std::size_t leases, hook::Result result) {
-    if (leases > 0) {
-        system.add_first(
-            spdlog::level::info,
-            fmt::format("{}: {}: {} lease{} {}{}", action, call.folder->real_path(), leases,
-                        leases == 1 ? "" : "s", action == "post-dump" ? "captured" : "to be set",
-                        result == hook::Result::done
-                            ? ""
-                            : ", but something failed: ckpt-lease.log there says what"));
+void summarize(SystemLog& system, spdlog::logger& log, const hook::Call& call,
+               const std::string& action, const FoundLeases& leases, hook::Result result) {
+    if (leases.all.empty()) {
+        return;
     }
+    const bool is_dump = action == "post-dump";
+    std::string breaks;
+    if (is_dump && !leases.breaking.empty()) {
+        breaks = fmt::format(
+            "{} being broken: restore with ckpt-lease, or the time that is left is lost",
+            leases.breaking.size());
+        log.info("{}: {}", action, breaks);
+        breaks.insert(0, ", ");
+    }
+    system.add_first(spdlog::level::info,
+                     fmt::format("{}: {}: {} lease{} {}{}{}", action, call.folder->real_path(),
+                                 leases.all.size(), leases.all.size() == 1 ? "" : "s",
+                                 is_dump ? "captured" : "to be set", breaks,
+                                 result == hook::Result::done
+                                     ? ""
+                                     : ", but something failed: ckpt-lease.log there says what"));
 }
 
 void log_lease(spdlog::logger& log, const LockList& locks, const Lock& lock) {
@@ -217,10 +233,13 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
         call.tell = [&](const hook::Message& message) {
             log_message(context, *log, action, message, system);
         };
-        std::set<FileId> leases;  // one that several descriptors share is told of for each
+        FoundLeases leases;
         call.show = [&](const LockList& locks, const Lock& lock) {
             log_lease(*log, locks, lock);
-            leases.insert(lock.file);
+            leases.all.insert(lock.file);
+            if (is_breaking(lock)) {
+                leases.breaking.insert(lock.file);
+            }
         };
         call.strict = strict;
         call.any_path = criu_variable("CKPT_LEASE_ANY_PATH") == "1";
@@ -240,7 +259,7 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
             return kInputOutput;
         }
         const hook::Result result = hook::run(*stage, call);
-        summarize(system, call, action, leases.size(), result);
+        summarize(system, *log, call, action, leases, result);
         return strict ? exit_status(result) : kDone;
     }
 

@@ -36,6 +36,8 @@ using State = Check::State;
 // Older ones stop with an error where a configuration file names an action script, and a container
 // engine has started them: "Action scripts are not supported by RPC".
 constexpr unsigned kScriptsFromFiles = 31900;
+// From here on a restore fails where a plugin is missing that the dump has named.
+constexpr unsigned kRequiresPlugins = 40100;
 
 std::string error_text(int error) {
     return std::generic_category().message(error);
@@ -49,9 +51,35 @@ Check check_program() {
     }
 }
 
-Check check_plugin(const Plugin& plugin) {
+// What `criu --version` says; `number` as parse_criu_version() has it.
+struct CriuVersion {
+    std::string text;  // empty: it does not say its version
+    std::optional<unsigned> number;
+};
+
+CriuVersion ask_criu() {
+    CriuVersion version;
+    if (const auto text = output_of({"criu", "--version"})) {
+        live::for_each_line(*text, [&](std::string_view line) {
+            if (version.text.empty() || line.starts_with("Version: ")) {
+                version.text = line;
+            }
+        });
+        version.number = parse_criu_version(version.text);
+    }
+    return version;
+}
+
+Check check_plugin(const Plugin& plugin, const std::string& folder, const CriuVersion& criu) {
     if (plugin.path.empty()) {
-        return {"plugin", State::ok, "criu has no plugin that starts the hook", ""};
+        const bool refuses = criu.number && *criu.number >= kRequiresPlugins;
+        return {"plugin", State::note,
+                fmt::format("there is no {}: criu can start the hook only as an action script{}",
+                            plugin_path(folder),
+                            refuses ? ", and refuses to restore what was dumped with the plugin "
+                                      "in a lease break"
+                                    : ""),
+                "install a package of ckpt-lease, or build it with the prefix /usr"};
     }
     if (plugin.hook.empty()) {
         return {"plugin", State::failed, plugin.path + ": this is no plugin of ckpt-lease",
@@ -80,23 +108,16 @@ bool is_installed(const std::string& engine) {
     return false;
 }
 
-Check check_criu(bool script_in_file, bool has_engines) {
-    const auto text = output_of({"criu", "--version"});
-    if (!text) {
+Check check_criu(const CriuVersion& version, bool script_in_file, bool has_engines) {
+    const std::string& first = version.text;
+    if (first.empty()) {
         return {"criu", State::failed, "criu is not in PATH, or does not say its version",
                 "install criu"};
     }
-    std::string first;
-    live::for_each_line(*text, [&](std::string_view line) {
-        if (first.empty() || line.starts_with("Version: ")) {
-            first = line;
-        }
-    });
-    const auto version = parse_criu_version(first);
-    if (!version) {
+    if (!version.number) {
         return {"criu", State::note, fmt::format("an unknown version: '{}'", first), ""};
     }
-    if (*version < kScriptsFromFiles && script_in_file && has_engines) {
+    if (*version.number < kScriptsFromFiles && script_in_file && has_engines) {
         return {"criu", State::failed,
                 fmt::format("{}: started by a container engine, it fails where a configuration "
                             "file has an action-script",
@@ -219,13 +240,14 @@ std::vector<Check> check_hook(const Context& context, const HookSetup& setup) {
                            [](const auto& line) { return line.option == "action-script"; });
     });
     const Plugin plugin = find_plugin(*context.environment.system, setup);
-    checks.push_back(check_plugin(plugin));
+    const CriuVersion criu = ask_criu();
+    checks.push_back(check_plugin(plugin, setup.plugin_folder, criu));
     for (Check& check : check_scripts(files, plugin.works())) {
         checks.push_back(std::move(check));
     }
     checks.push_back(check_validation(files, engines));
     checks.push_back(check_file_locks(files, engines));
-    checks.push_back(check_criu(has_script, !engines.empty()));
+    checks.push_back(check_criu(criu, has_script, !engines.empty()));
     checks.push_back(check_engines(engines));
     const bool is_patched = live::kernel_restores_leases();
     checks.push_back(check_kernel());

@@ -216,11 +216,15 @@ std::string find_hook() {
     return real;
 }
 
+std::string plugin_path(const std::string& folder) {
+    return folder + "/ckpt_lease_plugin.so";
+}
+
 Plugin find_plugin(io::System& system, const HookSetup& setup) {
     constexpr std::string_view kMark = "ckpt-lease-hook-of-this-plugin=";
     constexpr std::size_t kMost = std::size_t{4} * 1024 * 1024;
     Plugin plugin;
-    const std::string path = setup.plugin_folder + "/ckpt_lease_plugin.so";
+    const std::string path = plugin_path(setup.plugin_folder);
     io::Place place;
     if (io::find_place(system, path, place) != 0 || !place.status) {
         return plugin;

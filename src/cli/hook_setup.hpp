@@ -41,6 +41,8 @@ struct Plugin {
     std::string hook;  ///< what it starts; empty: it is no plugin of ours
     [[nodiscard]] bool works() const;
 };
+/// Its name in a folder of CRIU's plugins.
+[[nodiscard]] std::string plugin_path(const std::string& folder);
 [[nodiscard]] Plugin find_plugin(io::System& system, const HookSetup& setup);
 
 /// Put the hook into CRIU's configuration files, and take it out. Both print what they change, and

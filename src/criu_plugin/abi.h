@@ -7,6 +7,9 @@
 #ifndef CKPT_LEASE_CRIU_PLUGIN_ABI_H
 #define CKPT_LEASE_CRIU_PLUGIN_ABI_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 enum {
 	STAGE_DUMP = 0,
 	STAGE_PRE_DUMP = 1,
@@ -37,13 +40,17 @@ extern struct plugin_description CR_PLUGIN_DESC;
 /*
  * Of CRIU itself. Weak: a plugin that cannot be loaded makes CRIU fail, so nothing is taken for
  * granted. The third is not called: where it is, CRIU knows the hooks of CRIU 4, and refuses a plugin
- * with more hooks than it knows.
+ * with more hooks than it knows. The last two are in CRIU 4.1 and newer (its criu/include/image.h): what
+ * is added at a dump stands in inventory.img, and a restore fails unless each of these plugins has
+ * taken its name away.
  */
 extern int criu_get_image_dir(void) __attribute__((weak));
 extern void print_on_level(unsigned int level, const char *format, ...)
 	__attribute__((weak, format(printf, 2, 3)));
 extern int checkpoint_devices(void) __attribute__((weak));
 extern int log_get_fd(void) __attribute__((weak));
+extern int add_inventory_plugin(const char *name) __attribute__((weak));
+extern bool check_and_remove_inventory_plugin(const char *name, size_t length) __attribute__((weak));
 
 enum { LEVEL_ERROR = 1 }; /* of print_on_level() */
 

@@ -119,7 +119,7 @@ static bool read_text(int folder, const char *name, char *text, size_t size)
 /* Leases stand behind all other locks of a file, of which there may be any number. */
 static bool has_words(int folder, const char *name, const char *words)
 {
-	enum { KEPT = 16 }; /* where a piece ends in the middle of the words */
+	enum { KEPT = 32 }; /* where a piece ends in the middle of the words */
 	char text[KEPT + 4096 + 1];
 	const int file = openat(folder, name, O_RDONLY | O_CLOEXEC);
 	size_t have = 0;
@@ -155,6 +155,41 @@ bool has_lease(pid_t task)
 			has_words(dirfd(folder), entry->d_name, " LEASE ");
 	if (folder != NULL)
 		closedir(folder);
+	return found;
+}
+
+static bool is_open_for_writing(int folder, const char *name)
+{
+	char text[4096];
+	const char *flags;
+
+	if (!read_text(folder, name, text, sizeof text))
+		return false;
+	flags = strstr(text, "flags:\t");
+	return flags != NULL && (strtoul(flags + strlen("flags:\t"), NULL, 8) & O_ACCMODE) != O_RDONLY;
+}
+
+/* As lock_get_status() of the kernel (fs/locks.c) writes them. */
+static bool is_for_us(int folder, const char *name)
+{
+	return has_words(folder, name, " LEASE ") &&
+	       (has_words(folder, name, " LEASE  BREAKING ") ||
+		(has_words(folder, name, " LEASE  ACTIVE    READ ") && is_open_for_writing(folder, name)));
+}
+
+bool has_lease_for_us(int folder)
+{
+	const int own = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *const entries = own < 0 ? NULL : fdopendir(own);
+	struct dirent *entry;
+	bool found = false;
+
+	while (entries != NULL && !found && (entry = readdir(entries)) != NULL)
+		found = isdigit((unsigned char)entry->d_name[0]) && is_for_us(folder, entry->d_name);
+	if (entries != NULL)
+		closedir(entries);
+	else if (own >= 0)
+		close(own);
 	return found;
 }
 

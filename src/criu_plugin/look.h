@@ -19,6 +19,12 @@ struct leases_in_images look_at_images(int folder);
 bool has_lease(pid_t task);
 
 /*
+ * Whether a descriptor of a task has a lease that CRIU alone does not restore as it is: one that is being
+ * broken, or a read lease on a file that is open for writing. `folder`: /proc/PID/fdinfo.
+ */
+bool has_lease_for_us(int folder);
+
+/*
  * Up from `task`, the first of the tasks that this process traces: the root of the tree that CRIU
  * dumps or restores. With 0, up from any of them; 0 if there is none.
  */

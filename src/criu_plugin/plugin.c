@@ -38,19 +38,28 @@
 /* For an action script: the stage that the plugin has carried out. */
 #define DONE "CKPT_LEASE_DONE"
 
+/* CRIU's name of this plugin. In images, and so it stays. */
+#define NAME "ckpt_lease"
+
 /* Hooks return this if they have nothing to say: CRIU then asks the next plugin. */
 enum { NOTHING_TO_SAY = -ENOTSUP };
 
 static int now_at = -1;	     /* a STAGE_ */
+static bool is_required;     /* at a dump: CRIU was told that the restore needs this plugin */
 static bool is_looked_at;    /* the images, at a restore */
 static bool is_done;	     /* at a restore */
 static struct leases_in_images in_images;
 
+static bool is_set_to(const char *variable, const char *wanted)
+{
+	const char *const value = getenv(variable);
+
+	return value != NULL && strcmp(value, wanted) == 0;
+}
+
 static bool is_strict(void)
 {
-	const char *const value = getenv("CKPT_LEASE_STRICT");
-
-	return value != NULL && strcmp(value, "1") == 0;
+	return is_set_to("CKPT_LEASE_STRICT", "1");
 }
 
 static void complain(const char *stage, const char *why, int number)
@@ -90,6 +99,7 @@ static bool carry_out(const char *stage, pid_t root)
 static int begin(int stage)
 {
 	now_at = stage;
+	is_required = false;
 	is_looked_at = false;
 	is_done = false;
 	unsetenv(FROZEN);
@@ -99,20 +109,45 @@ static int begin(int stage)
 		complain("init", "cannot be started: ", errno);
 		return -1;
 	}
+	/* So that CRIU does not miss it. What is not there cannot be taken away, and need not. */
+	if (stage == STAGE_RESTORE && check_and_remove_inventory_plugin != NULL)
+		check_and_remove_inventory_plugin(NAME, strlen(NAME));
 	return 0;
 }
 
-static int note_freeze(int pid)
+/*
+ * What the hook captures of a lease that is being broken, and the lease that CRIU is to pass over, are
+ * lost where this plugin is not, and nothing would say so: CRIU is to refuse such a restore. Of other
+ * leases nothing is lost. Without the hook nothing is captured.
+ */
+static void require_us_for(int pid)
+{
+	char name[32];
+	int folder;
+
+	if (is_required || add_inventory_plugin == NULL || is_set_to("CKPT_LEASE_REQUIRE", "0"))
+		return;
+	snprintf(name, sizeof name, "/proc/%d/fdinfo", pid);
+	folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return;
+	if (has_lease_for_us(folder) && access(HOOK_PROGRAM, X_OK) == 0)
+		is_required = add_inventory_plugin(NAME) == 0;
+	close(folder);
+}
+
+static int stopped(int pid)
 {
 	char text[32];
 	struct timespec now;
 
-	(void)pid;
 	if (now_at == STAGE_DUMP && getenv(FROZEN) == NULL) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		snprintf(text, sizeof text, "%lld", now.tv_sec * 1000000000LL + now.tv_nsec);
 		setenv(FROZEN, text, 1);
 	}
+	if (now_at == STAGE_DUMP)
+		require_us_for(pid);
 	return NOTHING_TO_SAY;
 }
 
@@ -169,7 +204,7 @@ static int restored(int pid)
 }
 
 __attribute__((visibility("default"))) struct plugin_description CR_PLUGIN_DESC = {
-	.name = "ckpt_lease",
+	.name = NAME,
 	.init = begin,
 	.exit = end,
 	.version = PLUGIN_VERSION,
@@ -187,6 +222,6 @@ __attribute__((constructor)) static void make_description(void)
 	set_hook(HOOK_RESUME_DEVICES_LATE, restored);
 	if (checkpoint_devices != NULL) {
 		CR_PLUGIN_DESC.max_hooks = HOOKS_OF_CRIU_4;
-		set_hook(HOOK_CHECKPOINT_DEVICES, note_freeze);
+		set_hook(HOOK_CHECKPOINT_DEVICES, stopped);
 	}
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Dumps a process that holds leases with CRIU and restores it, with ckpt-lease's hook and without."""
+"""Dumps a process that holds leases with CRIU and restores it, with ckpt-lease's hook and without; and processes
+without leases, with ckpt-lease's plugin and without."""
 
 import os
 import shutil
@@ -8,6 +9,54 @@ import subprocess
 import time
 
 import measuring
+
+
+class Dumps:
+    """For a `with`: processes without leases, each with `files` files open, which go on after a dump."""
+
+    def __init__(self, machine, criu, holder, processes, files):
+        self._machine = machine
+        self._criu = criu
+        self._folder = os.path.join(machine.folder, "criu")
+        self._held = os.path.join(self._folder, "held")
+        self._empty = os.path.join(self._folder, "no-plugins")
+        self._command = [holder, self._held, str(files), str(processes)]
+        self._processes = processes
+        self._files = files
+
+    def __enter__(self):
+        shutil.rmtree(self._folder, ignore_errors=True)
+        for folder in self._held, self._empty:
+            os.makedirs(folder)
+        self._process = subprocess.Popen(self._command, start_new_session=True, stdin=subprocess.DEVNULL,
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.time() + 20
+        while self._open_files() != self._processes * self._files:
+            if time.time() > end:
+                raise measuring.Failed("the processes do not open their files")
+            time.sleep(0.05)
+        return self
+
+    def _tree(self):
+        path = f"/proc/{self._process.pid}/task/{self._process.pid}/children"
+        with open(path, encoding="ascii") as file:
+            return [self._process.pid, *map(int, file.read().split())]
+
+    def _open_files(self):
+        return sum(len([name for name in os.listdir(f"/proc/{pid}/fd") if int(name) > 2]) for pid in self._tree())
+
+    def __exit__(self, kind, error, trace):
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def dump(self, plugins=None):
+        """`plugins`: the folder of CRIU's plugins; one without any if not given."""
+        images = os.path.join(self._folder, "img")
+        shutil.rmtree(images, ignore_errors=True)
+        os.makedirs(images)
+        return self._machine.run([self._criu, "dump", "--leave-running", "-t", str(self._process.pid), "-D", images,
+                                  "--file-locks", "-L", plugins or self._empty, "-o", "dump.log"])
 
 
 class Cycles:

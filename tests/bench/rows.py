@@ -216,6 +216,19 @@ class Bench:
                 yield Row(f"criu {what} with the hook, {held}", f"criu {what}", alone, hooked, seconds_over=most)
                 yield Row(f"criu {what} with the hook, {held}", f"criu {what}, /bin/true as its script", idle, hooked)
 
+    def criu_plugin(self):
+        """criu dump with the plugin of processes without leases (only with --criu, as root)"""
+        if self._criu is None:
+            return
+        plugins = os.path.join(os.path.dirname(os.path.realpath(self._program)), "criu_plugin")
+        for processes, files in ((1, 0), (10, 20), (10, 500)):
+            with criu_cycles.Dumps(self._machine, self._criu, self._holder, processes, files) as dumps:
+                yield self._row(
+                    f"criu dump with the plugin, no lease, {processes} process{'es' * (processes > 1)}, "
+                    f"{processes * files:,} files", "criu dump without plugins",
+                    lambda _, dumps=dumps: dumps.dump(), lambda _, dumps=dumps: dumps.dump(plugins),
+                    repetitions=7 * self._repetitions, ratio=1.1)
+
     def others(self):
         """user-cr's ckptinfo on the same images (only with --ckptinfo)"""
         if self._ckptinfo is None:
@@ -309,4 +322,4 @@ class Bench:
 
 ROWS = (
     "show_small", "show_memory", "in_place", "growth", "json", "table", "pipe", "copy", "archives", "start", "live",
-    "criu", "others")
+    "criu", "criu_plugin", "others")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 import time
 
 from support import CGROUP, NAME, Failed, forgive, remove_old_cgroups, run, run_apart
@@ -20,6 +21,7 @@ class Engine:
     config_of_runc = ""
     is_folder = True  # a checkpoint is a folder that can be edited
     remark = ""  # what is to be said of it
+    can_be_renamed = True
     dumped = None  # when CRIU had dumped, where checkpoint() does more
 
     def __init__(self, place, program, mode="write", size=0):
@@ -35,6 +37,13 @@ class Engine:
 
     def has_images_of_criu(self):
         return self.is_folder or self.archive is not None
+
+    def changed(self):
+        """The images that checkpoint() has told of were changed."""
+
+    def restore_log(self):
+        """What CRIU's log says of errors when a restore has failed, if the engine keeps it."""
+        return errors_in(self.place, "restore.log")
 
     @classmethod
     def version(cls):
@@ -100,6 +109,9 @@ class Criu(Engine):
 class Bundle(Engine):
     """A bundle of OCI whose root is a folder."""
 
+    # CRIU would need iptables to stop the network meanwhile, of which there is none.
+    namespaces_left_out = ("network",)
+
     def __init__(self, place, program, mode="write", size=0):
         super().__init__(place, program, mode, size)
         self.images = os.path.join(place, "images")
@@ -116,8 +128,8 @@ class Bundle(Engine):
         spec["linux"]["cgroupsPath"] = CGROUP + "/" + NAME
         # Needs controllers, which belong to version 1 on some machines.
         spec["linux"].pop("resources", None)
-        # CRIU would need iptables to stop the network meanwhile, of which there is none.
-        spec["linux"]["namespaces"] = [n for n in spec["linux"]["namespaces"] if n["type"] != "network"]
+        spec["linux"]["namespaces"] = [n for n in spec["linux"]["namespaces"]
+                                       if n["type"] not in self.namespaces_left_out]
         with open(path, "w", encoding="utf-8") as file:
             json.dump(spec, file)
 
@@ -241,12 +253,13 @@ class Podman(Engine):
 
 class PodmanCrun(Podman):
     name = "podman, crun"
+    can_be_renamed = False  # where there are cgroups of version 1: see try_again()
     needs = ("podman", "crun")
     runtime = "crun"
 
     def restore_with(self, options):
         try_again(lambda: super(PodmanCrun, self).restore_with(options),
-                  lambda: forgive([*self.podman, "rm", "-f", "-t", "0", NAME]))
+                  lambda: forgive([*self.podman, "rm", "-f", "-t", "0", self.new_name or NAME]))
 
     def end(self):
         super().end()
@@ -254,31 +267,39 @@ class PodmanCrun(Podman):
 
 
 class PodmanImage(Podman):
-    """The checkpoint becomes an image, which is restored as podman run would start it."""
+    """The checkpoint becomes an image, which is restored as podman run would start it. To change it, a container of it
+    is made that never runs, the files of this container are changed, and they become another image."""
 
     name = "podman, --create-image"
     archive = ".tar"
-
-    def has_images_of_criu(self):
-        return False
+    image = "localhost/checkpoint"
 
     def checkpoint(self):
-        run([*self.podman, "container", "checkpoint", "--file-locks", "--create-image", "localhost/checkpoint", NAME])
+        run([*self.podman, "container", "checkpoint", "--file-locks", "--create-image", self.image, NAME])
         self.dumped = time.time()
         run([*self.podman, "rm", "-f", "-t", "0", NAME])
-        return None
+        run([*self.podman, "create", "--name", "opened", self.image, "/none"])
+        return run([*self.podman, "mount", "opened"]).strip()
+
+    def changed(self):
+        self.image = "localhost/changed"
+        run([*self.podman, "commit", "opened", self.image])
 
     def restore(self):
-        self.restore_with(["--name", "from-image", "localhost/checkpoint"])
+        run([*self.podman, "rm", "-f", "-t", "0", "opened"])
+        self.restore_with(["--name", "from-image", self.image])
         self.running = "from-image"
 
 
 class Containerd(Engine):
-    """ctr, with a daemon of its own; a checkpoint is in the daemon's store. The files are in a volume."""
+    """ctr, with a daemon of its own; a checkpoint is in the daemon's store, where CRIU's images are an archive that is not
+    compressed. ctr exports no checkpoint, and its import makes none; so the file in the store is changed in place.
+    containerd does not compare its digest when it restores. The files that have leases are in a volume."""
 
     name = "containerd"
     needs = ("ctr", "containerd", "runc", "podman")
     is_folder = False
+    archive = ".tar"
     config_of_runc = "file-locks\n"  # ctr has no option for that
 
     @classmethod
@@ -331,7 +352,12 @@ class Containerd(Engine):
         # It went on for a moment; and where its first process ends, so does the lease, before the breaker ends.
         with open(self.log(), "w", encoding="ascii") as file:
             file.write(said)
-        return None
+        for blob in glob.glob(os.path.join(self.place, "root/io.containerd.content.v1.content/blobs/sha256/*")):
+            if tarfile.is_tarfile(blob):
+                with tarfile.open(blob) as archive:
+                    if "inventory.img" in {os.path.normpath(name) for name in archive.getnames()}:
+                        return blob
+        raise Failed("no checkpoint is in containerd's store")
 
     def restore(self):
         run_apart([*self.ctr, "containers", "restore", "--live", NAME, "checkpoint"])

@@ -10,7 +10,8 @@ import threading
 import time
 
 from engines import Engine
-from support import Disturbed, Failed, forgive, has_old_cgroups, run, set_setting, setting, write_file
+from support import (PLUGINS, Disturbed, Failed, forgive, has_old_cgroups, run, set_setting, setting,
+                     show_plugin_folder, write_file)
 
 WHOLE_BREAK = 8  # seconds
 USED = 3  # seconds from the start to the checkpoint
@@ -19,6 +20,7 @@ SOONER = 0.05  # seconds, that nobody may get in before its deadline: clocks of 
 LATER = 0.15  # seconds beside what a sleeper's timer may be late, an eighth of its time, and what this process was late
 SIGNALS = {"write": 1, "downgrade": 1, "readers": 2, "fork": 1}
 TRIES = 4
+PORTABLE = "CKPT_LEASE_REQUIRE"  # see ckpt-lease-criu-hook(1)
 
 
 @dataclasses.dataclass
@@ -37,6 +39,8 @@ class Row:
     checkpoints: int = 1  # in one break, each restored after a while
     quick: bool = False  # is measured with --quick, too
     loses: bool = False  # what CRIU alone does is what is expected
+    refused: str = ""  # what CRIU says, as it has to refuse the restore
+    portable: bool = False  # the dump is told that the restore is not to need the plugin
     stalls: bool = False  # the dump waits until the break is over
     wanted: float = 0
     wanted_most: float = 0  # more than wanted where it cannot be known better
@@ -45,6 +49,7 @@ class Row:
     late: float = 0  # how late this process was when it only slept: so loaded is the machine
     signals: int = 0
     fault: str = ""
+    is_disturbed: bool = False  # by somebody else, each time that it was tried
     impossible: str = ""
     remark: str = ""
 
@@ -57,6 +62,7 @@ class Row:
 
 
 ALONE = "CRIU alone"
+NO_FOLDER = "CRIU alone, no /usr/lib/criu"
 SCRIPT = "action script"
 PLUGIN = "plugin"
 BOTH = "plugin and script"
@@ -75,7 +81,8 @@ class Machine:
         run(["cc", "-static", "-O1", "-Wall", "-o", self.program, os.path.join(here, "lease.c")])
 
     def configure(self, way, more="", runc_more=""):
-        plugged = "/usr/lib/criu/ckpt_lease_plugin.so"
+        show_plugin_folder(way != NO_FOLDER, self.folder)
+        plugged = os.path.join(PLUGINS, "ckpt_lease_plugin.so")
         forgive(["rm", "-f", plugged])
         if way in (PLUGIN, BOTH):
             shutil.copy(self.plugin, plugged)
@@ -153,7 +160,19 @@ def restore_and_look(row, container):
     row.least, row.most, row.signals = moment - end, moment - begin, lines.count("signal")
     row.fault = judge(row, lines)
     if row.loses:
-        row.remark = "as CRIU alone; nothing says so"
+        row.remark = "as CRIU alone" + ("; nothing says so" if row.restored == NO_FOLDER else ", as was asked for")
+
+
+def refuses(row, container):
+    """Whether the restore fails, and CRIU says why: where the engine has its log, or what it prints of it."""
+    try:
+        container.restore()
+    except Failed as failure:
+        said = f"{failure} {container.restore_log()}"
+        row.fault = "" if row.refused in said else f"it does not say '{row.refused}': {said}"
+        row.remark = f"refused: {row.refused}"
+    else:
+        row.fault = "it was restored"
 
 
 def dump(row, container):
@@ -207,6 +226,7 @@ def expect(row, machine, container, images):
         row.wanted = row.wanted_most = captured(row, machine, images)
         if row.policy:
             run([machine.ckpt_lease, "policy", *row.policy, images])
+            container.changed()
             row.wanted = row.wanted_most = remaining(machine, images)
 
 
@@ -218,8 +238,11 @@ def try_once(row, machine, container: Engine):
     expect(row, machine, container, images)
     if row.restored:
         machine.configure(row.restored, row.config)
+    if row.refused:
+        refuses(row, container)
+        return
     for name in [f"again-{i}" for i in range(row.times)] if row.times > 1 else [""]:
-        if name:
+        if name and container.can_be_renamed:
             container.new_name = name
         restore_and_look(row, container)
         if row.fault:
@@ -234,8 +257,12 @@ def measure(row, machine):
         place = tempfile.mkdtemp(dir=machine.folder)
         set_setting(WHOLE_BREAK)
         machine.configure(row.way, row.config, row.engine.config_of_runc)
+        os.environ.pop(PORTABLE, None)
+        if row.portable:
+            os.environ[PORTABLE] = "0"
         container = None
         row.fault = ""
+        row.is_disturbed = False
         try:
             container = row.engine(place, machine.program, row.mode, row.size)
             try_once(row, machine, container)
@@ -243,6 +270,7 @@ def measure(row, machine):
             row.fault = str(error)
         except Disturbed as error:
             row.fault = str(error)
+            row.is_disturbed = True
             if left:
                 continue
         finally:

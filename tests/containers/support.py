@@ -3,12 +3,14 @@
 
 import ctypes
 import os
+import shutil
 import subprocess
 import tempfile
 
 SETTING = "/proc/sys/fs/lease-break-time"
 NAME = "ckpt-lease-test"
 CGROUP = "/ckpt-lease-tests"  # in-chroot removes it
+PLUGINS = "/usr/lib/criu"
 TOO_LONG = 120  # seconds that no command takes
 
 
@@ -90,9 +92,28 @@ def take_apart():
     if libc.unshare(clone_newns) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     run(["mount", "--make-rprivate", "/"])
-    for folder in "/etc/criu", "/usr/lib/criu":
+    for folder in "/etc/criu", PLUGINS:
         os.makedirs(folder, exist_ok=True)
         run(["mount", "-t", "tmpfs", "tmpfs", folder])
+
+
+def show_plugin_folder(is_wanted, place):
+    """Shows the folder of CRIU's plugins, or hides it: a machine on which no package has brought a plugin has none.
+    After take_apart(), in mounts of this process. `place`: a folder on a disk."""
+    if is_wanted == os.path.isdir(PLUGINS):
+        return
+    above = os.path.dirname(PLUGINS)
+    if is_wanted:
+        run(["umount", "-l", above])
+        run(["mount", "-t", "tmpfs", "tmpfs", PLUGINS])
+        return
+    run(["umount", PLUGINS])
+    upper, work = (os.path.join(place, name) for name in ("upper", "work"))
+    for folder in upper, work:
+        os.makedirs(folder, exist_ok=True)
+    run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={above},upperdir={upper},workdir={work}", above])
+    # Of the overlay: what is below stays. It is gone already if this was done before.
+    shutil.rmtree(PLUGINS, ignore_errors=True)
 
 
 def write_file(path, text, mode=0o644):

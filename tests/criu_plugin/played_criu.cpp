@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 extern "C" {
 #include "abi.h"
@@ -26,6 +27,7 @@ namespace {
 
 int opened_folder = -1;
 std::string logged;
+std::vector<std::string> required;
 
 void hold_lease(int locks) {
     const int file = open("leased", O_RDWR | O_CREAT, 0600);
@@ -96,6 +98,9 @@ Tasks::~Tasks() {
 Loaded::Loaded(Stage stage, const std::string& folder) : stage_(stage) {
     opened_folder = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     logged.clear();
+    if (stage == dump) {
+        required.clear();
+    }
     library_ = dlopen(TESTED_PLUGIN, RTLD_NOW);
     if (library_ == nullptr) {
         ADD_FAILURE() << dlerror();
@@ -145,6 +150,10 @@ std::string log() {
     return logged;
 }
 
+std::vector<std::string> required_plugins() {
+    return required;
+}
+
 int image_folder() {
     return opened_folder;
 }
@@ -159,6 +168,13 @@ int criu_get_image_dir() {
 #if CRIU_VERSION >= 4
 int checkpoint_devices() {
     return 0;
+}
+int add_inventory_plugin(const char* name) {
+    played_criu::required.emplace_back(name);
+    return 0;
+}
+bool check_and_remove_inventory_plugin(const char* name, size_t length) {
+    return std::erase(played_criu::required, std::string(name, length)) > 0;
 }
 #endif
 void print_on_level(unsigned int level, const char* format, ...) {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 /// CRIU, as a plugin sees it: loads the plugin, and calls its hooks in CRIU's order. CRIU's
 /// functions that a plugin can call are this program's.
@@ -56,5 +57,9 @@ void dump(const Tasks& tasks, int ret = 0);
 /// CRIU's log, and its descriptor of the image folder.
 std::string log();
 int image_folder();
+
+/// What inventory.img says, since the last dump, of the plugins that a restore needs: those that
+/// are still there after a restore has loaded its plugins make CRIU fail.
+std::vector<std::string> required_plugins();
 
 }  // namespace played_criu

@@ -57,7 +57,6 @@ TEST_F(HookSetup, CheckReadsTheUsersFileAndThoseOfEngines) {
 // CRIU loads it, whoever starts CRIU: no script is needed. How files are validated it cannot
 // change.
 TEST_F(HookSetup, WithThePluginNoScriptIsNeeded) {
-    EXPECT_EQ(check("plugin")["message"], "criu has no plugin that starts the hook");
     fs::create_directory("plugins");
     write_file("plugins/ckpt_lease_plugin.so",
                "\x7f"
@@ -76,6 +75,30 @@ TEST_F(HookSetup, WithThePluginNoScriptIsNeeded) {
               "etc/default.conf: removed: file-validation filesize\n"
               "etc/default.conf: added: " +
                   kHookLine + "etc/default.conf: added: file-validation filesize\n");
+}
+
+// Beside an action script that is missing as well, "ok" would be wrong; and a script does not do
+// all that the plugin does.
+TEST_F(HookSetup, CheckSaysWhatItMeansThatThereIsNoPlugin) {
+    const std::string only_a_script =
+        "there is no plugins/ckpt_lease_plugin.so: criu can start the hook only as an action "
+        "script";
+    for (const bool has_script : {false, true}) {
+        if (has_script) {
+            write_file("etc/default.conf", kHookLine);
+        }
+        const Json plugin = check("plugin");
+        EXPECT_EQ(plugin["state"], "note");
+        EXPECT_EQ(plugin["message"], only_a_script +
+                                         ", and refuses to restore what was dumped with the plugin "
+                                         "in a lease break");
+        EXPECT_EQ(plugin["advice"],
+                  "install a package of ckpt-lease, or build it with the prefix /usr");
+    }
+    for (const char* const older : {"4.0", "3.19"}) {
+        make_program("criu", std::string("echo 'Version: ") + older + "'\n");
+        EXPECT_EQ(check("plugin")["message"], only_a_script) << older;
+    }
 }
 
 // As it says of itself: the name alone does not make it one.

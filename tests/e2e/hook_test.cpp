@@ -42,6 +42,23 @@ TEST_F(Hook, CapturesAndSets) {
     EXPECT_NE(log().find("lease 0 is set"), std::string::npos) << log();
 }
 
+// A restore on a machine without ckpt-lease says nothing of what is lost there, but for the newest
+// CRIU: who reads of the dump is to know.
+TEST_F(Hook, SaysAtADumpWhatTheRestoreNeeds) {
+    constexpr const char* kNeeds =
+        "info: post-dump: 1 being broken: restore with ckpt-lease, or the time that is left is "
+        "lost\n";
+    const LeaseHolder holder("held");
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    EXPECT_EQ(log().find(" being broken: restore"), std::string::npos) << log();
+    fs::remove("img/ckpt-lease.img");
+    ASSERT_LT(open("held", O_WRONLY | O_NONBLOCK), 0);
+    EXPECT_EQ(hook("post-dump", holder.pid()).status, 0);
+    expect_logged(kNeeds);
+    EXPECT_EQ(hook("pre-resume", holder.pid()).status, 0);
+    EXPECT_EQ(log().find(" being broken: restore"), log().rfind(" being broken: restore"));
+}
+
 // As on a machine where locking the network took longer than all else.
 TEST_F(Hook, TimesCountFromTheMomentOfFreezing) {
     const LeaseBreakTime usual(45);
