@@ -61,6 +61,16 @@ class Initramfs:
 CRIU = "/usr/sbin/criu"
 
 
+def add_plugin(initramfs, plugin, hook, ckpt_lease):
+    """Not where CRIU looks by itself: the other cases are without. It starts the hook where that would be installed,
+    and ckpt-lease is to be beside the hook."""
+    initramfs.file("/plugins/ckpt_lease_plugin.so", plugin)
+    with open(plugin, "rb") as file:
+        place = re.search(rb"ckpt-lease-hook-of-this-plugin=([^\0]+)", file.read())[1].decode()
+    initramfs.program(place, hook)
+    initramfs.program(os.path.join(os.path.dirname(place), "ckpt-lease"), ckpt_lease)
+
+
 def make_initramfs(path, program, ckpt_lease, show_faults=None, selftests=None, criu=False):
     """selftests: a folder of programs."""
     initramfs = Initramfs()
@@ -77,8 +87,12 @@ def make_initramfs(path, program, ckpt_lease, show_faults=None, selftests=None, 
     if criu:
         initramfs.program(CRIU, CRIU)
         initramfs.program("/bin/sh", "/bin/sh")
-        hook = "ckpt-lease-criu-hook"
-        initramfs.program("/bin/" + hook, os.path.join(os.path.dirname(os.path.abspath(ckpt_lease)), hook))
+        built = os.path.dirname(os.path.abspath(ckpt_lease))
+        hook = os.path.join(built, "ckpt-lease-criu-hook")
+        initramfs.program("/bin/ckpt-lease-criu-hook", hook)
+        plugin = os.path.join(built, "criu_plugin/ckpt_lease_plugin.so")
+        if os.path.exists(plugin):
+            add_plugin(initramfs, plugin, hook, ckpt_lease)
     initramfs.write(path)
 
 
