@@ -9,7 +9,7 @@ namespace {
 std::string require_record(const std::string& image, const Kind& kind, bool notified,
                            std::int64_t begin, const Moment& moment, double left) {
     const Lock lease = only_lease(image);
-    require(lease.fl_type == (kind.target | CKPT_F_INPROGRESS) && lease.fl_type_prev == kind.held &&
+    require(lease.fl_type == (kind.target | kInProgress) && lease.fl_type_prev == kind.held &&
                 lease.fl_break_notified == (notified ? 1 : 0),
             "the second record: " + describe(lease));
     const double most = left - seconds(moment.before - begin);
@@ -99,28 +99,6 @@ std::string ten_times(const Scratch& scratch, const Kind& kind) {
            require_deadline(last.begin, breaker.in(10), left);
 }
 
-// Nothing of the restored break is left: neither in what happens nor in a record of it.
-std::string normal_break(const Scratch& scratch, Holder& holder, const Kind& kind) {
-    const int before = holder.signals();
-    Breaker breaker(scratch.file, kind.breaker_flags);
-    const std::int64_t begin = now();
-    breaker.start();
-    breaker.require_waiting("a normal break");
-    require_equal(holder.signals(), before + 1, "signals of a normal break");
-    const std::string record = scratch.folder + "/normal";
-    const Moment moment = checkpoint(record, {&holder}, {&breaker}, Way::inside);
-    const Lock lease = only_lease(record);
-    const double left = seconds(remaining(lease));
-    const double least = lease_break_time() - seconds(moment.after - begin) - jiffies_lag();
-    require(
-        lease.fl_type == (kind.target | CKPT_F_INPROGRESS) && lease.fl_type_prev == kind.held &&
-            lease.fl_break_notified == 1 && left <= lease_break_time() && left >= least,
-        format("a record of the next break, wanted at least %.3f s: ", least) + describe(lease));
-    const std::string text = require_normal_break(begin, breaker.in(11));
-    holder.require_type(kind.target, "after a normal break");
-    return "the next break: " + text + ", 1 signal";
-}
-
 enum class Ending { given_up, timed_out, complied_armed, set_armed };
 
 // Row 9: the restored break is over in one way or another; the lease is taken again.
@@ -148,7 +126,7 @@ std::string over(const Scratch& scratch, const Kind& kind, Ending ending) {
     require_equal(only_lease(again).fl_type, kind.held, "fl_type in a record of it");
     sleep_until(restart.begin + std::int64_t{1'500'000'000});
     holder.require_type(kind.held, "past the restored deadline");
-    return normal_break(scratch, holder, kind);
+    return normal_break(holder, kind);
 }
 
 // Row 10: four leases, restored one by one; all deadlines count from one moment.
@@ -171,9 +149,8 @@ std::string many(const Scratch& scratch) {
     const std::int64_t begin = now();
     for (const SavedDescriptor& descriptor : read_image(scratch.image)) {
         holders.push_back(std::make_unique<Holder>(descriptor.path, descriptor.flags));
-        require_equal(
-            restore_locks(*holders.back(), scratch.image, descriptor.locks_at, Way::inside, begin),
-            1, "F_RESTORE_LOCKS");
+        require_equal(restore_lease(*holders.back(), descriptor, Way::inside, begin), 0,
+                      "F_SETLEASE_STATE");
         sleep_for(0.35);
     }
     require_equal(static_cast<long>(holders.size()), 4, "holders");
@@ -199,8 +176,7 @@ std::string time_namespace(const Scratch& scratch, const Kind& kind) {
     require(clock.begin > begin + std::int64_t{999'000'000'000}, "no time namespace");
     // 0.5 s ago by its own clock
     const std::int64_t start = clock.begin - std::int64_t{500'000'000};
-    require_equal(restore_locks(holder, scratch.image, saved.locks_at, Way::inside, start), 1,
-                  "F_RESTORE_LOCKS");
+    require_equal(restore_lease(holder, saved, Way::inside, start), 0, "F_SETLEASE_STATE");
     const std::string again = scratch.folder + "/again";
     const std::int64_t our_start = start - std::int64_t{kAhead} * 1'000'000'000;
     const Moment moment = checkpoint(again, {&holder}, {}, Way::inside);

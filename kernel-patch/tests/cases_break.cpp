@@ -98,7 +98,7 @@ std::string alone(const Scratch& scratch, const Kind& kind, double left) {
 // Row 11, by a record: also longer than lease-break-time, which is not 0 now.
 std::string never(const Scratch& scratch, const Kind& kind) {
     make_image(scratch, kind, 0, true, Way::inside);
-    edit_leases(scratch.image, [](Lock& lock) { lock.fl_rem_lease = CKPT_REM_LEASE_NONE; });
+    edit_leases(scratch.image, [](Lock& lock) { lock.fl_rem_lease = kNoDeadline; });
     Restart restart(scratch.image, Way::inside);
     Breaker breaker(scratch.file, kind.breaker_flags);
     breaker.start();
@@ -150,7 +150,7 @@ std::string no_deadline(const Scratch& scratch, const Kind& kind, Way way) {
     breaker.start();
     const std::string again = scratch.folder + "/again";
     checkpoint(again, {&holder}, {&breaker}, way);
-    require_equal(only_lease(again).fl_rem_lease, CKPT_REM_LEASE_NONE, "the second record");
+    require_equal(only_lease(again).fl_rem_lease, kNoDeadline, "the second record");
     sleep_until(restart.begin + std::int64_t{3'000'000'000});
     breaker.require_waiting("without a deadline");
     require_equal(holder.signals(), 0, "signals");

@@ -43,7 +43,7 @@ std::string both_pending(const Scratch& scratch) {
     const Moment moment = checkpoint(scratch.image, {&holder}, {&reader, &writer}, Way::inside);
     const Lock lease = only_lease(scratch.image);
     const double left = seconds(remaining(lease));
-    require(lease.fl_type == (F_UNLCK | CKPT_F_INPROGRESS) && lease.fl_type_prev == F_WRLCK &&
+    require(lease.fl_type == (F_UNLCK | kInProgress) && lease.fl_type_prev == F_WRLCK &&
                 left <= kWholeBreak &&
                 left >= kWholeBreak - seconds(moment.after - begin) - jiffies_lag(),
             "the record: " + describe(lease));
@@ -67,7 +67,7 @@ std::string restored_both_pending(const Scratch& scratch) {
     const Moment moment = checkpoint(again, {&holder}, {}, Way::inside);
     const Lock lease = only_lease(again);
     const double left = seconds(remaining(lease));
-    require(lease.fl_type == (F_UNLCK | CKPT_F_INPROGRESS) && lease.fl_type_prev == F_WRLCK &&
+    require(lease.fl_type == (F_UNLCK | kInProgress) && lease.fl_type_prev == F_WRLCK &&
                 lease.fl_break_notified == 1 && left <= kWholeBreak &&
                 left >= kWholeBreak - seconds(moment.after - begin) - jiffies_lag(),
             "the record: " + describe(lease));

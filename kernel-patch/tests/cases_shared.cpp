@@ -122,6 +122,28 @@ std::string breaker_killed(const Scratch& scratch, const Kind& kind) {
     return text + " for the second breaker, 0 signals";
 }
 
+// For the tests of ckpt-lease: each of two leases on one file has its record.
+std::string two_readers(const Scratch& scratch) {
+    Holder first(scratch.file, O_RDONLY);
+    Holder second(scratch.file, O_RDONLY);
+    first.take(F_RDLCK);
+    second.take(F_RDLCK);
+    Breaker breaker(scratch.file, O_WRONLY);
+    breaker.start();
+    breaker.require_waiting("a new break");
+    sleep_for(0.3);
+    checkpoint(scratch.image, {&first, &second}, {&breaker}, Way::inside, true);
+    const auto saved = read_image(scratch.image);
+    require_equal(static_cast<long>(saved.size()), 2, "descriptors with locks");
+    for (const SavedDescriptor& descriptor : saved) {
+        require_equal(static_cast<long>(descriptor.locks.size()), 1, "locks of each");
+        require(descriptor.locks[0].fl_type == (F_UNLCK | kInProgress),
+                "a record: " + describe(descriptor.locks[0]));
+    }
+    scratch.report("image kernel_two_readers " + base64(read_file(scratch.image)));
+    return "two records, ckpt-lease finds nothing wrong";
+}
+
 }  // namespace
 
 void add_shared_cases(Cases& cases) {
@@ -145,6 +167,7 @@ void add_shared_cases(Cases& cases) {
     });
     add("pitfall-restored-beside-new", restored_and_new);
     add("pitfall-two-breakers", two_breakers);
+    add("image-two-readers", two_readers);
     for (const Kind& kind : kAllKinds) {
         cases.push_back({std::string("pitfall-breaker-killed-") + kind.name,
                          [&kind](const Scratch& s) { return breaker_killed(s, kind); }});

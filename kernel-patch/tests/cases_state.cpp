@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What struct lease_state adds: rows 9a, 9b and 13, and what GET and SET say themselves.
+// What struct lease_state tells and is told: rows 7, 9a and 9b, owners and descriptors.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,38 +8,11 @@
 #include <cstdlib>
 
 #include "runner.hpp"
-#include "state.hpp"
 
 namespace proof {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::uint64_t kNoDeadline = ~std::uint64_t{0};
-
-void require_error(long got, int wanted, const std::string& what) {
-    require(got == -wanted, what + ": wanted " + error_name(wanted) + ", got " +
-                                (got < 0 ? error_name(-got) : "success"));
-}
-
-lease_state broken(const Kind& kind, std::uint64_t remaining) {
-    lease_state state{};
-    state.remaining_ns = remaining;
-    state.type = static_cast<std::uint16_t>(kind.held);
-    state.target = static_cast<std::uint16_t>(kind.target);
-    state.flags = LEASE_STATE_NOTIFIED;
-    state.fd = -1;
-    return state;
-}
-
-long set_state(Holder& holder, const lease_state& state, Way way = Way::inside) {
-    return call_state(holder, way, F_SETLEASE_STATE, state).value;
-}
-
-lease_state get_state(Holder& holder, Way way = Way::inside) {
-    const Reply reply = call_state(holder, way, F_GETLEASE_STATE, {});
-    require_equal(reply.value, 0, "F_GETLEASE_STATE");
-    return reply.state;
-}
 
 std::string armed_is_told(const Scratch& scratch, const Kind& kind) {
     Holder holder(scratch.file, kind.holder_flags);
@@ -149,130 +122,51 @@ std::string no_compliance(const Scratch& scratch, const Kind& kind, bool native)
            (native ? require_normal_break(begin, in) : require_deadline(begin, in, left));
 }
 
+// Sets a break of which the holder has not been told, and has a breaker come.
+void resume(Holder& holder, Way way = Way::inside, int fd = -1) {
+    lease_state state = broken(kWriteUnlock, 3 * kSecond);
+    state.flags = 0;
+    state.fd = fd;
+    require_equal(set_state(holder, state, way), 0, "F_SETLEASE_STATE");
+    Breaker breaker(holder.path(), O_WRONLY);
+    breaker.start();
+    breaker.require_waiting("restarted");
+}
+
 // Signals name the holder's descriptor: what SET says, or the number that it was called on.
 std::string signal_names(const Scratch& scratch, Way way, bool number_given) {
     Holder holder(scratch.file, O_RDWR, 77, 0);
-    lease_state state = broken(kWriteUnlock, 3 * kSecond);
-    state.flags = 0;
-    state.fd = number_given ? holder.fd() : -1;
-    require_equal(set_state(holder, state, way), 0, "F_SETLEASE_STATE");
-    Breaker breaker(scratch.file, O_WRONLY);
-    breaker.start();
-    breaker.require_waiting("restarted");
+    resume(holder, way, number_given ? holder.fd() : -1);
     holder.require_signals(1, "with si_fd 77");
     return "si_fd is 77";
 }
 
-// Row 13: one thing wrong at a time, no lease set; at the end nothing is wrong.
-std::string refused_fields(const Scratch& scratch) {
-    Holder holder(scratch.file, O_RDWR);
-    std::string text;
-    const auto refused = [&](const char* what, const auto& spoil, int wanted = EINVAL) {
-        lease_state state = broken(kWriteUnlock, kSecond);
-        spoil(state);
-        require_error(set_state(holder, state), wanted, what);
-        holder.require_type(F_UNLCK, what);
-        text += format("%s %s; ", what, error_name(wanted).c_str());
-    };
-    using S = lease_state;
-    refused("flag 4", [](S& s) { s.flags |= 4; });
-    refused("ARMED", [](S& s) { s.flags |= LEASE_STATE_ARMED; });
-    refused("flag 2^31", [](S& s) { s.flags |= 0x80000000; });
-    refused("padding", [](S& s) { reinterpret_cast<std::uint32_t*>(&s)[7] = 1; });
-    refused("type F_UNLCK", [](S& s) { s.type = F_UNLCK; });
-    refused("type 3", [](S& s) { s.type = 3; });
-    refused("target 3", [](S& s) { s.target = 3; });
-    refused("type 0x100", [](S& s) { s.type = 0x101; });
-    refused("F_RDLCK to F_WRLCK", [](S& s) { s.type = F_RDLCK, s.target = F_WRLCK; });
-    refused("a time without a break", [](S& s) { s.target = F_WRLCK; });
-    refused("no deadline without a break",
-            [](S& s) { s.target = F_WRLCK, s.remaining_ns = kNoDeadline; });
-    refused("2^31 s", [](S& s) { s.remaining_ns = (std::uint64_t{1} << 31) * kSecond; });
-    refused("2^64 - 2 ns", [](S& s) { s.remaining_ns = kNoDeadline - 1; });
-    refused("begin in a minute",
-            [](S& s) { s.begin_ns = static_cast<std::uint64_t>(now()) + 60 * kSecond; });
-    refused("begin 2^63", [](S& s) { s.begin_ns = std::uint64_t{1} << 63; });
-    refused("begin 2^64 - 1", [](S& s) { s.begin_ns = kNoDeadline; });
-    refused("fd -2", [](S& s) { s.fd = -2; });
-    for (const int command : {F_GETLEASE_STATE, F_SETLEASE_STATE}) {
-        for (const long pointer : {0L, 1L, -4096L}) {
-            require_error(holder.process().fcntl(holder.fd(), command, pointer), EFAULT,
-                          "a bad pointer");
-        }
-        require_error(holder.process().state(998, command, broken(kWriteUnlock, 1)).value, EBADF,
-                      "the file 998");
-    }
-    holder.require_type(F_UNLCK, "after bad pointers");
-    require_equal(set_state(holder, broken(kWriteUnlock, kSecond)), 0, "with nothing wrong");
-    return text;
-}
-
-// Descriptors that no lease can be held through.
-std::string refused_descriptors(const Scratch& scratch) {
+// Without F_SETOWN, the caller becomes the owner; without F_SETSIG it's SIGIO.
+std::string without_owner(const Scratch& scratch) {
     Holder holder(scratch.file, O_RDWR);
     Process& process = holder.process();
-    const auto path_only = static_cast<int>(process.open(scratch.file, O_PATH));
-    const auto device = static_cast<int>(process.open("/dev/null", O_RDWR));
-    require(path_only >= 0 && device >= 0, "open");
-    const lease_state state = broken(kWriteUnlock, kSecond);
-    std::string text;
-    for (const int command : {F_GETLEASE_STATE, F_SETLEASE_STATE}) {
-        require_error(process.state(path_only, command, state).value, EBADF, "O_PATH");
-        require_error(process.state(device, command, state).value, EINVAL, "/dev/null");
-    }
-    return "O_PATH EBADF; /dev/null EINVAL";
+    require_equal(process.fcntl(holder.fd(), F_SETOWN, 0), 0, "F_SETOWN");
+    require_equal(process.fcntl(holder.fd(), F_GETOWN), 0, "F_GETOWN before");
+    resume(holder);
+    require_equal(process.fcntl(holder.fd(), F_GETOWN), process.pid(), "F_GETOWN after");
+    holder.require_signals(1, "to the caller");
+    return "the caller owns the lease, 1 signal";
 }
 
-std::string permission(const Scratch& scratch, Identity identity, std::uint64_t remaining,
-                       int wanted, uid_t owner) {
-    chmod(scratch.file.c_str(), 0666);
-    checked(chown(scratch.file.c_str(), owner, owner), "chown");
+// What was set before stays, also if it is another process.
+std::string with_owner(const Scratch& scratch) {
     Holder holder(scratch.file, O_RDWR);
-    holder.process().become(identity);
-    require_equal(get_state(holder).type, F_UNLCK, "F_GETLEASE_STATE without a permission");
-    const long result = set_state(holder, broken(kWriteUnlock, remaining));
-    if (wanted != 0) {
-        require_error(result, wanted, "F_SETLEASE_STATE");
-        holder.require_type(F_UNLCK, "after a failure");
-        return error_name(wanted) + ", no lease set";
-    }
-    require_equal(result, 0, "F_SETLEASE_STATE");
-    holder.require_type(F_WRLCK, "after the restart");
-    require(get_state(holder).type == F_WRLCK, "F_GETLEASE_STATE");
-    return "the lease is set";
-}
-
-// A lease that the struct file has already keeps what it has.
-std::string busy(const Scratch& scratch, bool resumed) {
-    Holder holder(scratch.file, O_RDWR);
-    const std::int64_t begin = now();
-    require_equal(set_state(holder, broken(kWriteUnlock, 2 * kSecond)), 0, "F_SETLEASE_STATE");
-    if (resumed) {
-        Breaker hurried(scratch.file, O_WRONLY);
-        require_equal(-hurried.try_open(), EWOULDBLOCK, "O_NONBLOCK");
-    }
-    require_error(set_state(holder, broken(kWriteUnlock, 30 * kSecond)), EBUSY, "a second lease");
-    holder.require_type(resumed ? F_UNLCK : F_WRLCK, "after EBUSY");
-    Breaker breaker(scratch.file, O_WRONLY);
-    breaker.start();
-    const std::string text = require_deadline(begin, breaker.in(5), 2);
-    holder.require_signals(0, "in all");
-    return "EBUSY, and the lease's own break goes on: " + text;
-}
-
-// What is in the way of F_SETLEASE is in the way here.
-std::string in_the_way(const Scratch& scratch, int flags) {
-    Holder holder(scratch.file, O_RDWR);
-    Breaker other(scratch.file, flags);
-    other.require_in_at_once("another process");
-    require_error(set_state(holder, broken(kWriteUnlock, kSecond)), EAGAIN, "F_SETLEASE_STATE");
-    holder.require_type(F_UNLCK, "after EAGAIN");
-    require_equal(holder.process().fcntl(holder.fd(), F_GETSIG), SIGRTMIN, "F_GETSIG");
-    require_equal(holder.process().fcntl(holder.fd(), F_GETOWN), holder.process().pid(),
-                  "F_GETOWN");
-    other.process().kill();
-    require_equal(set_state(holder, broken(kWriteUnlock, kSecond)), 0, "without it");
-    return "EAGAIN, owner and signal kept";
+    Holder other(scratch.new_file("other"), O_RDWR);
+    Process& process = holder.process();
+    const pid_t owner = other.process().pid();
+    require_equal(process.fcntl(holder.fd(), F_SETOWN, owner), 0, "F_SETOWN");
+    resume(holder);
+    require_equal(process.fcntl(holder.fd(), F_GETOWN), owner, "F_GETOWN");
+    require_equal(process.fcntl(holder.fd(), F_GETSIG), SIGRTMIN, "F_GETSIG");
+    holder.require_signals(0, "to the caller");
+    other.expect_signals_for(holder.fd());
+    other.require_signals(1, "to the owner");
+    return "owner and signal that were set before are kept, 1 signal";
 }
 
 }  // namespace
@@ -297,6 +191,8 @@ void add_state_cases(Cases& cases) {
         [](const Scratch& s) { return signal_names(s, Way::outside, true); });
     add("si-fd-given-inside", [](const Scratch& s) { return signal_names(s, Way::inside, true); });
     add("si-fd-called-on", [](const Scratch& s) { return signal_names(s, Way::inside, false); });
+    add("owner-default", without_owner);
+    add("owner-kept", with_owner);
     add("shown-pid-of-owner",
         [](const Scratch& s) { return shown_pid(s, getppid(), false, true); });
     add("shown-pid-of-group", [](const Scratch& s) {
@@ -305,35 +201,6 @@ void add_state_cases(Cases& cases) {
     });
     add("shown-pid-in-namespace",
         [](const Scratch& s) { return shown_pid(s, getppid(), true, false); });
-    add("row13-fields", refused_fields);
-    add("row13-descriptors", refused_descriptors);
-    struct Permission {
-        const char* name;
-        Identity identity;
-        std::uint64_t remaining;
-        int wanted;
-        uid_t owner;
-    };
-    // lease-break-time is 5 s here.
-    static const Permission kPermissions[] = {
-        {"nobody", Identity::nobody, kSecond, EPERM, 1000},
-        {"capability-is-enough", Identity::restorer, 5 * kSecond, 0, 1000},
-        {"capability-beyond", Identity::restorer, 6 * kSecond, 0, 1000},
-        {"capability-no-deadline", Identity::restorer, kNoDeadline, 0, 1000},
-        {"not-the-file-s-owner", Identity::restorer, kSecond, EACCES, 0},
-        {"user-namespace", Identity::root_in_namespace, 5 * kSecond, 0, 0},
-        {"user-namespace-beyond", Identity::root_in_namespace, 5 * kSecond + 1, EPERM, 0},
-        {"user-namespace-no-deadline", Identity::root_in_namespace, kNoDeadline, EPERM, 0},
-    };
-    for (const Permission& one : kPermissions) {
-        add(std::string("row13-permission-") + one.name, [&one](const Scratch& s) {
-            return permission(s, one.identity, one.remaining, one.wanted, one.owner);
-        });
-    }
-    add("row13-busy-armed", [](const Scratch& s) { return busy(s, false); });
-    add("row13-busy-resumed", [](const Scratch& s) { return busy(s, true); });
-    add("row13-reader-in-the-way", [](const Scratch& s) { return in_the_way(s, O_RDONLY); });
-    add("row13-writer-in-the-way", [](const Scratch& s) { return in_the_way(s, O_WRONLY); });
 }
 
 }  // namespace proof

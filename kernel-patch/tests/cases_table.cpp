@@ -151,8 +151,8 @@ void add_table_cases(Cases& cases) {
 void add_baseline_cases(Cases& cases) {
     cases.push_back({"no-commands", [](const Scratch& scratch) {
                          Holder holder(scratch.file, O_RDWR);
-                         for (const int command : {F_CHECKPOINT_LOCKS, F_RESTORE_LOCKS}) {
-                             require_equal(-holder.process().locks(holder.fd(), command, {}),
+                         for (const int command : {F_GETLEASE_STATE, F_SETLEASE_STATE}) {
+                             require_error(holder.process().state(holder.fd(), command, {}).value,
                                            EINVAL, "a command of the patch");
                          }
                          return "fcntl() knows neither command: EINVAL";

@@ -20,7 +20,7 @@ import run
 
 def options(**changed):
     said = {"version": ["7.3", "6.12", "6.1"], "fixes": False, "stock": False, "debug": False, "criu": True,
-            "histories": 200, "seed": 7, "here": False, "images": None, "junit": None}
+            "criu_root": None, "histories": 200, "seed": 7, "here": False, "images": None, "junit": None}
     return types.SimpleNamespace(**{**said, **changed})
 
 
@@ -76,6 +76,11 @@ class Kernels(unittest.TestCase):
         self.assertEqual(run.words("7.3", "stock", options()), ["faults"])
         self.assertEqual(run.kinds("7.3", options(debug=True)), ["patched"])
 
+    def test_in_turn_the_newest_and_one_of_the_others_are_run(self):
+        self.assertEqual(run.in_turn(["7.3", "6.12", "6.1"], 10), (["7.3", "6.12"], ["6.1"]))
+        self.assertEqual(run.in_turn(["7.3", "6.12", "6.1"], 11), (["7.3", "6.1"], ["6.12"]))
+        self.assertEqual(run.in_turn(["7.3"], 11), (["7.3"], []))
+
     def test_where_there_is_no_patch_it_is_the_fixes(self):
         self.assertEqual(run.kinds("7.99", options()), ["fixes", "stock"])
         self.assertEqual(run.kinds("7.99", options(debug=True)), ["fixes"])
@@ -87,6 +92,12 @@ class Kernels(unittest.TestCase):
     def test_criu_is_run_on_one_version(self):
         self.assertIn("criu-hook", run.words("6.1", "patched", options()))
         self.assertNotIn("criu-hook", run.words("6.12", "patched", options()))
+
+    def test_criu_of_another_system_is_run_on_each(self):
+        chosen = options(criu_root="/trixie")
+        for version in ("7.3", "6.12", "6.1"):
+            self.assertIn("criu-hook", run.words(version, "patched", chosen))
+        self.assertNotIn("criu-hook", run.words("7.3", "patched", options(criu_root="/trixie", criu=False)))
 
 
 class Series(unittest.TestCase):
@@ -139,6 +150,17 @@ class Reports(unittest.TestCase):
                  "@@ case faults ok shown", "@@ done 1 0"]
         for kind, failed in (("stock", 0), ("fixes", 1)):
             self.assertEqual(self.boot("6.12", kind, [line.format(kind) for line in lines]).failed, failed, kind)
+
+    def test_a_case_that_is_run_again_is_shown_and_counts_once(self):
+        said = []
+        boot = report.Boot("7.3", "patched", said.append)
+        for line in ("@@ start 7.3.4 patched 250", "@@ again row04 the machine stood still for 0.412 s: failed late",
+                     "@@ case row04 ok in time", "@@ done 1 0"):
+            boot.take(line)
+        boot.end()
+        self.assertEqual(said[0], "again  row04                                    "
+                                  "the machine stood still for 0.412 s: failed late")
+        self.assertEqual((boot.passed, boot.failed), (2, 0))
 
     def test_a_kernel_of_another_kind_is_a_failure(self):
         boot = self.boot("6.1", "fixes", ["@@ start 6.1.192 stock 250", "@@ case faults ok shown", "@@ done 1 0"])

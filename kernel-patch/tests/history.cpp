@@ -215,16 +215,16 @@ void History::compare_record(std::size_t holder, const std::vector<Lock>& locks,
     require_equal(static_cast<long>(locks.size()), 1, who + "number");
     const Lock& lock = locks[0];
     const std::string got = who + describe(lock);
-    require_equal(lock.fl_flags, CKPT_FL_LEASE, got);
+    require_equal(lock.fl_flags, kLease, got);
     if (!breaks) {
         require_equal(lock.fl_type, lease.type, got);
         return;
     }
-    require_equal(lock.fl_type, lease.target | CKPT_F_INPROGRESS, got);
+    require_equal(lock.fl_type, lease.target | kInProgress, got);
     require_equal(lock.fl_type_prev, lease.type, got);
     require_equal(lock.fl_break_notified, lease.notified ? 1 : 0, got);
     if (lease.deadline == Model::kNever) {
-        require_equal(lock.fl_rem_lease, CKPT_REM_LEASE_NONE, got);
+        require_equal(lock.fl_rem_lease, kNoDeadline, got);
         return;
     }
     const auto slack = static_cast<std::int64_t>(1e9 * (lease.fresh ? jiffies_lag() : 0));
@@ -248,7 +248,7 @@ void History::edit(const Draw& draw) {
         edit_leases(scratch_.image, [&](Lock& lock) {
             lock.fl_break_notified = how == 1 || how == 2 ? 0 : lock.fl_break_notified;
             set_remaining(lock, how == 3 ? 0 : time + 0.1 * (how % 2 == 0 ? i : 3 - i));
-            lock.fl_rem_lease = how == 4 ? CKPT_REM_LEASE_NONE : lock.fl_rem_lease;
+            lock.fl_rem_lease = how == 4 ? kNoDeadline : lock.fl_rem_lease;
             ++i;
         });
         note(format("edited: %.3f s, variant %u", time, how));
@@ -294,12 +294,12 @@ void History::restore(const Draw& draw) {
         if (!saved[i].locks.empty()) {
             const Lock& lock = saved[i].locks[0];
             lease.type = lock.fl_type;
-            if ((lock.fl_type & CKPT_F_INPROGRESS) != 0) {
+            if ((lock.fl_type & kInProgress) != 0) {
                 lease.type = lock.fl_type_prev;
                 lease.state = Model::State::armed;
-                lease.target = lock.fl_type & ~CKPT_F_INPROGRESS;
+                lease.target = lock.fl_type & ~kInProgress;
                 lease.notified = lock.fl_break_notified != 0;
-                lease.deadline = lock.fl_rem_lease == CKPT_REM_LEASE_NONE
+                lease.deadline = lock.fl_rem_lease == kNoDeadline
                                      ? Model::kNever
                                      : restarted.begin + remaining(lock);
             }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image.hpp"
 
+#include <fcntl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -129,11 +130,11 @@ class Reader {
                                .flags = flags_[object]};
                 break;
             }
-            case CKPT_HDR_FILE_LOCKS:
-                descriptor_.locks_at = static_cast<off_t>(at);
+            case kFileLocks:
+                descriptor_.locks_at = at;
                 found.push_back(descriptor_);
                 break;
-            case CKPT_HDR_FILE_LOCK:
+            case kFileLock:
                 require(!found.empty(), "a FILE_LOCK without FILE_LOCKS");
                 found.back().locks.push_back(field<Lock>(bytes_, at));
                 break;
@@ -198,13 +199,8 @@ void ImageWriter::record(std::uint32_t type, const std::string& payload) {
 }
 
 void ImageWriter::append(const std::string& records) {
-    end_of_file();
-    require_equal(checked(write(fd(), records.data(), records.size()), "write to the image"),
+    require_equal(checked(write(file_.get(), records.data(), records.size()), "write to the image"),
                   static_cast<long>(records.size()), "write to the image");
-}
-
-off_t ImageWriter::end_of_file() {
-    return lseek(fd(), 0, SEEK_END);
 }
 
 void ImageWriter::begin_task(const std::string& name, unsigned descriptors) {
@@ -242,7 +238,7 @@ Lock only_lease(const std::string& path) {
     std::vector<Lock> leases;
     for (const SavedDescriptor& descriptor : read_image(path)) {
         for (const Lock& lock : descriptor.locks) {
-            if (lock.fl_flags == CKPT_FL_LEASE) {
+            if (lock.fl_flags == kLease) {
                 leases.push_back(lock);
             }
         }
@@ -254,9 +250,9 @@ Lock only_lease(const std::string& path) {
 void edit_leases(const std::string& path, const std::function<void(Lock&)>& change) {
     std::string bytes = proof::read_file(path);
     for (const SavedDescriptor& descriptor : read_image(path)) {
-        auto at = static_cast<std::size_t>(descriptor.locks_at) + sizeof(LockList);
+        std::size_t at = descriptor.locks_at + sizeof(LockList);
         for (Lock lock : descriptor.locks) {
-            if (lock.fl_flags == CKPT_FL_LEASE) {
+            if (lock.fl_flags == kLease) {
                 change(lock);
                 std::memcpy(bytes.data() + at, &lock, sizeof lock);
             }

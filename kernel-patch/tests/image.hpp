@@ -6,13 +6,45 @@
 #include <string>
 #include <vector>
 
-#include "kernel_interface.hpp"
 #include "support.hpp"
 
 namespace proof {
 
-/// Writes a linux-cr image (v23, x86_64) piece by piece. The records of locks are the kernel's: it
-/// writes them to the same file, see end_of_file().
+/// The records of locks of layout lease-1, as ckpt-image(5) describes them: written down a second
+/// time, since ckpt-lease is what is tested.
+struct RecordHeader {
+    std::uint32_t type;
+    std::uint32_t length;
+};
+
+inline constexpr std::uint32_t kFileLocks = 309;
+inline constexpr std::uint32_t kFileLock = 310;
+
+struct LockList {
+    RecordHeader header;
+    std::uint32_t nr_locks;
+    std::uint32_t padding;
+};
+
+inline constexpr std::uint32_t kLease = 32;        ///< fl_flags
+inline constexpr std::uint8_t kInProgress = 16;    ///< fl_type: with what it is to become
+inline constexpr std::uint32_t kNoDeadline = ~0U;  ///< fl_rem_lease
+
+struct Lock {
+    RecordHeader header;
+    std::int64_t fl_start;
+    std::int64_t fl_end;
+    std::uint32_t fl_rem_lease;
+    std::uint32_t fl_rem_lease_nsec;
+    std::uint32_t fl_flags;
+    std::uint8_t fl_type;
+    std::uint8_t fl_type_prev;
+    std::uint8_t fl_break_notified;
+    std::uint8_t padding;
+};
+static_assert(sizeof(LockList) == 16 && sizeof(Lock) == 40);
+
+/// Writes a linux-cr image (v23, x86_64) piece by piece.
 class ImageWriter {
  public:
     /// Creates the file and writes all that comes before the first task.
@@ -24,11 +56,8 @@ class ImageWriter {
     void end_task();
     void finish();
 
-    int fd() const { return file_.get(); }
-    /// Records that the kernel leaves to user space.
+    /// Whole records, as they are.
     void append(const std::string& records);
-    /// Where the next record goes, also if another process wrote the last one.
-    off_t end_of_file();
 
  private:
     void record(std::uint32_t type, const std::string& payload);
@@ -44,7 +73,7 @@ struct SavedDescriptor {
     int number = -1;
     std::string path;
     int flags = 0;
-    off_t locks_at = 0;  ///< of FILE_LOCKS
+    std::size_t locks_at = 0;  ///< of FILE_LOCKS
     std::vector<Lock> locks;
 };
 

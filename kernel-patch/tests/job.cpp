@@ -8,8 +8,6 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "state.hpp"
-
 namespace proof {
 
 const Kind kWriteUnlock{"write-unlock", F_WRLCK, F_UNLCK, O_RDWR, O_WRONLY};
@@ -18,42 +16,20 @@ const Kind kWriteDowngrade{"write-downgrade", F_WRLCK, F_RDLCK, O_RDONLY, O_RDON
 const Kind kReadUnlock{"read-unlock", F_RDLCK, F_UNLCK, O_RDONLY, O_WRONLY};
 const std::vector<Kind> kAllKinds{kWriteUnlock, kWriteDowngrade, kReadUnlock};
 
+lease_state broken(const Kind& kind, std::uint64_t remaining) {
+    lease_state state{};
+    state.remaining_ns = remaining;
+    state.type = static_cast<std::uint16_t>(kind.held);
+    state.target = static_cast<std::uint16_t>(kind.target);
+    state.flags = LEASE_STATE_NOTIFIED;
+    state.fd = -1;
+    return state;
+}
+
 std::string Scratch::new_file(const std::string& name) const {
     const std::string path = folder + "/" + name;
     write_file(path, "some data\n");
     return path;
-}
-
-long write_locks(Holder& holder, ImageWriter& image, const std::string& path, Way way) {
-    if (interface() == Interface::states) {
-        return write_state(holder, image, way);
-    }
-    const off_t begin = image.end_of_file();
-    long result = 0;
-    off_t end = 0;
-    if (way == Way::outside) {
-        const Descriptor file = descriptor_of(holder.process().pid(), holder.fd());
-        const file_locks_ckpt arg{.image_fd = image.fd(), .flags = 0, .begin_ns = 0};
-        result = fcntl(file.get(), F_CHECKPOINT_LOCKS, &arg);
-        result = result == -1 ? -errno : result;
-        end = lseek(image.fd(), 0, SEEK_CUR);
-    } else {
-        Process& process = holder.process();
-        const auto fd = static_cast<int>(process.open(path, O_WRONLY));
-        require(fd >= 0, "the holder cannot open the image: " + error_name(-fd));
-        const Request seek{.op = Request::Op::seek, .fd = fd, .command = SEEK_SET, .value = begin};
-        require_equal(process.call(seek).value, begin, "lseek");
-        result = process.locks(holder.fd(), F_CHECKPOINT_LOCKS,
-                               {.image_fd = fd, .flags = 0, .begin_ns = 0});
-        end = process.call({.op = Request::Op::seek, .fd = fd, .command = SEEK_CUR}).value;
-        process.call({.op = Request::Op::close, .fd = fd});
-    }
-    const long written =
-        result < 0 ? 0
-                   : static_cast<long>(sizeof(LockList)) + result * static_cast<long>(sizeof(Lock));
-    require_equal(end, begin + written, "the image's position after F_CHECKPOINT_LOCKS");
-    require_equal(image.end_of_file(), begin + written, "the image's size");
-    return result;
 }
 
 Moment checkpoint(const std::string& path, const std::vector<Holder*>& holders,
@@ -64,8 +40,8 @@ Moment checkpoint(const std::string& path, const std::vector<Holder*>& holders,
         image.begin_task("holder", 1);
         image.descriptor(holder->fd(), holder->path(), holder->flags());
         const std::int64_t begin = now();
-        const long result = write_locks(*holder, image, path, way);
-        require(result >= 0, "F_CHECKPOINT_LOCKS: " + error_name(-result));
+        const long result = write_lease(*holder, image, way);
+        require(result >= 0, "F_GETLEASE_STATE: " + error_name(-result));
         moment.before = moment.before == 0 ? begin : moment.before;
         moment.after = now();
         image.end_task();
@@ -83,44 +59,6 @@ Moment checkpoint(const std::string& path, const std::vector<Holder*>& holders,
     return moment;
 }
 
-long restore_locks(Holder& holder, const std::string& image, off_t at, Way way,
-                   std::int64_t begin) {
-    if (interface() == Interface::states) {
-        return restore_state(holder, image, at, way, begin);
-    }
-    file_locks_ckpt arg{.image_fd = -1, .flags = 0, .begin_ns = static_cast<std::uint64_t>(begin)};
-    long result = 0;
-    off_t end = 0;
-    if (way == Way::outside) {
-        const Descriptor file = descriptor_of(holder.process().pid(), holder.fd());
-        const Descriptor source(
-            static_cast<int>(checked(open(image.c_str(), O_RDONLY | O_CLOEXEC), image)));
-        checked(lseek(source.get(), at, SEEK_SET), "lseek");
-        arg.image_fd = source.get();
-        holder.expect_signals_for(file.get());
-        result = fcntl(file.get(), F_RESTORE_LOCKS, &arg);
-        result = result == -1 ? -errno : result;
-        end = lseek(source.get(), 0, SEEK_CUR);
-    } else {
-        Process& process = holder.process();
-        arg.image_fd = static_cast<int>(process.open(image, O_RDONLY));
-        require(arg.image_fd >= 0,
-                "the holder cannot open the image: " + error_name(-arg.image_fd));
-        const Request seek{
-            .op = Request::Op::seek, .fd = arg.image_fd, .command = SEEK_SET, .value = at};
-        require_equal(process.call(seek).value, at, "lseek");
-        result = process.locks(holder.fd(), F_RESTORE_LOCKS, arg);
-        end =
-            process.call({.op = Request::Op::seek, .fd = arg.image_fd, .command = SEEK_CUR}).value;
-        process.call({.op = Request::Op::close, .fd = arg.image_fd});
-    }
-    const long read =
-        result < 0 ? 0
-                   : static_cast<long>(sizeof(LockList)) + result * static_cast<long>(sizeof(Lock));
-    require_equal(end, at + read, "the image's position after F_RESTORE_LOCKS");
-    return result;
-}
-
 Restart::Restart(const std::string& image, Way way, std::int64_t begin_ns) : begin(begin_ns) {
     const std::vector<SavedDescriptor> all = read_image(image);
     for (const SavedDescriptor& saved : all) {
@@ -130,24 +68,14 @@ Restart::Restart(const std::string& image, Way way, std::int64_t begin_ns) : beg
     // A machine that is busy takes its time to start processes, and a short deadline would be over.
     begin = begin == 0 ? now() : begin;
     for (std::size_t i = 0; i < all.size(); ++i) {
-        const long result = restore_locks(*holders[i], image, all[i].locks_at, way, begin);
-        require(result >= 0, "F_RESTORE_LOCKS: " + error_name(-result));
-        require_equal(result, static_cast<long>(all[i].locks.size()), "locks restored");
+        const long result = restore_lease(*holders[i], all[i], way, begin);
+        require(result == 0, "F_SETLEASE_STATE: " + error_name(-result));
     }
 }
 
 Holder& Restart::only() {
     require_equal(static_cast<long>(holders.size()), 1, "holders in the image");
     return *holders[0];
-}
-
-struct flock foreign_lock(const std::string& file) {
-    Process other;
-    const auto fd = static_cast<int>(other.open(file, O_RDWR | O_NONBLOCK));
-    require(fd >= 0, "open: " + error_name(-fd));
-    const Reply reply = other.lock(fd, F_GETLK, F_WRLCK, 0, 0);
-    require_equal(reply.value, 0, "F_GETLK");
-    return reply.lock;
 }
 
 void run_ckpt_lease(std::vector<std::string> arguments, const std::string& image) {
@@ -178,11 +106,11 @@ void make_broken_image(const Scratch& scratch, const Kind& kind, double used, Wa
 
     const Lock lease = only_lease(scratch.image);
     const int whole = lease_break_time();
-    require(lease.fl_type == (kind.target | CKPT_F_INPROGRESS) && lease.fl_type_prev == kind.held &&
+    require(lease.fl_type == (kind.target | kInProgress) && lease.fl_type_prev == kind.held &&
                 lease.fl_break_notified == 1 && lease.fl_start == 0 && lease.fl_end == INT64_MAX,
             "the record of a break: " + describe(lease));
     if (whole == 0) {
-        require_equal(lease.fl_rem_lease, CKPT_REM_LEASE_NONE, "fl_rem_lease");
+        require_equal(lease.fl_rem_lease, kNoDeadline, "fl_rem_lease");
         return;
     }
     const double left = seconds(remaining(lease));
@@ -199,6 +127,36 @@ void make_image(const Scratch& scratch, const Kind& kind, double left, bool noti
         set_remaining(lock, left);
         lock.fl_break_notified = notified ? 1 : 0;
     });
+}
+
+void let_downgrade(Holder& holder) {
+    holder.take(F_WRLCK);
+    Breaker reader(holder.path(), O_RDONLY);
+    reader.start();
+    reader.in(10);
+    holder.require_type(F_RDLCK, "when the kernel has downgraded it");
+}
+
+std::string normal_break(Holder& holder, const Kind& kind) {
+    const int before = holder.signals();
+    Breaker breaker(holder.path(), kind.breaker_flags);
+    const std::int64_t begin = now();
+    breaker.start();
+    breaker.require_waiting("a normal break");
+    require_equal(holder.signals(), before + 1, "signals of a normal break");
+    holder.require_type(kind.target, "during a normal break");
+    const lease_state told = get_state(holder);
+    const double least = lease_break_time() - seconds(now() - begin) - jiffies_lag();
+    const double left = static_cast<double>(told.remaining_ns) / 1e9;
+    require(told.type == kind.held && told.target == kind.target &&
+                told.flags == LEASE_STATE_NOTIFIED && left <= lease_break_time() && left >= least,
+            format("what is told of a normal break: type %d, target %d, flags %u, %.4f s, at least "
+                   "%.4f wanted",
+                   told.type, told.target, told.flags, left, least));
+    const std::int64_t in = breaker.in(11);
+    holder.require_signals(before + 1, "of a normal break");
+    holder.require_type(kind.target, "after a normal break");
+    return "a normal break: " + require_normal_break(begin, in) + ", 1 signal";
 }
 
 double tick() {

@@ -8,12 +8,9 @@
 
 #include "image.hpp"
 #include "process.hpp"
+#include "state.hpp"
 
 namespace proof {
-
-/// Who calls the commands that tell and set a lease: the holder, or we on a descriptor that
-/// pidfd_getfd() gave us.
-enum class Way { inside, outside };
 
 /// A kind of break: which lease, and who breaks it.
 struct Kind {
@@ -28,6 +25,10 @@ extern const Kind kWriteDowngrade;
 extern const Kind kReadUnlock;
 extern const std::vector<Kind> kAllKinds;
 
+/// Such a break, of which the holder has been told, with `remaining` nanoseconds: as the kernel is
+/// to set it.
+lease_state broken(const Kind& kind, std::uint64_t remaining);
+
 /// Where a case has its files.
 struct Scratch {
     std::string folder;
@@ -38,26 +39,18 @@ struct Scratch {
     std::string new_file(const std::string& name) const;
 };
 
-/// Between these times the kernel wrote the records of a checkpoint.
+/// Between these times the kernel was asked for the leases of a checkpoint.
 struct Moment {
     std::int64_t before = 0;
     std::int64_t after = 0;
 };
-
-/// Writes the locks of the holder's descriptor to the image; returns how many, or minus errno.
-/// Where the kernel writes no records, they are made here, as ckpt-lease does.
-long write_locks(Holder& holder, ImageWriter& image, const std::string& path, Way way);
 
 /// The image of these processes, which live on: the file, and ckpt-lease's verdict that nothing is
 /// wrong with it if `verify`.
 Moment checkpoint(const std::string& image, const std::vector<Holder*>& holders,
                   const std::vector<Breaker*>& breakers, Way way, bool verify = false);
 
-/// Sets the locks that stand at `at` of the image; returns how many, or minus errno. Sees to it
-/// that the image's file position, if it counts, is right after it, whether it failed or not.
-long restore_locks(Holder& holder, const std::string& image, off_t at, Way way, std::int64_t begin);
-
-/// The holders of an image as new processes, with their locks. The breakers are the caller's.
+/// The holders of an image as new processes, with their leases. The breakers are the caller's.
 struct Restart {
     /// begin_ns: from when on the deadlines count; 0: from when the processes are there.
     Restart(const std::string& image, Way way, std::int64_t begin_ns = 0);
@@ -67,9 +60,6 @@ struct Restart {
     std::vector<std::unique_ptr<Holder>> holders;
 };
 
-/// The first POSIX lock on the file that another process would meet; F_UNLCK: none.
-struct flock foreign_lock(const std::string& file);
-
 /// ckpt-lease with these arguments and the image.
 void run_ckpt_lease(std::vector<std::string> arguments, const std::string& image);
 
@@ -78,6 +68,12 @@ void run_ckpt_lease(std::vector<std::string> arguments, const std::string& image
 void make_broken_image(const Scratch& scratch, const Kind& kind, double used, Way way);
 /// The same, with that much time left and signalled or not, put into the image afterwards.
 void make_image(const Scratch& scratch, const Kind& kind, double left, bool notified, Way way);
+
+/// Has the kernel downgrade the holder's write lease: a reader waits for all of lease-break-time.
+void let_downgrade(Holder& holder);
+/// A break of the holder's lease begins now, and is one like any other, also as it is told: nothing
+/// is left of one that was restored.
+std::string normal_break(Holder& holder, const Kind& kind);
 
 /// The length of the kernel's clock tick.
 double tick();

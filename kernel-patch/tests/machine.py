@@ -41,16 +41,28 @@ class Initramfs:
         self.folder("/dev")
         self._add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
 
-    def program(self, name, path):
-        """A program, and the libraries it is linked to, where its dynamic linker looks for them."""
-        self.file(name, path)
+    def program(self, name, path, root=None):
+        """A program, and the libraries it is linked to, where its dynamic linker looks for them.
+
+        root: the folder in which another system is whose program and libraries these are.
+        """
+        there = ["chroot", root] if root else []
+
+        def real(inside):
+            # A link of that system points to what is in it.
+            if not root:
+                return inside
+            target = subprocess.run([*there, "realpath", inside], capture_output=True, text=True, check=True)
+            return root + target.stdout.strip()
+
+        self.file(name, real(path))
         # A static program has none; ldd then says so and fails.
-        ldd = subprocess.run(["ldd", path], capture_output=True, text=True, check=False)
+        ldd = subprocess.run([*there, "ldd", path], capture_output=True, text=True, check=False)
         missing = re.search(r"^\s*(\S+) => not found", ldd.stdout, re.M)
         if missing:
             raise OSError(f"{path} needs {missing[1]}, which is not there")
         for library in re.findall(r"(/\S+) \(0x", ldd.stdout):
-            self.file(library, library)
+            self.file(library, real(library))
 
     def write(self, path):
         self._add("TRAILER!!!", 0)
@@ -71,28 +83,32 @@ def add_plugin(initramfs, plugin, hook, ckpt_lease):
     initramfs.program(os.path.join(os.path.dirname(place), "ckpt-lease"), ckpt_lease)
 
 
-def make_initramfs(path, program, ckpt_lease, show_faults=None, selftests=None, criu=False):
-    """selftests: a folder of programs."""
+def make_initramfs(path, program, ckpt_lease, show_faults=None, selftests=None, criu=False, criu_root=None):
+    """selftests: a folder of programs. criu_root: the folder of a system whose CRIU and ckpt-lease are taken."""
     initramfs = Initramfs()
     initramfs.console()
     for folder in ("/proc", "/sys", "/tmp"):
         initramfs.folder(folder)
     initramfs.program("/init", program)
-    if ckpt_lease:
+    if ckpt_lease and not criu_root:
         initramfs.program("/bin/ckpt-lease", ckpt_lease)
     if show_faults:
         initramfs.program("/show-faults", show_faults)
     for name in sorted(os.listdir(selftests)) if selftests else []:
         initramfs.program(f"/selftests/{name}", os.path.join(selftests, name))
-    if criu:
+    hook = "ckpt-lease-criu-hook"
+    if criu_root:
+        for name, there in ((CRIU, CRIU), ("/bin/sh", "/bin/sh"), ("/bin/ckpt-lease", "/usr/bin/ckpt-lease"),
+                            ("/bin/" + hook, "/usr/bin/" + hook)):
+            initramfs.program(name, there, criu_root)
+    elif criu:
         initramfs.program(CRIU, CRIU)
         initramfs.program("/bin/sh", "/bin/sh")
         built = os.path.dirname(os.path.abspath(ckpt_lease))
-        hook = os.path.join(built, "ckpt-lease-criu-hook")
-        initramfs.program("/bin/ckpt-lease-criu-hook", hook)
+        initramfs.program("/bin/" + hook, os.path.join(built, hook))
         plugin = os.path.join(built, "criu_plugin/ckpt_lease_plugin.so")
         if os.path.exists(plugin):
-            add_plugin(initramfs, plugin, hook, ckpt_lease)
+            add_plugin(initramfs, plugin, os.path.join(built, hook), ckpt_lease)
     initramfs.write(path)
 
 

@@ -137,10 +137,6 @@ void mount_all() {
     mount("tmpfs", "/run", "tmpfs", 0, nullptr);
 }
 
-bool is_patched() {
-    return interface() != Interface::none;
-}
-
 // Random histories count as one case if they are all as they should be.
 void judge_histories(const std::string& root, unsigned seed, Counts& counts) {
     if (counts.silent + counts.silent_failed == 0) {
@@ -204,14 +200,8 @@ Counts run_all(const Arguments& arguments, bool patched, const std::string& root
         add_break_cases(cases);
         add_pitfall_cases(cases);
         add_shared_cases(cases);
-        if (interface() == Interface::states) {
-            add_state_cases(cases);
-        } else {
-            add_posix_cases(cases);
-            add_image_cases(cases);
-            add_refusal_cases(cases);
-            add_poke_cases(cases);
-        }
+        add_state_cases(cases);
+        add_refusal_cases(cases);
     }
     if (arguments.baseline) {
         add_baseline_cases(cases);
@@ -244,7 +234,7 @@ int run(const std::vector<std::string>& words) {
     const Arguments arguments = parse(words);
     utsname system{};
     uname(&system);
-    const bool patched = is_patched();
+    const bool patched = has_lease_states();
     const char* const without = arguments.fixes ? "fixes" : "stock";
     say(format("@@ start %s %s %ld", system.release, patched ? "patched" : without,
                std::lround(1 / tick())));

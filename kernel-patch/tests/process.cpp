@@ -107,21 +107,8 @@ long Process::fcntl(int fd, int command, long value) {
     return call({.op = Request::Op::fcntl, .fd = fd, .command = command, .value = value}).value;
 }
 
-long Process::locks(int fd, int command, const file_locks_ckpt& arg) {
-    return call({.op = Request::Op::locks, .fd = fd, .command = command, .arg = arg}).value;
-}
-
 Reply Process::state(int fd, int command, const lease_state& state) {
     return call({.op = Request::Op::state, .fd = fd, .command = command, .state = state});
-}
-
-Reply Process::lock(int fd, int command, short type, long start, long length) {
-    Request request{.op = Request::Op::lock, .fd = fd, .command = command};
-    request.lock.l_type = type;
-    request.lock.l_whence = SEEK_SET;
-    request.lock.l_start = start;
-    request.lock.l_len = length;
-    return call(request);
 }
 
 void Process::become(Identity identity) {

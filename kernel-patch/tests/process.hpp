@@ -12,26 +12,12 @@ namespace proof {
 
 /// What a child process is asked to do. Which members count depends on `op`.
 struct Request {
-    enum class Op {
-        open,
-        truncate,
-        change,
-        fcntl,
-        locks,
-        state,
-        lock,
-        close,
-        seek,
-        signals,
-        become
-    };
+    enum class Op { open, truncate, change, fcntl, state, close, signals, become };
     Op op = Op::signals;
     int fd = -1;
     int command = 0;
     long value = 0;
-    file_locks_ckpt arg{};
     lease_state state{};
-    struct flock lock {};
     char path[128] = {};
 };
 
@@ -39,7 +25,6 @@ struct Reply {
     long value = 0;  ///< the system call's result, or minus errno
     std::int64_t begin = 0;
     std::int64_t end = 0;
-    struct flock lock {};
     lease_state state{};
     int signalled_fd = -1;
 };
@@ -65,11 +50,8 @@ class Process {
 
     long open(const std::string& path, int flags);
     long fcntl(int fd, int command, long value = 0);
-    long locks(int fd, int command, const file_locks_ckpt& arg);
     /// F_GETLEASE_STATE or F_SETLEASE_STATE
     Reply state(int fd, int command, const lease_state& state);
-    /// F_SETLK or F_GETLK
-    Reply lock(int fd, int command, short type, long start, long length);
     void become(Identity identity);
 
     /// Has a call begin that may take long; returns when it is over, or asleep in the kernel.
@@ -112,7 +94,7 @@ class Holder {
     /// How many signals came since the process began; they have to name the right descriptor.
     int signals();
     void require_signals(int wanted, const char* when);
-    /// Which descriptor the signals name, if it isn't fd(): of a restarter it's the restarter's.
+    /// Which descriptor the signals name, if it isn't fd(): that of the holder whose owner this is.
     void expect_signals_for(int fd) { expected_fd_ = fd; }
 
  private:

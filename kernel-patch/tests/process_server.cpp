@@ -85,22 +85,13 @@ long perform(Request& request, Reply& reply) {
             return change_names(request.path);
         case Request::Op::fcntl:
             return fcntl(request.fd, request.command, request.value);
-        case Request::Op::locks:
-            return fcntl(request.fd, request.command, &request.arg);
         case Request::Op::state: {
             const int result = fcntl(request.fd, request.command, &request.state);
             reply.state = request.state;
             return result;
         }
-        case Request::Op::lock: {
-            const int result = fcntl(request.fd, request.command, &request.lock);
-            reply.lock = request.lock;
-            return result;
-        }
         case Request::Op::close:
             return close(request.fd);
-        case Request::Op::seek:
-            return lseek(request.fd, request.value, request.command);
         case Request::Op::signals:
             count_signals(reply);
             return reply.value;

@@ -107,6 +107,10 @@ class Boot:
         elif what == "done":
             passed, failed = rest.split()
             self._done = int(passed), int(failed)
+        elif what == "again":
+            # Not counted, but shown: a kernel that fails every so often must not look like a sound one.
+            name, why = rest.split(" ", 1)
+            self._show(f"again  {name:<40} {why}")
         elif what == "seed":
             self._show(f"       seed {rest}")
         else:

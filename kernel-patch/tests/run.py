@@ -6,6 +6,7 @@ Kernels, and for a look afterwards what the machines printed, are kept where bui
 """
 
 import argparse
+import datetime
 import os
 import random
 import subprocess
@@ -34,6 +35,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="append",
                         help=f"of the kernel; can be repeated (default: {', '.join(VERSIONS)})")
+    parser.add_argument("--in-turn", action="store_true",
+                        help="of the older versions only one, another one each day, where time is short")
     parser.add_argument("--stock", action="store_true",
                         help="only the kernel without fixes and patches (without this: of one version only)")
     parser.add_argument("--fixes", action="store_true",
@@ -51,6 +54,9 @@ def arguments():
     parser.add_argument("--no-criu", dest="criu", action="store_false",
                         help=f"leave out what CRIU dumps and restores (on Linux {CRIU_VERSION}, not with --debug), "
                         "and what it needs out of the kernels")
+    parser.add_argument("--criu-root", metavar="FOLDER",
+                        help="run CRIU on all versions, the one that is installed in this root folder beside the "
+                        "packages of ckpt-lease: tests/containers/in-chroot --package --folder FOLDER makes it; as root")
     parser.add_argument("--here", action="store_true",
                         help="what CRIU dumps and restores, on the running kernel, which has no patches, and not in an "
                         "emulated machine: as root")
@@ -61,6 +67,10 @@ def arguments():
     parser.add_argument("--timeout", type=int, metavar="S", help="for one machine (default: 600; 1800 with --debug)")
     options = parser.parse_args()
     options.version = options.version or VERSIONS
+    if options.in_turn:
+        options.version, left_out = in_turn(options.version, datetime.date.today().toordinal())
+        for version in left_out:
+            print(f"not run: Linux {version}: of the older kernels, one is run each day, in turn", flush=True)
     options.timeout = options.timeout or (1800 if options.debug else 600)
     if options.seed is None:
         options.seed = random.randrange(1, 2**31)
@@ -69,10 +79,20 @@ def arguments():
             parser.error(f"{path} is not there (ninja -C build-test builds it)")
     if options.debug or options.fixes:
         options.criu = False
-    criu = options.criu_program if options.here else machine.CRIU
-    if options.criu and (options.here or CRIU_VERSION in options.version) and not os.access(criu, os.X_OK):
+    if options.criu_root:
+        options.criu_root = os.path.abspath(options.criu_root)
+    criu = options.criu_program if options.here else (options.criu_root or "") + machine.CRIU
+    is_run = options.criu and (options.here or any(has_criu(version, options) for version in options.version))
+    if is_run and not os.access(criu, os.X_OK):
         parser.error(f"{criu} is not there (scripts/install-packages --kernels installs {machine.CRIU})")
     return options
+
+
+def in_turn(versions, day):
+    """The newest version, which comes first, and one of the others; and those that are left out on this day."""
+    newest, *others = versions
+    chosen = [newest, *others[day % max(1, len(others)):][:1]]
+    return chosen, [version for version in others if version not in chosen]
 
 
 def is_baseline(version, options):
@@ -111,7 +131,7 @@ def words(version, kind, options):
 
 
 def has_criu(version, options):
-    return options.criu and version == CRIU_VERSION
+    return options.criu and (version == CRIU_VERSION or options.criu_root is not None)
 
 
 def build(version, kind, options):
@@ -150,7 +170,7 @@ def boot(version, kind, kernel, options):
         # Those that the fixes bring have to fail here.
         selftests = f"{build(version, 'fixes', options)}.selftests"
     machine.make_initramfs(initramfs, options.program, options.ckpt_lease, options.show_faults, selftests,
-                           has_criu(version, options))
+                           has_criu(version, options), options.criu_root)
     todo = words(version, kind, options)
     print(f"Linux {version} {kind}{', checking itself' if options.debug else ''}: {' '.join(todo)}", flush=True)
     command = machine.command(kernel, initramfs, todo, 1536 if options.debug else 512)

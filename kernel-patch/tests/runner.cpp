@@ -9,7 +9,10 @@
 
 #include <cerrno>
 #include <csignal>
+#include <deque>
 #include <sstream>
+
+#include "stalls.hpp"
 
 namespace proof {
 namespace {
@@ -18,6 +21,8 @@ constexpr double kCaseLimit = 60;
 // A case starts when few processes want the processor: who measures times must not wait for it.
 constexpr int kStartGapMs = 40;
 constexpr int kMostRunning = 2;
+// A case that failed while the machine stood still is run again, alone, this often.
+constexpr int kMostTries = 4;
 
 bool processor_is_free() {
     const std::string stat = read_file("/proc/stat");
@@ -26,10 +31,16 @@ bool processor_is_free() {
     return std::stoi(stat.substr(stat.find(name) + name.size())) <= kMostRunning;
 }
 
-struct Running {
+struct Try {
     const Case* which;
+    int number = 1;
+};
+
+struct Running {
+    Try what;
     pid_t pid;
     Descriptor out;
+    std::int64_t begin;
     std::int64_t until;
     std::string said;
 };
@@ -53,13 +64,15 @@ void write_line(int fd, const std::string& line) {
     }
 }
 
-[[noreturn]] void live(const Case& which, const std::string& root, int out) {
+[[noreturn]] void live(const Try& what, const std::string& root, int out) {
+    const Case& which = *what.which;
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     std::string verdict;
     try {
         Scratch scratch;
-        scratch.folder = root + "/" + which.name;
+        scratch.folder =
+            root + "/" + which.name + (what.number > 1 ? format(".%d", what.number) : "");
         checked(mkdir(scratch.folder.c_str(), 0755), scratch.folder);
         checked(chdir(scratch.folder.c_str()), scratch.folder);
         scratch.file = scratch.new_file("data");
@@ -73,25 +86,30 @@ void write_line(int fd, const std::string& line) {
     _exit(0);
 }
 
-Running start(const Case& which, const std::string& root) {
+Running start(const Try& what, const std::string& root) {
     int ends[2];
     checked(pipe2(ends, O_CLOEXEC), "pipe2");
     Descriptor out(ends[0]);
     const Descriptor in(ends[1]);
     const auto pid = static_cast<pid_t>(checked(fork(), "fork"));
     if (pid == 0) {
-        live(which, root, in.get());
+        live(what, root, in.get());
     }
     setpgid(pid, pid);
-    return {&which,
+    const std::int64_t begin = now();
+    return {what,
             pid,
             std::move(out),
-            now() + static_cast<std::int64_t>(kCaseLimit * slowness() * 1e9),
+            begin,
+            begin + static_cast<std::int64_t>(kCaseLimit * slowness() * 1e9),
             {}};
 }
 
-// Its last line is the verdict, those before it go to the console as they are.
-bool judge(const Running& one, const char* how_it_ended) {
+enum class Verdict { passed, failed, nothing_measured };
+
+// Its last line is the verdict, those before it go to the console as they are. A failure in a
+// machine that stood still meanwhile is none of the kernel's, as long as there are tries left.
+Verdict judge(const Running& one, const char* how_it_ended, double stall) {
     std::istringstream lines(one.said);
     std::vector<std::string> all;
     for (std::string line; std::getline(lines, line);) {
@@ -103,13 +121,19 @@ bool judge(const Running& one, const char* how_it_ended) {
         all.pop_back();
     }
     const bool ok = verdict.starts_with("ok ");
+    const Case& which = *one.what.which;
+    if (!ok && stall > 0 && one.what.number < kMostTries) {
+        say("@@ again " + which.name + format(" the machine stood still for %.3f s: ", stall) +
+            verdict);
+        return Verdict::nothing_measured;
+    }
     for (const std::string& line : all) {
         say("@@ " + line);
     }
-    if (!ok || !one.which->silent) {
-        say("@@ case " + one.which->name + " " + verdict);
+    if (!ok || !which.silent) {
+        say("@@ case " + which.name + " " + verdict);
     }
-    return ok;
+    return ok ? Verdict::passed : Verdict::failed;
 }
 
 // What it says until its end. True when that has come.
@@ -135,14 +159,20 @@ void say_case(const std::string& name, bool ok, std::string text) {
 }
 
 void run_cases(const Cases& cases, const std::string& root, unsigned at_once, Counts& counts) {
+    const Stalls stalls;
+    std::deque<Try> next;
+    for (const Case& one : cases) {
+        next.push_back({.which = &one});
+    }
     std::vector<Running> running;
-    std::size_t next = 0;
     std::int64_t next_start = 0;
-    while (next < cases.size() || !running.empty()) {
-        if (next < cases.size() && running.size() < at_once && now() >= next_start &&
+    while (!next.empty() || !running.empty()) {
+        // Those that are run again come last, each alone.
+        const unsigned most = next.empty() || next.front().number == 1 ? at_once : 1;
+        if (!next.empty() && running.size() < most && now() >= next_start &&
             (processor_is_free() || running.empty())) {
-            running.push_back(start(cases[next], root));
-            ++next;
+            running.push_back(start(next.front(), root));
+            next.pop_front();
             next_start = now() + std::int64_t{kStartGapMs} * 1'000'000;
         }
         std::vector<pollfd> waited;
@@ -155,9 +185,21 @@ void run_cases(const Cases& cases, const std::string& root, unsigned at_once, Co
             const bool late = !over && now() > running[i].until;
             if (over || late) {
                 end(running[i]);
-                const bool ok = judge(running[i], late ? "no result in time" : "it crashed");
-                counts.silent_failed += !ok && running[i].which->silent ? 1 : 0;
-                ++(!ok ? counts.failed : running[i].which->silent ? counts.silent : counts.passed);
+                const Try what = running[i].what;
+                const bool silent = what.which->silent;
+                switch (judge(running[i], late ? "no result in time" : "it crashed",
+                              stalls.longest(running[i].begin, now()))) {
+                    case Verdict::passed:
+                        ++(silent ? counts.silent : counts.passed);
+                        break;
+                    case Verdict::failed:
+                        ++counts.failed;
+                        counts.silent_failed += silent ? 1 : 0;
+                        break;
+                    case Verdict::nothing_measured:
+                        next.push_back({.which = what.which, .number = what.number + 1});
+                        break;
+                }
                 running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
             }
         }

@@ -38,13 +38,9 @@ void add_idle_cases(Cases& cases);
 void add_break_cases(Cases& cases);
 void add_again_cases(Cases& cases);
 void add_shared_cases(Cases& cases);
-void add_posix_cases(Cases& cases);
 void add_pitfall_cases(Cases& cases);
 void add_refusal_cases(Cases& cases);
-void add_poke_cases(Cases& cases);
-void add_image_cases(Cases& cases);
 void add_program_cases(Cases& cases);
-/// Where the kernel has struct lease_state.
 void add_state_cases(Cases& cases);
 /// Those in /selftests. On a kernel that has what they test not yet, each must fail.
 void add_selftest_cases(Cases& cases, bool failing);

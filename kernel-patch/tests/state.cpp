@@ -7,20 +7,15 @@
 
 namespace proof {
 
-Interface interface() {
+bool has_lease_states() {
     const Descriptor file(memfd_create("interface", MFD_CLOEXEC));
     lease_state state{};
-    if (fcntl(file.get(), F_GETLEASE_STATE, &state) == 0) {
-        return Interface::states;
-    }
-    const file_locks_ckpt arg{.image_fd = -1, .flags = 0, .begin_ns = 0};
-    return fcntl(STDOUT_FILENO, F_RESTORE_LOCKS, &arg) == -1 && errno == EBADF ? Interface::records
-                                                                               : Interface::none;
+    return fcntl(file.get(), F_GETLEASE_STATE, &state) == 0;
 }
 
 lease_state state_of(const Lock& lock, int fd, std::int64_t begin) {
-    const bool breaks = (lock.fl_type & CKPT_F_INPROGRESS) != 0;
-    const auto type = static_cast<std::uint16_t>(lock.fl_type & ~CKPT_F_INPROGRESS);
+    const bool breaks = (lock.fl_type & kInProgress) != 0;
+    const auto type = static_cast<std::uint16_t>(lock.fl_type & ~kInProgress);
     lease_state state{};
     state.fd = fd;
     state.type = breaks ? lock.fl_type_prev : type;
@@ -28,8 +23,8 @@ lease_state state_of(const Lock& lock, int fd, std::int64_t begin) {
     if (breaks) {
         state.begin_ns = static_cast<std::uint64_t>(begin);
         state.flags = lock.fl_break_notified != 0 ? LEASE_STATE_NOTIFIED : 0;
-        state.remaining_ns = lock.fl_rem_lease == CKPT_REM_LEASE_NONE
-                                 ? ~std::uint64_t{0}
+        state.remaining_ns = lock.fl_rem_lease == kNoDeadline
+                                 ? LEASE_STATE_NO_DEADLINE
                                  : static_cast<std::uint64_t>(remaining(lock));
     }
     return state;
@@ -47,28 +42,37 @@ Reply call_state(Holder& holder, Way way, int command, const lease_state& state)
     return reply;
 }
 
-long write_state(Holder& holder, ImageWriter& image, Way way) {
+lease_state get_state(Holder& holder, Way way) {
+    const Reply reply = call_state(holder, way, F_GETLEASE_STATE, {});
+    require_equal(reply.value, 0, "F_GETLEASE_STATE");
+    return reply.state;
+}
+
+long set_state(Holder& holder, const lease_state& state, Way way) {
+    return call_state(holder, way, F_SETLEASE_STATE, state).value;
+}
+
+long write_lease(Holder& holder, ImageWriter& image, Way way) {
     const Reply reply = call_state(holder, way, F_GETLEASE_STATE, {});
     if (reply.value != 0) {
         return reply.value;
     }
     const lease_state& told = reply.state;
     LockList list{};
-    list.h = {.type = CKPT_HDR_FILE_LOCKS, .len = sizeof list};
+    list.header = {.type = kFileLocks, .length = sizeof list};
     list.nr_locks = told.type == F_UNLCK ? 0 : 1;
     std::string bytes(reinterpret_cast<const char*>(&list), sizeof list);
     if (told.type != F_UNLCK) {
         const bool breaks = told.target != told.type;
         Lock lock{};
-        lock.h = {.type = CKPT_HDR_FILE_LOCK, .len = sizeof lock};
+        lock.header = {.type = kFileLock, .length = sizeof lock};
         lock.fl_end = INT64_MAX;
-        lock.fl_flags = CKPT_FL_LEASE;
-        lock.fl_type =
-            static_cast<std::uint8_t>(breaks ? told.target | CKPT_F_INPROGRESS : told.type);
+        lock.fl_flags = kLease;
+        lock.fl_type = static_cast<std::uint8_t>(breaks ? told.target | kInProgress : told.type);
         lock.fl_type_prev = static_cast<std::uint8_t>(breaks ? told.type : 0);
         lock.fl_break_notified = (told.flags & LEASE_STATE_NOTIFIED) != 0 ? 1 : 0;
-        if (told.remaining_ns == ~std::uint64_t{0}) {
-            lock.fl_rem_lease = CKPT_REM_LEASE_NONE;
+        if (told.remaining_ns == LEASE_STATE_NO_DEADLINE) {
+            lock.fl_rem_lease = kNoDeadline;
         } else {
             lock.fl_rem_lease = static_cast<std::uint32_t>(told.remaining_ns / 1'000'000'000);
             lock.fl_rem_lease_nsec = static_cast<std::uint32_t>(told.remaining_ns % 1'000'000'000);
@@ -79,23 +83,11 @@ long write_state(Holder& holder, ImageWriter& image, Way way) {
     return list.nr_locks;
 }
 
-long restore_state(Holder& holder, const std::string& image, off_t at, Way way,
-                   std::int64_t begin) {
-    long count = 0;
-    for (const SavedDescriptor& saved : read_image(image)) {
-        for (const Lock& lock : saved.locks) {
-            if (saved.locks_at != at) {
-                continue;
-            }
-            const lease_state state = state_of(lock, holder.fd(), begin);
-            const long result = call_state(holder, way, F_SETLEASE_STATE, state).value;
-            if (result != 0) {
-                return result;
-            }
-            ++count;
-        }
-    }
-    return count;
+long restore_lease(Holder& holder, const SavedDescriptor& saved, Way way, std::int64_t begin) {
+    require(saved.locks.size() <= 1, "an open file has one lease at most");
+    return saved.locks.empty()
+               ? 0
+               : set_state(holder, state_of(saved.locks[0], holder.fd(), begin), way);
 }
 
 }  // namespace proof

@@ -51,6 +51,11 @@ void require_equal(long got, long wanted, const std::string& what) {
     }
 }
 
+void require_error(long got, int wanted, const std::string& what) {
+    require(got == -wanted, what + ": wanted " + error_name(wanted) + ", got " +
+                                (got < 0 ? error_name(-got) : "success"));
+}
+
 long checked(long result, const std::string& what) {
     if (result < 0) {
         const int error = errno;

@@ -21,6 +21,8 @@ std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)
 /// Throws a Failure if `good` is false.
 void require(bool good, const std::string& text);
 void require_equal(long got, long wanted, const std::string& what);
+/// `got`: minus errno, of a call that had to fail with `wanted`.
+void require_error(long got, int wanted, const std::string& what);
 
 /// `result` of a system call; a Failure with errno if it is negative.
 long checked(long result, const std::string& what);

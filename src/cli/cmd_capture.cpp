@@ -47,6 +47,9 @@ seen by root only. Where it cannot be seen, it is recorded as not known.)");
             Output output = find_output(*context.environment.system, out_);
             write_whole(output, as_bytes(image));
         }
+        for (const Problem& problem : captured.left_alone) {
+            context.note(context.text_of(problem));
+        }
         for (const Problem& problem : captured.unknown) {
             context.complain(context.text_of(problem));
         }

@@ -23,7 +23,7 @@
 #include "hook/criu_config.hpp"
 #include "io/file.hpp"
 #include "live/fd.hpp"
-#include "live/kernel_patch.hpp"
+#include "live/lease_state.hpp"
 #include "live/look/lease_trace.hpp"
 #include "live/proc_text.hpp"
 

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -28,9 +29,15 @@ class ProgressLine {
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;
     ~ProgressLine() {
-        if (shown_) {
+        if (!shown_) {
+            return;
+        }
+        try {
             err_.write("\r\x1b[K");
             err_.flush();
+        } catch (const std::exception&) {
+            // The line stays, which is no reason to end the program.
+            shown_ = false;
         }
     }
 

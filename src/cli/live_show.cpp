@@ -40,12 +40,86 @@ void add_files(Snapshot& snapshot, const live::Captured& captured) {
     }
 }
 
+// What fdinfo shows of a delegation, for nobody can look into it.
+LeaseState state_of(const live::FdinfoLease& shown) {
+    LeaseState state;
+    state.breaking = shown.breaking;
+    state.type = shown.type;
+    if (shown.breaking) {
+        state.previous_type = type_before_break(shown.type);
+    }
+    return state;
+}
+
+// Behind the leases, those of a file table once. An open file has one, whoever has it open.
+class DelegationList {
+ public:
+    DelegationList(Snapshot& snapshot, const std::vector<live::Process>& processes)
+        : snapshot_(snapshot), processes_(processes) {}
+
+    void add_all(const std::vector<linux_cr::NewTask>& tasks) {
+        std::set<TableId> seen;
+        for (std::size_t i = 0; i < processes_.size(); ++i) {
+            if (seen.insert(tasks[i].table).second) {
+                for (const live::Descriptor& found : processes_[i].delegations) {
+                    add(processes_[i].pid, found, tasks[i].table);
+                }
+            }
+        }
+    }
+
+ private:
+    struct Known {
+        pid_t pid;
+        const live::Descriptor* descriptor;
+        FileId file;
+    };
+
+    void add(pid_t pid, const live::Descriptor& found, TableId table) {
+        Lock lock;
+        lock.index = snapshot_.locks.size();
+        lock.fd = found.fd;
+        lock.file = file_of(pid, found);
+        lock.table = table;
+        lock.kind = LockKind::delegation;
+        lock.lease = state_of(found.lease);
+        lock.range.end = kToEndOfFile;
+        snapshot_.locks.add(lock);
+    }
+
+    FileId file_of(pid_t pid, const live::Descriptor& found) {
+        const Inode& inode = found.lease.inode;
+        for (const Known& known : known_) {
+            if (known.descriptor->lease.inode == inode &&
+                live::compare_open_files(known.pid, known.descriptor->fd, pid, found.fd) == 0) {
+                return known.file;
+            }
+        }
+        const FileId file = snapshot_.locks.ownership().add_file();
+        snapshot_.locks.ownership().set_path(file, found.path);
+        snapshot_.files.push_back({.device_major = major(inode.device),
+                                   .device_minor = minor(inode.device),
+                                   .inode = inode.number,
+                                   .mount_id = found.mount_id});
+        known_.push_back({pid, &found, file});
+        return file;
+    }
+
+    Snapshot& snapshot_;
+    const std::vector<live::Process>& processes_;
+    std::vector<Known> known_;
+};
+
 void add_breakers(Snapshot& snapshot, const live::Captured& captured) {
     snapshot.breakers.resize(captured.shown_inodes.size());
+    // Who came after the lease was looked at is left out: it is shown as held.
+    std::vector<bool> is_broken(captured.shown_inodes.size());
+    snapshot.locks.for_each([&](const Lock& lock) {
+        is_broken[static_cast<std::size_t>(lock.file)] = is_breaking(lock);
+    });
     for (const live::Breaker& breaker : live::find_breakers()) {
         for (std::size_t i = 0; i < captured.shown_inodes.size(); ++i) {
-            // Who came after the lease was looked at is left out: it is shown as held.
-            if (captured.shown_inodes[i] == breaker.inode && is_breaking(snapshot.locks.at(i))) {
+            if (captured.shown_inodes[i] == breaker.inode && is_broken[i]) {
                 snapshot.breakers[i].push_back({{breaker.pid, breaker.comm}, breaker.age});
             }
         }
@@ -80,6 +154,7 @@ LiveLeases look_at(std::vector<live::Process> processes, std::string name) {
     }
     add_files(snapshot, captured);
     add_breakers(snapshot, captured);
+    DelegationList(snapshot, processes).add_all(captured.image.tasks);
     return {std::move(snapshot), std::move(captured.unknown)};
 }
 

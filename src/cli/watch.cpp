@@ -33,7 +33,8 @@ Nanoseconds next_look(const Snapshot& snapshot, Nanoseconds interval) {
     Nanoseconds next = interval;
     snapshot.locks.for_each([&](const Lock& lock) {
         const Remaining& remaining = lock.lease.remaining;
-        if (is_breaking(lock) && remaining.has_deadline() && remaining.time() > Nanoseconds(0)) {
+        if (is_breaking(lock) && !lock.lease.armed && remaining.has_deadline() &&
+            remaining.time() > Nanoseconds(0)) {
             const bool is_soon = remaining.time() <= 2 * kBefore;
             next =
                 std::min(next, is_soon ? remaining.time() + kBehind : remaining.time() - kBefore);

@@ -187,6 +187,9 @@ bool dump(const Call& call) {
         frozen ? fmt::format(", stopped {} s ago", format_seconds(live::steady_now() - *frozen))
                : "");
     locks.for_each([&](const Lock& lock) { show(call, locks, lock); });
+    for (const Problem& problem : captured.left_alone) {
+        tell(call, {.level = Level::warning, .problem = problem});
+    }
     for (const Problem& problem : captured.unknown) {
         tell(call, {.level = Level::warning, .problem = problem});
     }

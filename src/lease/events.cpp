@@ -129,8 +129,15 @@ class Comparison {
     void compare(const Lock& was, const Lock& is) {
         const LeaseState& old_state = was.lease;
         const LeaseState& state = is.lease;
-        if (state.breaking) {
-            const bool is_new = !old_state.breaking || old_state.type != state.type;
+        if (state.armed) {
+            // Only who sets a lease anew arms its break.
+            if (!old_state.armed || old_state.type != state.type ||
+                old_state.previous_type != state.previous_type) {
+                add(EventKind::new_lease, is);
+            }
+        } else if (state.breaking) {
+            const bool is_new =
+                !old_state.breaking || old_state.armed || old_state.type != state.type;
             if (is_new) {
                 add(EventKind::break_begins, is);
             }
@@ -143,18 +150,22 @@ class Comparison {
                     is);
             }
         } else if (old_state.type == state.type) {
-            if (!was_over(old_state) && is_past(old_state)) {
+            if (!old_state.armed && !was_over(old_state) && is_past(old_state)) {
                 add(EventKind::time_over, is);
             }
             add(EventKind::downgraded, is);
         } else {
-            add_gone(was);
+            // The holder has set it anew, while nobody asked for it.
+            if (!old_state.armed) {
+                add_gone(was);
+            }
             add(EventKind::new_lease, is);
         }
     }
 
+    // While a break is armed, nobody is kept waiting, and its time is over for nobody.
     static bool was_over(const LeaseState& state) {
-        return state.breaking && state.remaining.has_deadline() &&
+        return state.breaking && !state.armed && state.remaining.has_deadline() &&
                state.remaining.time() == Nanoseconds(0);
     }
 
@@ -165,14 +176,14 @@ class Comparison {
     }
 
     [[nodiscard]] bool is_over(const LeaseState& old_state, const LeaseState& state) const {
-        return state.remaining.is_known()
-                   ? was_over(state)
-                   : old_state.breaking && old_state.type == state.type && is_past(old_state);
+        return state.remaining.is_known() ? was_over(state)
+                                          : old_state.breaking && !old_state.armed &&
+                                                old_state.type == state.type && is_past(old_state);
     }
 
     void add_new(const Lock& lock) {
         add(EventKind::new_lease, lock);
-        if (lock.lease.breaking) {
+        if (lock.lease.breaking && !lock.lease.armed) {
             add(EventKind::break_begins, lock);
             if (was_over(lock.lease)) {
                 add(EventKind::time_over, lock);
@@ -182,7 +193,8 @@ class Comparison {
 
     void add_gone(const Lock& lock) {
         const LeaseState& state = lock.lease;
-        if (state.breaking && !state.remaining.is_known()) {
+        // Armed, a breaker may have come to it since.
+        if (state.breaking && (!state.remaining.is_known() || (state.armed && is_past(state)))) {
             add_before(EventKind::ended, lock, std::nullopt);
         } else if (is_past(state)) {
             if (!was_over(state)) {

@@ -13,13 +13,13 @@ namespace ckpt_lease {
 
 /// What may become of a lease, or of the process that holds it.
 enum class EventKind : std::uint8_t {
-    new_lease,     ///< it was not there before, or it is another one
+    new_lease,     ///< it was not there before, or it is another one, or it was set anew
     break_begins,  ///< or one that is under way is to take all of the lease, and not a part
     time_over,     ///< the holder was to have given it up by now
     downgraded,    ///< it is a read lease now, by the holder's doing or the kernel's
     given_up,      ///< before its time was over
     lost,          ///< the kernel took it away, as its time was over
-    ended,         ///< given up or lost: what was left is not known
+    ended,         ///< given up or lost: which one is not known
     process_gone,
 };
 
@@ -45,7 +45,7 @@ struct LeaseEvent {
 /// of both. The leases that only a process held that is gone are gone with it, without events of
 /// their own. A lease being broken that is gone counts as lost if its time was over 50 ms later at
 /// the most: whoever was kept waiting was let in then. What begins and ends between two looks is
-/// not seen.
+/// not seen. A break that is armed has not begun, and nobody's time is over by it.
 [[nodiscard]] std::vector<LeaseEvent> events_between(const Snapshot& before, const Snapshot& after,
                                                      Nanoseconds passed);
 

@@ -15,6 +15,8 @@ std::string_view to_string(LockKind kind) noexcept {
             return "posix";
         case LockKind::flock:
             return "flock";
+        case LockKind::delegation:
+            return "delegation";
         case LockKind::other:
             break;
     }

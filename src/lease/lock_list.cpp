@@ -9,13 +9,16 @@
 namespace ckpt_lease {
 namespace {
 
-// The first byte of a row: the kind of the lock; whether a lease is being broken, and its holder
-// notified; whether the table is that of the row before, and the file the one that follows its.
-constexpr std::uint8_t kKindMask = 0x03;
-constexpr std::uint8_t kBreaking = 0x04;
-constexpr std::uint8_t kNotified = 0x08;
-constexpr std::uint8_t kSameTable = 0x10;
-constexpr std::uint8_t kNextFile = 0x20;
+// The first byte of a row: the kind of the lock; whether a lease is being broken, its holder
+// notified, and the break armed; whether the table is that of the row before, and the file the one
+// that follows its.
+constexpr std::uint8_t kKindMask = 0x07;
+constexpr std::uint8_t kBreaking = 0x08;
+constexpr std::uint8_t kNotified = 0x10;
+constexpr std::uint8_t kSameTable = 0x20;
+constexpr std::uint8_t kNextFile = 0x40;
+constexpr std::uint8_t kArmed = 0x80;
+static_assert(static_cast<std::uint8_t>(LockKind::delegation) <= kKindMask);
 
 // Stands for a type before the break that is not known. No image has such a type: readers make
 // nothing of it.
@@ -60,6 +63,7 @@ std::uint8_t first_byte(const Lock& lock, const Lock& before) {
     unsigned byte = static_cast<std::uint8_t>(lock.kind);
     byte |= lock.lease.breaking ? kBreaking : 0U;
     byte |= lock.lease.notified ? kNotified : 0U;
+    byte |= lock.lease.armed ? kArmed : 0U;
     byte |= lock.table == before.table ? kSameTable : 0U;
     byte |= is_next_file(lock.file, before.file) ? kNextFile : 0U;
     return static_cast<std::uint8_t>(byte);
@@ -154,6 +158,7 @@ const std::byte* LockList::read_row(const std::byte* row, Lock& lock) {
     lock.kind = static_cast<LockKind>(first & kKindMask);
     lock.lease.breaking = (first & kBreaking) != 0;
     lock.lease.notified = (first & kNotified) != 0;
+    lock.lease.armed = (first & kArmed) != 0;
     lock.lease.type = static_cast<LockType>(*row++);
     const auto previous = static_cast<LockType>(*row++);
     lock.lease.previous_type = previous == kNoType ? std::nullopt : std::optional(previous);

@@ -157,6 +157,7 @@ LockFields LockCodec::fields_of(const Lock& lock) const {
             fields.fl_flags = kFlFlock;
             break;
         case LockKind::other:
+        case LockKind::delegation:  // which no image holds
             break;
     }
     if (is_breaking(lock)) {

@@ -11,7 +11,7 @@
 namespace ckpt_lease::linux_cr {
 
 /// The records of a linux-cr image: struct ckpt_hdr { __u32 type; __u32 len; } and what follows it.
-/// Numbers, names and places are those of include/linux/checkpoint_hdr.h in user-cr (v22, v23-rc2).
+/// Numbers, names and places are those that user-cr (v22, v23-rc2) has in its checkpoint_hdr.h.
 /// FILE_LOCKS and FILE_LOCK are not here but in the layouts: see layout.hpp.
 
 /// Length of struct ckpt_hdr, and so of the shortest record.

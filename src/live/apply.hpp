@@ -63,9 +63,9 @@ struct ApplyOptions {
 /// Sets leases and deadlines of stopped processes. One result for each wanted lease, in their
 /// order; leases that are one open file (dup(2), fork(2)) are set once, and have one result.
 ///
-/// A kernel with the patch (kernel-patch/README.md) is handed the records. On others the leases of
-/// a file are taken away, set, and broken by an open() with O_NONBLOCK while lease-break-time has
-/// the value that makes the deadline. That has its price:
+/// A kernel with the patch (kernel-patch/README.md) sets them (lease_state.hpp). On others the
+/// leases of a file are taken away, set, and broken by an open() with O_NONBLOCK while
+/// lease-break-time has the value that makes the deadline. That has its price:
 /// - lease-break-time is another for about 0.1 ms; a break that begins anywhere just then gets it.
 /// - Several leases on one file share the latest of their deadlines. They are `set` all the same.
 /// - A break whose time is over is ended at once: the lease is taken away (with owner and signal,

@@ -28,13 +28,15 @@ struct Captured {
     /// What could not be found out, and why: one sentence each, with what would help. Each thing
     /// once, however many leases it is about.
     std::vector<Problem> unknown;
+    /// Of each process that holds delegations (F_SETDELEG), that they are left alone: they are not
+    /// leases, and are in no image.
+    std::vector<Problem> left_alone;
 };
 
 /// Looks into the leases of `processes`, without changing any: on a kernel with the ckpt-lease
-/// patch by F_CHECKPOINT_LOCKS, on others by the
-/// tracepoint filelock:time_out_leases. What is left of a lease that neither can
-/// tell is Remaining::not_known(), and so it is where a file system does not answer: after 2 s it
-/// is given up. A descriptor that is closed meanwhile is left out.
+/// patch by F_GETLEASE_STATE, on others by the tracepoint filelock:time_out_leases. What is left of
+/// a lease that neither can tell is Remaining::not_known(), and so it is where a file system does
+/// not answer: after 2 s it is given up. A descriptor that is closed meanwhile is left out.
 ///
 /// What touches the files is done by processes of its own, which are forked without exec(2): better
 /// called while there are no other threads. Throws Error(io) if there is no memory or process to be

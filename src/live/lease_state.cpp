@@ -30,6 +30,18 @@ LockType type_of(std::uint16_t number) {
     return static_cast<LockType>(number);
 }
 
+Fd memory_file() {
+    return Fd(memfd_create("ckpt-lease", MFD_CLOEXEC));
+}
+
+bool has_both_commands() {
+    const Fd file = memory_file();
+    KernelLeaseState told{.remaining_ns = 1, .begin_ns = 1, .type = 3, .target = 3, .fd = 3};
+    KernelLeaseState wrong{.flags = 1};
+    return file && is_no_lease(fcntl(file.get(), kGetLeaseState, &told), told) &&
+           fcntl(file.get(), kGetLeaseState, &wrong) < 0 && errno == EINVAL;
+}
+
 }  // namespace
 
 // Another kernel may have other commands under these numbers: the answer must be that for a file
@@ -40,12 +52,9 @@ bool is_no_lease(int result, const KernelLeaseState& told) {
     return result == 0 && told == none;
 }
 
-bool kernel_has_lease_states() {
-    const Fd file(memfd_create("ckpt-lease", MFD_CLOEXEC));
-    KernelLeaseState told{.remaining_ns = 1, .begin_ns = 1, .type = 3, .target = 3, .fd = 3};
-    KernelLeaseState wrong{.flags = 1};
-    return file && is_no_lease(fcntl(file.get(), kGetLeaseState, &told), told) &&
-           fcntl(file.get(), kGetLeaseState, &wrong) < 0 && errno == EINVAL;
+bool kernel_restores_leases() {
+    static const bool found = has_both_commands();
+    return found;
 }
 
 int get_lease_state(int fd, LeaseState& state) {
@@ -66,6 +75,12 @@ int set_lease_state(int fd, int number, const LeaseState& state,
     return with_patience([&] { return fcntl(fd, kSetLeaseState, &wanted) < 0 ? errno : 0; });
 }
 
+int try_lease_state(const LeaseState& state) {
+    const Fd file = memory_file();  // its lease goes with it
+    return file ? set_lease_state(file.get(), file.get(), state, std::chrono::steady_clock::now())
+                : errno;
+}
+
 LeaseState from_kernel(const KernelLeaseState& told) {
     LeaseState state;
     state.type = type_of(told.target);
@@ -73,6 +88,7 @@ LeaseState from_kernel(const KernelLeaseState& told) {
     if (state.breaking) {
         state.previous_type = type_of(told.type);
         state.notified = (told.flags & KernelLeaseState::kNotified) != 0;
+        state.armed = (told.flags & KernelLeaseState::kArmed) != 0;
         state.remaining = told.remaining_ns == KernelLeaseState::kNoDeadline
                               ? Remaining::no_deadline()
                               : Remaining(Nanoseconds(told.remaining_ns));

@@ -8,7 +8,7 @@
 
 namespace ckpt_lease::live {
 
-/// F_GETLEASE_STATE and F_SETLEASE_STATE of fcntl(2), which the kernel patch for Linux 7.3 adds
+/// F_GETLEASE_STATE and F_SETLEASE_STATE of fcntl(2), which the ckpt-lease kernel patch adds
 /// (kernel-patch/README.md). Other kernels answer EINVAL. What returns an int returns 0 or an
 /// errno.
 
@@ -31,8 +31,9 @@ struct KernelLeaseState {
 };
 static_assert(sizeof(KernelLeaseState) == 32);
 
-/// True if the kernel has both commands.
-[[nodiscard]] bool kernel_has_lease_states();
+/// True if the kernel has both commands. It is asked once: where a lease has been taken away to be
+/// set anew, this must not depend on whether another file can be opened.
+[[nodiscard]] bool kernel_restores_leases();
 
 /// The lease that is held through `fd`. ENODATA: there is none.
 [[nodiscard]] int get_lease_state(int fd, LeaseState& state);
@@ -41,6 +42,9 @@ static_assert(sizeof(KernelLeaseState) == 32);
 /// time began to count. The remaining time and the type before the break must be known.
 [[nodiscard]] int set_lease_state(int fd, int number, const LeaseState& state,
                                   std::chrono::steady_clock::time_point begin);
+
+/// What set_lease_state() would say to this state here, whatever the file: tried on one of our own.
+[[nodiscard]] int try_lease_state(const LeaseState& state);
 
 /// Whether that is what F_GETLEASE_STATE answers if there is no lease.
 [[nodiscard]] bool is_no_lease(int result, const KernelLeaseState& told);

@@ -30,12 +30,14 @@ struct FdinfoLease {
 
 /// Reads a line of fdinfo; nothing if it is not about a lease (delegations are none).
 [[nodiscard]] std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line);
-/// True if a line of fdinfo is about a delegation (F_SETDELEG).
+/// The same of a delegation (F_SETDELEG), and of nothing else.
+[[nodiscard]] std::optional<FdinfoLease> parse_delegation_line(std::string_view line);
+/// True if a line of fdinfo is about a delegation, whatever it says of it.
 [[nodiscard]] bool is_delegation_line(std::string_view line);
 /// The same of a line of /proc/locks. Who waits for a lock is none either.
 [[nodiscard]] std::optional<FdinfoLease> parse_lock(std::string_view line);
 
-/// A descriptor through which leases are held.
+/// A descriptor through which a lease is held, or a delegation.
 struct Descriptor {
     std::int32_t fd = 0;
     std::string path;  ///< where /proc/PID/fd/FD leads: bytes
@@ -55,7 +57,8 @@ struct Process {
     bool has_ended = false;              ///< a zombie
     std::string cgroup;                  ///< bytes; empty if it is not known
     std::vector<Descriptor> descriptors;
-    std::optional<Problem> hidden;  ///< why its descriptors are not known
+    std::vector<Descriptor> delegations;  ///< those through which delegations are held
+    std::optional<Problem> hidden;        ///< why its descriptors are not known
 };
 
 /// Where proc(5) is mounted.

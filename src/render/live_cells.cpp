@@ -41,14 +41,15 @@ std::map<std::int32_t, std::string_view> cgroups_of(const Row& row) {
 }  // namespace
 
 // How long the break is under way: what breaks are given, without what is left of this one. Once
-// its time is over, nobody knows. The kernel counts in ticks: right at its beginning a break can
-// have a little more than all.
+// its time is over, nobody knows, and armed it is not under way. The kernel counts in ticks: right
+// at its beginning a break can have a little more than all.
 std::optional<Nanoseconds> since(const Row& row) {
     constexpr Nanoseconds kTicks = std::chrono::milliseconds(100);
     const std::optional<Nanoseconds>& whole = row.snapshot.lease_break_time;
     const Remaining& remaining = row.state().remaining;
-    const bool is_known = is_breaking(row.first()) && whole && remaining.has_deadline() &&
-                          remaining.time() > Nanoseconds(0) && remaining.time() <= *whole + kTicks;
+    const bool is_known = is_breaking(row.first()) && !row.state().armed && whole &&
+                          remaining.has_deadline() && remaining.time() > Nanoseconds(0) &&
+                          remaining.time() <= *whole + kTicks;
     return is_known ? std::optional(std::max(*whole - remaining.time(), Nanoseconds(0)))
                     : std::nullopt;
 }

@@ -17,7 +17,7 @@ namespace ckpt_lease::render {
 /// processes only.
 
 /// How long the break is under way: what breaks are given, without what is left of this one.
-/// Nothing if that is not known, which includes a break whose time is over.
+/// Nothing if that is not known, which includes a break whose time is over, and one that is armed.
 [[nodiscard]] std::optional<Nanoseconds> since(const Row& row);
 [[nodiscard]] std::string since_cell(const Row& row);
 void write_since(JsonWriter& json, const Row& row);

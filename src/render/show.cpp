@@ -92,6 +92,13 @@ void write_origin(JsonWriter& json, const Origin& origin) {
         .optional_member("layout", origin.layout);
 }
 
+bool has_delegations(const Snapshot& snapshot) {
+    bool found = false;
+    snapshot.locks.for_each(
+        [&](const Lock& lock) { found = found || lock.kind == LockKind::delegation; });
+    return found;
+}
+
 // Hands the records of each row to `visit`, in the order of the input.
 template <typename Visit>
 void for_each_row(const ShownLocks& shown, Visit visit) {
@@ -294,7 +301,7 @@ bool ShowReport::write_object(const Snapshot& snapshot, const Filter& filter,
     json().begin_object();
     write_origin(json(), snapshot.origin);
     bool matched = write_locks(snapshot, filter, true);
-    if (table_.all) {
+    if (table_.all || has_delegations(snapshot)) {
         matched |= write_locks(snapshot, filter, false);
     }
     if (snapshot.damage) {

@@ -31,7 +31,7 @@ std::string join(const Row& row, Number Lock::*number) {
 }
 
 std::string state_cell(const Row& row) {
-    return is_breaking(row.first()) ? "breaking"
+    return is_breaking(row.first()) ? (row.state().armed ? "armed" : "breaking")
            : row.is_lease()         ? "held"
                                     : std::string(to_string(row.first().kind));
 }
@@ -39,6 +39,13 @@ std::string state_cell(const Row& row) {
 std::string type_cell(const Row& row) {
     const std::optional<LockType> type = row.state().unbroken_type();
     return type ? to_string(*type) : "-";
+}
+
+// A delegation may be being broken, too.
+std::string becomes_cell(const Row& row) {
+    const bool becomes = is_breaking(row.first()) ||
+                         (row.first().kind == LockKind::delegation && row.state().breaking);
+    return becomes ? to_string(row.state().type) : "-";
 }
 
 // What only a lease that is being broken has.
@@ -124,6 +131,12 @@ std::string signal_cell(const Row& row) {
     return owner->signal == 0 ? "SIGIO" : fmt::to_string(owner->signal);
 }
 
+void write_armed(JsonWriter& json, const Row& row) {
+    if (row.is_live()) {
+        json.member("armed", row.state().armed);
+    }
+}
+
 // Those without a time stand behind all others: no deadline, not known, held.
 std::int64_t time_left(const Row& row) {
     constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
@@ -170,11 +183,12 @@ constexpr std::array kColumns{
            "pid and command name of each task that shares the descriptors"},
     Column{"state", "STATE", Kind::left, Shown::always, Members::of_leases, state_cell,
            [](auto& json, auto& row) { write_phase(json, row.state()); },
-           "breaking or held; of other locks their kind"},
+           "breaking, armed (restored so, and no breaker is back yet) or held; of other locks "
+           "their kind"},
+    Column{"armed", "", Kind::left, Shown::never, Members::of_leases, nullptr, write_armed, ""},
     Column{"kind", "", Kind::left, Shown::never, Members::of_others, nullptr,
            [](auto& json, auto& row) { json.member("kind", to_string(row.first().kind)); }, ""},
-    Column{"type", "BECOMES", Kind::left, Shown::always, Members::of_all,
-           [](auto& row) { return of_break(row, to_string(row.state().type)); },
+    Column{"type", "BECOMES", Kind::left, Shown::always, Members::of_all, becomes_cell,
            [](auto& json, auto& row) { write_type(json, row.state()); },
            "the type that a lease being broken is to have"},
     Column{"previous_type", "TYPE", Kind::left, Shown::always, Members::of_leases, type_cell,

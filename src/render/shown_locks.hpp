@@ -14,8 +14,13 @@
 namespace ckpt_lease::render {
 
 [[nodiscard]] inline bool is_same_lease(const Lock& a, const Lock& b) {
-    return a.kind == LockKind::lease && b.kind == LockKind::lease && a.file == b.file &&
-           a.lease == b.lease;
+    const bool is_one = a.kind == LockKind::lease || a.kind == LockKind::delegation;
+    return is_one && a.kind == b.kind && a.file == b.file && a.lease == b.lease;
+}
+
+// Those of live processes are few, and there is no other command that tells whose they are.
+[[nodiscard]] inline bool is_shown_always(const Lock& lock) {
+    return lock.kind == LockKind::lease || lock.kind == LockKind::delegation;
 }
 
 // 0 comes first: leases being broken are what one looks for.
@@ -40,7 +45,7 @@ class ShownLocks {
         std::vector<bool> seen(several_.size());
         locks.for_each([&](const Lock& lock) {
             const bool is_lease = lock.kind == LockKind::lease;
-            if ((!all && !is_lease) || !filter.matches(lock, locks.ownership())) {
+            if ((!all && !is_shown_always(lock)) || !filter.matches(lock, locks.ownership())) {
                 return;
             }
             shown_[static_cast<std::size_t>(lock.index)] = true;

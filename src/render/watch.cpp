@@ -20,7 +20,9 @@ std::string describe(const LeaseEvent& event) {
     switch (event.kind) {
         case EventKind::new_lease:
             return fmt::format("new lease, {}",
-                               state.breaking ? was + "being broken" : to_string(state.type));
+                               state.armed      ? was + "armed to become " + to_string(state.type)
+                               : state.breaking ? was + "being broken"
+                                                : to_string(state.type));
         case EventKind::break_begins:
             return fmt::format("break begins, {}to {}", was, to_string(state.type));
         case EventKind::time_over:

@@ -8,8 +8,11 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "live_support.hpp"
 
@@ -96,6 +99,42 @@ TEST_F(Live, ShowTellsSinceWhenALeaseIsBeingBrokenAndHowLongSomebodyWaits) {
 }
 
 // A process with a lease and its child, which has none of its own and no descriptors.
+// A lease that has several descriptors has several records, and who waits is known by files.
+TEST_F(Live, ShowTellsWhoWaitsForALeaseBehindOneOfSeveralDescriptors) {
+    signal(SIGIO, SIG_IGN);
+    std::vector<int> files;
+    for (const char* const name : {"several", "one"}) {
+        std::ofstream(name) << "data";
+        files.push_back(open(name, O_RDONLY | O_CLOEXEC));
+        ASSERT_EQ(fcntl(files.back(), F_SETLEASE, F_RDLCK), 0);
+    }
+    files.push_back(fcntl(files[0], F_DUPFD_CLOEXEC, files[0]));
+    // Descriptors are looked at in their order: this one is the last.
+    const int last = fcntl(files[1], F_DUPFD_CLOEXEC, 100);
+    ASSERT_GE(last, 100);
+    close(std::exchange(files[1], last));
+    const pid_t breaker = fork();
+    if (breaker == 0) {
+        execl("/bin/sh", "sh", "-c", "exec >>one", nullptr);
+        _exit(127);
+    }
+    Json broken;
+    for (int i = 0; i < 1000 && (broken.is_null() || broken["breakers"].empty()); ++i) {
+        const Json json =
+            parse_valid("show", run({"show", "--json", "--pid", std::to_string(getpid())}).out);
+        for (const Json& lease : json["images"][0]["leases"]) {
+            broken = lease["state"] == "breaking" ? lease : broken;
+        }
+    }
+    EXPECT_EQ(broken["path"], (fs::current_path() / "one").string());
+    ASSERT_EQ(broken["breakers"].size(), 1U);
+    EXPECT_EQ(broken["breakers"][0]["pid"], breaker);
+    for (const int file : files) {
+        close(file);
+    }
+    waitpid(breaker, nullptr, 0);
+}
+
 TEST_F(Live, ShowDrawsATreeOfProcesses) {
     const LeaseHolder holder("held");
     const std::string self = std::to_string(getpid());

@@ -12,8 +12,8 @@
 #include <string>
 
 #include "ckpt-lease/base/problem.hpp"
-#include "live/kernel_patch.hpp"
 #include "live/lease_calls.hpp"
+#include "live/lease_state.hpp"
 #include "live/set/run.hpp"
 #include "live/tracefs.hpp"
 #include "processes.hpp"

@@ -3,9 +3,7 @@
 
 #include <chrono>
 
-#include "live/kernel_patch.hpp"
 #include "live/set/break_time.hpp"
-#include "processes.hpp"
 
 namespace ckpt_lease::live::test {
 namespace {
@@ -68,18 +66,6 @@ TEST(BreakClock, EndsBeforeTheTicksPassAnInt) {
     EXPECT_EQ(BreakClock(250, true).value_for(std::chrono::seconds(8'589'934)), 8'589'934);
     EXPECT_EQ(BreakClock(250, true).value_for(std::chrono::seconds(8'589'935)), std::nullopt);
     EXPECT_EQ(BreakClock(250, false).value_for(std::chrono::seconds(9'000'000)), std::nullopt);
-}
-
-// FILE_LOCKS: type 309, 16 bytes, one lock. FILE_LOCK: type 310, 40 bytes, from 0 to the end of the
-// file, 2 s and 3 ns, FL_LEASE, F_INPROGRESS|F_UNLCK, F_WRLCK, notified.
-TEST(Records, AreWhatTheKernelReads) {
-    const std::string bytes =
-        records_of(breaking(LockType::wrlck, LockType::unlck, Remaining(2'000'000'003ns)));
-    EXPECT_EQ(bytes, std::string("\x35\x01\0\0\x10\0\0\0\x01\0\0\0\0\0\0\0"
-                                 "\x36\x01\0\0\x28\0\0\0\0\0\0\0\0\0\0\0"
-                                 "\xff\xff\xff\xff\xff\xff\xff\x7f"
-                                 "\x02\0\0\0\x03\0\0\0\x20\0\0\0\x12\x01\x01\0",
-                                 56));
 }
 
 }  // namespace

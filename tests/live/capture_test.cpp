@@ -20,6 +20,7 @@
 #include "live/breakers.hpp"
 #include "live/freeze_time.hpp"
 #include "live/lease_calls.hpp"
+#include "live/remote_fd.hpp"
 #include "live/target.hpp"
 #include "processes.hpp"
 
@@ -193,6 +194,21 @@ TEST_F(CaptureTest, DescriptorsOfOneOpenFileAreOneLease) {
     EXPECT_EQ(found.image.locks.at(0).fd, 77);
     EXPECT_EQ(found.image.locks.at(1).fd, 80);
     EXPECT_EQ(found.image.locks.at(0).file, found.image.locks.at(1).file);
+}
+
+// As read_process() finds them where the kernel has them.
+TEST_F(CaptureTest, DelegationsAreLeftAlone) {
+    const Holder holder(folder.file("f"), {.lease = F_WRLCK});
+    std::vector<Process> processes = read_process(holder.pid());
+    processes.at(0).delegations = {{.fd = 12, .path = "/srv", .lease = {}}};
+    const Captured one = capture(processes, {});
+    EXPECT_EQ(only_lock(one).lease, held(LockType::wrlck));
+    ASSERT_EQ(one.left_alone.size(), 1U);
+    EXPECT_EQ(one.left_alone[0].file, name_of(holder.pid(), 12));
+    EXPECT_EQ(one.left_alone[0].message, "a delegation (F_SETDELEG) is left alone");
+    processes.at(0).delegations.push_back({.fd = 13, .path = "/srv/a", .lease = {}});
+    EXPECT_EQ(capture(processes, {}).left_alone.at(0).message,
+              "this delegation (F_SETDELEG) and 1 more are left alone");
 }
 
 TEST_F(CaptureTest, PidsAreThoseInTheContainer) {

@@ -82,11 +82,18 @@ TEST(LeaseState, WhatTheKernelTellsIsTheStateThatItWasTold) {
           breaking(LockType::wrlck, LockType::unlck, Remaining(45s)),
           breaking(LockType::rdlck, LockType::unlck, Remaining::no_deadline()),
           breaking(LockType::rdlck, LockType::unlck, Remaining(0ns))}) {
-        KernelLeaseState told = to_kernel(state, 5, kBegin);
-        EXPECT_EQ(from_kernel(told), state);
-        told.flags |= KernelLeaseState::kArmed;
-        EXPECT_EQ(from_kernel(told), state);
+        EXPECT_EQ(from_kernel(to_kernel(state, 5, kBegin)), state);
     }
+}
+
+// It is told of a break only, and is nothing that the kernel is told.
+TEST(LeaseState, ABreakMayWaitForItsBreakerToComeBack) {
+    LeaseState state = breaking(LockType::wrlck, LockType::unlck, Remaining(45s));
+    KernelLeaseState told = to_kernel(state, 5, kBegin);
+    told.flags |= KernelLeaseState::kArmed;
+    state.armed = true;
+    EXPECT_EQ(from_kernel(told), state);
+    EXPECT_EQ(to_kernel(state, 5, kBegin).flags, KernelLeaseState::kNotified);
 }
 
 // What the kernel tells of a break whose time is over need not be so when the processes were

@@ -180,6 +180,48 @@ TEST(Events, AnotherFileOnTheSameDescriptor) {
               (Kinds{Kind::given_up, Kind::new_lease}));
 }
 
+// Restored in the middle of a break, and no breaker is back.
+LeaseState armed(Nanoseconds left) {
+    LeaseState state = breaking(left);
+    state.armed = true;
+    return state;
+}
+
+TEST(Events, AnArmedLeaseIsANewOneThatNobodyBreaks) {
+    const auto events = events_between(nothing(), look(armed(5s)), 2s);
+    ASSERT_EQ(kinds(events), Kinds{Kind::new_lease});
+    EXPECT_EQ(events[0].remaining, Nanoseconds(5s));
+    EXPECT_EQ(between(look(held(LockType::wrlck)), look(armed(5s))), Kinds{Kind::new_lease});
+    EXPECT_EQ(between(look(breaking(7s)), look(armed(5s))), Kinds{Kind::new_lease});
+}
+
+TEST(Events, WhileItIsArmedNobodysTimeIsOver) {
+    EXPECT_EQ(between(look(armed(5s)), look(armed(3s))), Kinds());
+    EXPECT_EQ(between(look(armed(1s)), look(armed(0s))), Kinds());
+    EXPECT_EQ(between(look(armed(0s)), look(armed(0s))), Kinds());
+    EXPECT_EQ(between(nothing(), look(armed(0s))), Kinds{Kind::new_lease});
+}
+
+TEST(Events, ItsBreakBeginsWhenTheBreakerIsBack) {
+    EXPECT_EQ(between(look(armed(5s)), look(breaking(3s))), Kinds{Kind::break_begins});
+    EXPECT_EQ(between(look(armed(0s)), look(breaking(0s))),
+              (Kinds{Kind::break_begins, Kind::time_over}));
+}
+
+TEST(Events, AnArmedLeaseIsGivenUpAsLongAsItsTimeLasts) {
+    EXPECT_EQ(between(look(armed(5s)), nothing()), Kinds{Kind::given_up});
+    // Whether its holder has closed the file, or a breaker has come and got it at once, nobody saw.
+    EXPECT_EQ(between(look(armed(1s)), nothing()), Kinds{Kind::ended});
+    EXPECT_EQ(between(look(armed(0s)), nothing()), Kinds{Kind::ended});
+}
+
+TEST(Events, AnArmedLeaseThatItsHolderSetsIsANewOne) {
+    EXPECT_EQ(between(look(armed(5s)), look(held(LockType::wrlck))), Kinds{Kind::new_lease});
+    LeaseState downgrade = to_read(1s);
+    downgrade.armed = true;
+    EXPECT_EQ(between(look(downgrade), look(held(LockType::rdlck))), Kinds{Kind::downgraded});
+}
+
 // A lease goes with the open file, not with the descriptor.
 TEST(Events, OneDescriptorOfSeveralIsClosedOrAdded) {
     const auto one = [] { return look(held(LockType::rdlck)); };

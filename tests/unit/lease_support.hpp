@@ -25,7 +25,8 @@ inline void PrintTo(LockKind kind, std::ostream* out) {
 inline void PrintTo(const LeaseState& state, std::ostream* out) {
     *out << (state.breaking ? "breaking to " : "held, ") << to_string(state.type) << ", was "
          << (state.previous_type ? to_string(*state.previous_type) : "anything")
-         << (state.notified ? ", notified, " : ", ") << to_string(state.remaining);
+         << (state.notified ? ", notified, " : ", ") << (state.armed ? "armed, " : "")
+         << to_string(state.remaining);
 }
 
 /// The policy `--name argument` and what goes with it.

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,6 +37,66 @@ TEST(Fdinfo, ALeaseThatIsBeingBrokenShowsWhatItBecomes) {
               (FdinfoLease{true, LockType::rdlck, {makedev(8, 0x21), 5}}));
     EXPECT_EQ(parse_fdinfo_line("lock:\t2: LEASE  BREAKING  UNLCK 7 08:21:5 0 EOF"),
               (FdinfoLease{true, LockType::unlck, {makedev(8, 0x21), 5}}));
+}
+
+TEST(Fdinfo, ADelegationIsReadAsOne) {
+    EXPECT_EQ(parse_delegation_line("lock:\t1: DELEG  ACTIVE    WRITE 7 08:21:5 0 EOF"),
+              (FdinfoLease{false, LockType::wrlck, {makedev(8, 0x21), 5}}));
+    EXPECT_EQ(parse_delegation_line("lock:\t1: DELEG  BREAKING  UNLCK 7 08:21:5 0 EOF"),
+              (FdinfoLease{true, LockType::unlck, {makedev(8, 0x21), 5}}));
+    for (const char* const line : {"", "flags:\t1: DELEG  ACTIVE    READ  7 08:21:5 0 EOF",
+                                   "lock:\t1: LEASE  ACTIVE    READ  7 08:21:5 0 EOF",
+                                   "lock:\t1: DELEG  BREAKER   READ  7 08:21:5 0 EOF",
+                                   "lock:\t1: DELEG  ACTIVE    OTHER 7 08:21:5 0 EOF"}) {
+        EXPECT_FALSE(parse_delegation_line(line)) << line;
+    }
+}
+
+// A folder like /proc, with one process.
+class OneProcess {
+ public:
+    OneProcess(pid_t pid, const std::map<std::string, std::string>& fdinfo) {
+        const auto folder = proc_ / std::to_string(pid) / "task" / std::to_string(pid);
+        std::filesystem::create_directories(folder / "fdinfo");
+        std::filesystem::create_directories(folder / "fd");
+        std::ofstream(folder / "status") << "Name:\tx\n";
+        std::ofstream(folder / "comm") << "smbd\n";
+        for (const auto& [fd, text] : fdinfo) {
+            std::ofstream(folder / "fdinfo" / fd) << text;
+            std::filesystem::create_symlink("/srv/" + fd, folder / "fd" / fd);
+        }
+    }
+    OneProcess(const OneProcess&) = delete;
+    OneProcess& operator=(const OneProcess&) = delete;
+    ~OneProcess() { std::filesystem::remove_all(proc_); }
+    [[nodiscard]] std::string proc() const { return proc_; }
+
+ private:
+    std::string name_ = std::filesystem::temp_directory_path() / "ckpt-lease-XXXXXX";
+    std::filesystem::path proc_ = mkdtemp(name_.data());
+};
+
+// A folder has delegations, too, and an open file may have one or a lease.
+TEST(Process, HasDelegationsBesideItsLeases) {
+    const OneProcess one(
+        7,
+        {{"3", "flags:\t0100002\nmnt_id:\t29\nlock:\t1: LEASE  ACTIVE    WRITE 7 08:21:5 0 EOF\n"},
+         {"4", "flags:\t0100000\nmnt_id:\t30\nlock:\t1: DELEG  ACTIVE    READ  7 08:21:6 0 EOF\n"},
+         {"5", "flags:\t0100000\nlock:\t1: DELEG  BREAKING  UNLCK 7 08:21:7 0 EOF\n"},
+         {"6", "flags:\t0100000\nlock:\t1: POSIX  ADVISORY  WRITE 7 08:21:8 0 EOF\n"}});
+    const std::vector<Process> found = read_process(7, one.proc());
+    ASSERT_EQ(found.size(), 1U);
+    ASSERT_EQ(found[0].descriptors.size(), 1U);
+    EXPECT_EQ(found[0].descriptors[0].fd, 3);
+    EXPECT_EQ(found[0].descriptors[0].path, "/srv/3");
+    ASSERT_EQ(found[0].delegations.size(), 2U);
+    EXPECT_EQ(found[0].delegations[0].fd, 4);
+    EXPECT_EQ(found[0].delegations[0].path, "/srv/4");
+    EXPECT_EQ(found[0].delegations[0].mount_id, 30);
+    EXPECT_EQ(found[0].delegations[0].lease,
+              (FdinfoLease{false, LockType::rdlck, {makedev(8, 0x21), 6}}));
+    EXPECT_EQ(found[0].delegations[1].lease,
+              (FdinfoLease{true, LockType::unlck, {makedev(8, 0x21), 7}}));
 }
 
 TEST(ProcLocks, TellsHowManyLeasesThereAreAndWhoWaits) {

@@ -62,6 +62,8 @@ TEST(LockList, KeepsALeaseThatIsBeingBroken) {
         Lock lock = far_out(LockKind::lease);
         lock.lease = breaking(remaining);
         expect_round_trip(lock);
+        lock.lease.armed = true;
+        expect_round_trip(lock);
         lock.lease.notified = false;
         lock.lease.type = LockType::rdlck;
         lock.lease.previous_type = std::nullopt;
@@ -70,7 +72,8 @@ TEST(LockList, KeepsALeaseThatIsBeingBroken) {
 }
 
 TEST(LockList, KeepsLocksThatAreNoLease) {
-    for (const LockKind kind : {LockKind::posix, LockKind::flock, LockKind::other}) {
+    for (const LockKind kind :
+         {LockKind::posix, LockKind::flock, LockKind::other, LockKind::delegation}) {
         Lock lock = far_out(kind);
         lock.fd = -1;
         lock.lease.type = static_cast<LockType>(18);
@@ -90,9 +93,10 @@ TEST(LockList, KeepsManyLocksOfAllKinds) {
         lock.index = i;
         lock.offset += i * 40;
         lock.fd -= static_cast<std::int32_t>(i % 7);
-        lock.kind = static_cast<LockKind>(i % 4);
+        lock.kind = static_cast<LockKind>(i % 5);
         if (lock.kind == LockKind::lease) {
-            lock.lease = i % 8 == 0 ? breaking(Remaining(Nanoseconds(i * 12345678))) : LeaseState();
+            lock.lease =
+                i % 10 == 0 ? breaking(Remaining(Nanoseconds(i * 12345678))) : LeaseState();
             lock.file = static_cast<FileId>(i % 3 == 0 ? i : 2 * i);
         } else {
             lock.range = {static_cast<std::int64_t>(i) << (i % 40), kToEndOfFile};

@@ -90,6 +90,45 @@ TEST(ShowText, OfLiveProcesses) {
               "  0  breaking      5.25s  F_WRLCK  F_UNLCK  yes   3  7 holder  42 cat   /srv/0\n");
 }
 
+// The holder has it, and no breaker is back: nothing of the break is under way.
+TEST(ShowText, OfALeaseWhoseRestoredBreakIsArmed) {
+    Snapshot snapshot;
+    snapshot.origin = of_live().origin;
+    snapshot.lease_break_time = 45s;
+    LeaseState state = breaking(5s);
+    state.armed = true;
+    add(snapshot, LockKind::lease, state);
+    const ShowTable table{.columns = parse_columns("STATE,REMAINING,SINCE,TYPE,BECOMES"),
+                          .lines = Table::Lines::raw};
+    EXPECT_EQ(shown(snapshot, false, table),
+              "STATE REMAINING SINCE TYPE BECOMES\narmed 5s - F_WRLCK F_UNLCK\n");
+    const json lease = json_of(snapshot).at("leases").at(0);
+    EXPECT_EQ(lease.at("state"), "breaking") << "as the kernel shows it in /proc/locks";
+    EXPECT_EQ(lease.at("armed"), true);
+    EXPECT_EQ(lease.at("since_seconds"), nullptr);
+    EXPECT_EQ(json_of(of_live()).at("leases").at(0).at("armed"), false);
+}
+
+TEST(ShowText, OfDelegations) {
+    Snapshot snapshot = of_live();
+    add(snapshot, LockKind::delegation, held(LockType::rdlck));
+    add(snapshot, LockKind::delegation,
+        {true, LockType::rdlck, LockType::wrlck, false, Remaining::not_known()});
+    const ShowTable table{.columns = parse_columns("STATE,REMAINING,TYPE,BECOMES,SIG,PATH"),
+                          .lines = Table::Lines::raw};
+    EXPECT_EQ(shown(snapshot, false, table),
+              "STATE REMAINING TYPE BECOMES SIG PATH\n"
+              "breaking 5.25s F_WRLCK F_UNLCK yes /srv/0\n"
+              "delegation - F_RDLCK - - /srv/1\n"
+              "delegation - F_WRLCK F_RDLCK - /srv/2\n");
+    const json image = json_of(snapshot);
+    EXPECT_EQ(image.at("leases").size(), 1U);
+    ASSERT_EQ(image.at("locks").size(), 2U);
+    EXPECT_EQ(image.at("locks").at(0).at("kind"), "delegation");
+    EXPECT_EQ(image.at("locks").at(0).at("type"), "F_RDLCK");
+    EXPECT_FALSE(json_of(of_live()).contains("locks"));
+}
+
 TEST(ShowText, OfNothingThatCouldBeRead) {
     Snapshot snapshot;
     snapshot.damage = Problem{.message = "no"};

@@ -42,6 +42,25 @@ TEST(WatchReport, SaysWhyThereIsNoTime) {
     EXPECT_EQ(reason_of(EventKind::process_gone, {}), nullptr) << "it is about no lease";
 }
 
+TEST(WatchReport, TellsAnArmedLeaseFromOneThatIsBeingBroken) {
+    LeaseState armed = breaking(5s);
+    armed.armed = true;
+    const auto text_of = [](const LeaseState& state) {
+        Snapshot snapshot = of_live();
+        LeaseEvent event{.kind = EventKind::new_lease, .task = {7, "holder"}, .remaining = 5s};
+        event.lock = snapshot.locks.at(0);
+        event.lock->lease = state;
+        return printed(
+            [&](Out& out) { WatchReport(out, false).event(event, snapshot, Moment(0s)); });
+    };
+    EXPECT_EQ(text_of(armed),
+              "1970-01-01 00:00:00 UTC: 7 holder: fd 3: new lease, F_WRLCK armed to become "
+              "F_UNLCK, 5s left: /srv/0\n");
+    EXPECT_EQ(text_of(breaking(5s)),
+              "1970-01-01 00:00:00 UTC: 7 holder: fd 3: new lease, F_WRLCK being broken, 5s left: "
+              "/srv/0\n");
+}
+
 // What an event has by itself counts: a look told that the time is over, though not what was left.
 TEST(WatchReport, ATimeThatIsOverIsKnown) {
     EXPECT_EQ(reason_of(EventKind::time_over, breaking(Remaining::not_known()), 0s), nullptr);

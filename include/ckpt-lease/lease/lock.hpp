@@ -17,10 +17,11 @@ namespace ckpt_lease {
 /// found.
 
 enum class LockKind : std::uint8_t {
-    lease,  ///< fcntl(F_SETLEASE)
-    posix,  ///< fcntl(F_SETLK)
-    flock,  ///< flock(2)
-    other,  ///< the flags say none of these, or several
+    lease,       ///< fcntl(F_SETLEASE)
+    posix,       ///< fcntl(F_SETLK)
+    flock,       ///< flock(2)
+    other,       ///< the flags say none of these, or several
+    delegation,  ///< fcntl(F_SETDELEG): of live processes only, and nobody's to set or to change
 };
 
 /// The values of F_RDLCK, F_WRLCK and F_UNLCK. Images may hold others: they are kept as they are.
@@ -78,6 +79,8 @@ struct LeaseState {
     std::optional<LockType> previous_type;
     bool notified = false;  ///< being broken: the holder was signalled
     Remaining remaining;    ///< being broken: the time left to the holder
+    /// Being broken: it was restored so, and no breaker has come back yet. Of live processes only.
+    bool armed = false;
 
     /// The type it has but for the break; nothing if it is not known.
     [[nodiscard]] std::optional<LockType> unbroken_type() const {
@@ -115,8 +118,10 @@ struct Lock {
     FileId file{};    ///< the struct file it is held through
     TableId table{};  ///< the file table that the descriptor stands in: it leads to the tasks
     LockKind kind = LockKind::other;
-    LeaseState lease;  ///< of a lease; of other locks only `type` means something
-    Range range;       ///< of locks that are no lease
+    /// Of a lease; of a delegation whether it is being broken and to what, and of other locks only
+    /// `type` means something.
+    LeaseState lease;
+    Range range;  ///< of locks that are no lease
 };
 
 /// What is wrong with a lock of `file`: "FILE: offset N: lock I: MESSAGE (HINT)".

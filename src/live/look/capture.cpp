@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "live/capture.hpp"
 
+#include <fmt/format.h>
 #include <sys/utsname.h>
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "live/look/lease_looks.hpp"
+#include "live/remote_fd.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -47,6 +49,7 @@ class Collector {
             if (processes_[i].hidden) {
                 captured_.unknown.push_back(*processes_[i].hidden);
             }
+            add_left_alone(processes_[i]);
         }
         looks_ = look_into(files_, options_.frozen, captured_.unknown);
         for (Problem& problem : captured_.unknown) {
@@ -91,6 +94,24 @@ class Collector {
         }
     }
 
+    void add_left_alone(const Process& process) {
+        if (process.delegations.empty()) {
+            return;
+        }
+        std::set<std::int32_t> fds;
+        for (const live::Descriptor& descriptor : process.delegations) {
+            fds.insert(descriptor.fd);
+        }
+        captured_.left_alone.push_back(
+            {.severity = Problem::Severity::warning,
+             .file = name_of(process.pid, *fds.begin()),
+             .message = fds.size() == 1
+                            ? "a delegation (F_SETDELEG) is left alone"
+                            : fmt::format("this delegation (F_SETDELEG) and {} more are left alone",
+                                          fds.size() - 1),
+             .hint = "whoever has set it sets it again"});
+    }
+
     // The place of a process in the image, -1 if it is not there. Parents and leaders come first.
     [[nodiscard]] std::int32_t place_of(pid_t pid) const {
         const auto found = places_.find(pid);
@@ -100,7 +121,7 @@ class Collector {
     // The file table of a process, which may be an earlier one's too. Only those that have leases
     // matter.
     std::pair<TableId, bool> add_table(std::size_t place) {
-        if (processes_[place].descriptors.empty()) {
+        if (processes_[place].descriptors.empty() && processes_[place].delegations.empty()) {
             return {ownership().add_table(), true};
         }
         const auto [at, is_new] = tables_.try_emplace(processes_[place].pid);

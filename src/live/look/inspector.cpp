@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "live/kernel_patch.hpp"
+#include "live/lease_state.hpp"
 
 namespace ckpt_lease::live {
 namespace {
@@ -78,7 +78,7 @@ std::optional<LeaseState> Inspector::ask_kernel(int fd) {
     LeaseState state;
     for (int i = 0; asks_kernel_ && i < kTries; ++i) {
         const SteadyTime before = steady_now();
-        if (checkpoint_lease(fd, state) != 0) {
+        if (get_lease_state(fd, state) != 0) {
             return std::nullopt;
         }
         const SteadyTime after = steady_now();

@@ -88,10 +88,22 @@ std::string link_target(const std::string& path) {
     return fs::read_symlink(path, error).native();
 }
 
-std::vector<Descriptor> read_descriptors(const std::string& folder) {
+// What a lock is, behind the word that says of which kind.
+std::optional<FdinfoLease> parse_rest(std::string_view line) {
+    const std::string_view state = take_word(line);
+    const bool breaking = state == "BREAKING";
+    const auto type = parse_type(take_word(line));
+    take_word(line);  // who set it
+    const auto inode = parse_inode(take_word(line));
+    if ((!breaking && state != "ACTIVE") || !type || !inode) {
+        return std::nullopt;
+    }
+    return FdinfoLease{breaking, *type, *inode};
+}
+
+void read_descriptors(const std::string& folder, Process& process) {
     const std::string infos = folder + "/fdinfo/";
     const std::string links = folder + "/fd/";
-    std::vector<Descriptor> found;
     for (const std::int32_t fd : numbers_in(infos)) {
         const std::string name = std::to_string(fd);
         std::string text;
@@ -103,8 +115,15 @@ std::vector<Descriptor> read_descriptors(const std::string& folder) {
         bool is_writable = false;
         std::optional<std::int64_t> mount_id;
         for_each_line(text, [&](std::string_view line) {
+            const auto add = [&](std::vector<Descriptor>& to, const FdinfoLease& lease) {
+                to.push_back({fd, link_target(links + name), lease, is_writable, mount_id});
+            };
             if (const auto lease = parse_fdinfo_line(line)) {
-                found.push_back({fd, link_target(links + name), *lease, is_writable, mount_id});
+                add(process.descriptors, *lease);
+                return;
+            }
+            if (const auto delegation = parse_delegation_line(line)) {
+                add(process.delegations, *delegation);
                 return;
             }
             const std::string_view what = take_word(line);
@@ -116,7 +135,6 @@ std::vector<Descriptor> read_descriptors(const std::string& folder) {
             }
         });
     }
-    return found;
 }
 
 enum class Hidden : std::uint8_t { fails, is_noted };
@@ -188,7 +206,7 @@ Process read_thread(pid_t pid, pid_t thread, const Manner& manner) {
     }
     process.cgroup = parse_cgroup(read_if_there(folder + "/cgroup"));
     try {
-        process.descriptors = read_descriptors(folder);
+        read_descriptors(folder, process);
     } catch (const Error& error) {
         if (manner.hidden == Hidden::fails || !is_there(pid, manner.proc)) {
             throw;
@@ -269,6 +287,14 @@ std::optional<FdinfoLease> parse_fdinfo_line(std::string_view line) {
     return take_word(line) == "lock:" ? parse_lock(line) : std::nullopt;
 }
 
+std::optional<FdinfoLease> parse_delegation_line(std::string_view line) {
+    const bool is_delegation = is_delegation_line(line);
+    take_word(line);  // "lock:"
+    take_word(line);  // the number of the lock
+    take_word(line);  // "DELEG"
+    return is_delegation ? parse_rest(line) : std::nullopt;
+}
+
 bool is_delegation_line(std::string_view line) {
     const bool is_lock = take_word(line) == "lock:";
     take_word(line);  // the number of the lock
@@ -280,15 +306,7 @@ std::optional<FdinfoLease> parse_lock(std::string_view line) {
     if (take_word(line) != "LEASE") {
         return std::nullopt;
     }
-    const std::string_view state = take_word(line);
-    const bool breaking = state == "BREAKING";
-    const auto type = parse_type(take_word(line));
-    take_word(line);  // who set it
-    const auto inode = parse_inode(take_word(line));
-    if ((!breaking && state != "ACTIVE") || !type || !inode) {
-        return std::nullopt;
-    }
-    return FdinfoLease{breaking, *type, *inode};
+    return parse_rest(line);
 }
 
 std::vector<Process> read_process(pid_t pid, const std::string& proc, Reading reading) {

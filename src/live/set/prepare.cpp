@@ -16,7 +16,7 @@
 #include <system_error>
 
 #include "ckpt-lease/base/text.hpp"
-#include "live/kernel_patch.hpp"
+#include "live/lease_state.hpp"
 #include "live/remote_fd.hpp"
 #include "live/set/group_rules.hpp"
 #include "live/set/numbers.hpp"
@@ -289,7 +289,7 @@ class Preparing {
         if (may_restore && !state.breaking) {
             return {};
         }
-        const int error = may_restore ? try_to_restore(state) : EPERM;
+        const int error = may_restore ? try_lease_state(state) : EPERM;
         if (error != EPERM && error != EINVAL) {
             return {};
         }

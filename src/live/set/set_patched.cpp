@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <cerrno>
 
-#include "live/kernel_patch.hpp"
+#include "live/lease_state.hpp"
 #include "live/set/run.hpp"
 
 namespace ckpt_lease::live {
@@ -13,7 +13,7 @@ void restore(const Run& run, const OpenLease& lease) {
     const WantedLease& wanted = *lease.wanted;
     int error = run.owners.put(lease.file.get(), owner_of(lease));
     if (error == 0) {
-        error = restore_lease(lease.file.get(), wanted.fd, wanted.state, run.begin());
+        error = set_lease_state(lease.file.get(), wanted.fd, wanted.state, run.begin());
     }
     run.step(Step::set);
     if (error == 0) {
