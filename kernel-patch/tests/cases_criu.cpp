@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A holder and its breaker, dumped and restored by CRIU in the middle of the break: when does the
 // breaker get in, and how often was the holder signalled? Alone, CRIU knows neither the time that
-// was left nor that the holder was told; with `ckpt-lease criu-hook` as its action script, both
-// have to be as they were, or as a policy has made them.
+// was left nor that the holder was told; with `ckpt-lease criu-hook` as its action script, or with
+// the plugin, both have to be as they were, or as a policy has made them.
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 #include "criu_tree.hpp"
@@ -23,6 +24,11 @@ constexpr double kUsed = 2;
 constexpr double kTolerance = 0.3;
 /// To CRIU an action script is the path of a program, or a name to look for in PATH.
 const char* const kCriuHook = "ckpt-lease-criu-hook";
+/// Of an emulated machine. With --here there is none: the plugin starts what is installed.
+const char* const kPlugins = "/plugins";
+
+/// How CRIU is to call ckpt-lease.
+enum class CalledAs { not_at_all, script, plugin };
 
 // CRIU can only restore the lease of a descriptor that is open for writing as a write lease.
 const Kind kDowngrade{"write-downgrade", F_WRLCK, F_RDLCK, O_RDWR, O_RDONLY};
@@ -58,7 +64,7 @@ std::string stage_script(const Scratch& scratch, const char* name) {
     return link;
 }
 
-void run_criu(const Scratch& scratch, std::vector<std::string> words, bool with_hook) {
+void run_criu(const Scratch& scratch, std::vector<std::string> words, CalledAs way) {
     const std::string what = words[0];
     const std::string log = scratch.image + "/" + what + ".log";
     words.insert(words.begin(), criu_program());
@@ -68,8 +74,10 @@ void run_criu(const Scratch& scratch, std::vector<std::string> words, bool with_
     }
     // CRIU runs the last one first.
     std::vector<std::string> scripts{scratch.folder + "/after", scratch.folder + "/before"};
-    if (with_hook) {
+    if (way == CalledAs::script) {
         scripts.insert(scripts.begin() + 1, kCriuHook);
+    } else if (way == CalledAs::plugin) {
+        words.insert(words.end(), {"-L", kPlugins});
     }
     for (const std::string& script : scripts) {
         words.insert(words.end(), {"--action-script", script});
@@ -110,9 +118,11 @@ struct Scene {
     const Policy& policy;
     const Kind& kind;
     bool container;
-    bool with_hook;
+    CalledAs way;
     bool validates;  ///< CRIU looks for a build-ID in the file that has the lease
-    std::string way;
+    std::string shown_way;
+
+    [[nodiscard]] bool keeps() const { return way != CalledAs::not_at_all; }
 };
 
 std::string lease_name(const Scene& scene) {
@@ -133,10 +143,10 @@ std::string measure(const Scratch& scratch, const Scene& scene) {
         // To look for a build-ID, CRIU opens the file: it waits until the write lease is gone.
         dump.insert(dump.end(), {"--file-validation", "filesize"});
     }
-    run_criu(scratch, dump, scene.with_hook);
+    run_criu(scratch, dump, scene.way);
     tree.reap();
     require(access((scratch.folder + "/in").c_str(), F_OK) != 0, "the breaker was in too early");
-    if (scene.with_hook && !scene.policy.arguments.empty()) {
+    if (scene.keeps() && !scene.policy.arguments.empty()) {
         std::vector<std::string> arguments = scene.policy.arguments;
         arguments.insert(arguments.begin(), {"policy", "--require-match"});
         run_ckpt_lease(arguments, scratch.image);
@@ -145,7 +155,7 @@ std::string measure(const Scratch& scratch, const Scene& scene) {
     if (scene.container) {
         restore.insert(restore.end(), {"--root", kContainerRoot});
     }
-    run_criu(scratch, restore, scene.with_hook);
+    run_criu(scratch, restore, scene.way);
     tree.is_back(std::stoi(read_file(scratch.image + "/pid")));
     const double in = noted_time(scratch.folder + "/in");
     // A signal that the end of the break might send would be sent by now.
@@ -159,15 +169,15 @@ std::string measure(const Scratch& scratch, const Scene& scene) {
     const double least = in - resumed.after;
     const double most = in - resumed.before;
     const std::string measured =
-        scene.with_hook ? format("%.3f-%.3f", least, most) : format("%.3f", least);
-    scratch.report(format("criu %s|%s|%s|%.3f|%s|%d", scene.way.c_str(), scene.policy.name,
+        scene.keeps() ? format("%.3f-%.3f", least, most) : format("%.3f", least);
+    scratch.report(format("criu %s|%s|%s|%.3f|%s|%d", scene.shown_way.c_str(), scene.policy.name,
                           lease_name(scene).c_str(), left, measured.c_str(), signals));
     std::string text = format(
         "wanted %.3f s, measured %s s after the restore, %d signals in all; the dump took "
         "%.3f s, the restore %.3f s",
         left, measured.c_str(), signals, stage(scratch, "post-dump").after - frozen,
         resumed.after - stage(scratch, "pre-restore").before);
-    if (scene.with_hook) {
+    if (scene.keeps()) {
         for (const std::string& line : lines_of(scratch.image + "/ckpt-lease.log")) {
             text += " | " + line;
         }
@@ -182,8 +192,10 @@ std::string case_name(const Scene& scene) {
     std::string name = scene.policy.name;
     name.erase(0, name.find_first_not_of('-'));
     std::replace(name.begin(), name.end(), ' ', '-');
-    return format("%s-%s-%s", scene.with_hook ? "criu-hook" : "criu-alone", name.c_str(),
-                  lease_name(scene).c_str());
+    const char* const begin = scene.way == CalledAs::not_at_all ? "criu-alone"
+                              : scene.way == CalledAs::script   ? "criu-hook"
+                                                                : "criu-plugin";
+    return format("%s-%s-%s", begin, name.c_str(), lease_name(scene).c_str());
 }
 
 }  // namespace
@@ -205,11 +217,12 @@ void add_criu_cases(Cases& cases, bool patched, bool with_hook) {
     } catch (const Failure&) {
         // No wonder that the kernel can't do all that CRIU has a use for.
     }
-    const std::string way = !with_hook ? "CRIU alone"
+    CalledAs way = with_hook ? CalledAs::script : CalledAs::not_at_all;
+    std::string shown_way = !with_hook ? "CRIU alone"
                             : patched  ? "with ckpt-lease, patched"
                                        : "with ckpt-lease, stock";
     const auto add = [&](const Policy& policy, const Kind& kind, bool container, bool validates) {
-        const Scene scene{policy, kind, container, with_hook, validates, way};
+        const Scene scene{policy, kind, container, way, validates, shown_way};
         cases.push_back({case_name(scene),
                          [scene](const Scratch& scratch) { return measure(scratch, scene); }});
     };
@@ -226,6 +239,13 @@ void add_criu_cases(Cases& cases, bool patched, bool with_hook) {
     }
     if (!with_hook) {
         add(untouched, kWriteUnlock, false, true);
+    } else if (access(kPlugins, F_OK) == 0) {
+        way = CalledAs::plugin;
+        shown_way.replace(0, std::strlen("with ckpt-lease"), "with the plugin");
+        add(untouched, kWriteUnlock, false, false);
+        // A write lease that becomes a read lease, on a file that is open for writing: the dump
+        // has CRIU pass it over.
+        add(untouched, kDowngrade, false, false);
     }
 }
 

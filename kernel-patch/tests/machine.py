@@ -73,6 +73,16 @@ class Initramfs:
 CRIU = "/usr/sbin/criu"
 
 
+def add_plugin(initramfs, plugin, hook, ckpt_lease):
+    """Not where CRIU looks by itself: the other cases are without. It starts the hook where that would be installed,
+    and ckpt-lease is to be beside the hook."""
+    initramfs.file("/plugins/ckpt_lease_plugin.so", plugin)
+    with open(plugin, "rb") as file:
+        place = re.search(rb"ckpt-lease-hook-of-this-plugin=([^\0]+)", file.read())[1].decode()
+    initramfs.program(place, hook)
+    initramfs.program(os.path.join(os.path.dirname(place), "ckpt-lease"), ckpt_lease)
+
+
 def make_initramfs(path, program, ckpt_lease, show_faults=None, selftests=None, criu=False, criu_root=None):
     """selftests: a folder of programs. criu_root: the folder of a system whose CRIU and ckpt-lease are taken."""
     initramfs = Initramfs()
@@ -94,7 +104,11 @@ def make_initramfs(path, program, ckpt_lease, show_faults=None, selftests=None, 
     elif criu:
         initramfs.program(CRIU, CRIU)
         initramfs.program("/bin/sh", "/bin/sh")
-        initramfs.program("/bin/" + hook, os.path.join(os.path.dirname(os.path.abspath(ckpt_lease)), hook))
+        built = os.path.dirname(os.path.abspath(ckpt_lease))
+        initramfs.program("/bin/" + hook, os.path.join(built, hook))
+        plugin = os.path.join(built, "criu_plugin/ckpt_lease_plugin.so")
+        if os.path.exists(plugin):
+            add_plugin(initramfs, plugin, os.path.join(built, hook), ckpt_lease)
     initramfs.write(path)
 
 

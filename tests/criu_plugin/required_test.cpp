@@ -26,19 +26,23 @@ using played_criu::Tasks;
 using Names = std::vector<std::string>;
 
 class RequiredPlugin : public ::testing::Test {
- protected:
-    RequiredPlugin() : before_(fs::current_path()), folder_(make_folder()) {
-        fs::current_path(folder_);
-        fs::create_directory("img");
-        std::ofstream("hook") << "#!/bin/sh\n";
-        fs::permissions("hook", fs::perms::owner_all);
-    }
+ public:
+    RequiredPlugin(const RequiredPlugin&) = delete;
+    RequiredPlugin& operator=(const RequiredPlugin&) = delete;
     ~RequiredPlugin() override {
         for (const char* const name : {"CKPT_LEASE_FROZEN", "CKPT_LEASE_REQUIRE"}) {
             unsetenv(name);
         }
         fs::current_path(before_);
         fs::remove_all(folder_);
+    }
+
+ protected:
+    RequiredPlugin() : before_(fs::current_path()), folder_(make_folder()) {
+        fs::current_path(folder_);
+        fs::create_directory("img");
+        std::ofstream("hook") << "#!/bin/sh\n";
+        fs::permissions("hook", fs::perms::owner_all);
     }
     // The holder is stopped, and so keeps the lease until the kernel takes it away.
     static void begin_break() {
