@@ -56,7 +56,8 @@ void Stalls::watch(int processor, std::atomic<std::int64_t>& awake) {
     if (sched_setaffinity(0, sizeof mine, &mine) != 0) {
         _exit(1);
     }
-    for (std::int64_t last = now();;) {
+    // From when it was to be there: the machine may stand still before it is.
+    for (std::int64_t last = awake;;) {
         sleep_until(last + kNap);
         const std::int64_t woken = now();
         if (seconds(woken - last - kNap) >= kLeast) {
