@@ -167,7 +167,9 @@ std::string measure(const Scratch& scratch, const Scene& scene) {
     const double left = scene.policy.makes(kWholeBreak - (frozen - begin));
     // Deadlines count from a moment between the two.
     const double least = in - resumed.after;
-    const double most = in - resumed.before;
+    // CRIU calls the plugin between two stages of scripts.
+    const double most = in - (scene.way == CalledAs::plugin ? stage(scratch, "post-restore").after
+                                                            : resumed.before);
     const std::string measured =
         scene.keeps() ? format("%.3f-%.3f", least, most) : format("%.3f", least);
     scratch.report(format("criu %s|%s|%s|%.3f|%s|%d", scene.shown_way.c_str(), scene.policy.name,
