@@ -160,7 +160,7 @@ class Reports(unittest.TestCase):
         boot.end()
         self.assertEqual(said[0], "again  row04                                    "
                                   "the machine stood still for 0.412 s: failed late")
-        self.assertEqual((boot.passed, boot.failed), (2, 0))
+        self.assertEqual((boot.passed, boot.failed, boot.again), (2, 0, 1))
 
     def test_a_kernel_of_another_kind_is_a_failure(self):
         boot = self.boot("6.1", "fixes", ["@@ start 6.1.192 stock 250", "@@ case faults ok shown", "@@ done 1 0"])

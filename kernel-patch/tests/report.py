@@ -48,6 +48,7 @@ class Boot:
         self.criu_times = []
         self.images = {}
         self.why_not_run = ""
+        self.again = 0
         self._show = show
         self._last = []
         self._faults = []
@@ -110,6 +111,7 @@ class Boot:
         elif what == "again":
             # Not counted, but shown: a kernel that fails every so often must not look like a sound one.
             name, why = rest.split(" ", 1)
+            self.again += 1
             self._show(f"again  {name:<40} {why}")
         elif what == "seed":
             self._show(f"       seed {rest}")

@@ -70,7 +70,8 @@ def arguments():
     if options.in_turn:
         options.version, left_out = in_turn(options.version, datetime.date.today().toordinal())
         for version in left_out:
-            print(f"not run: Linux {version}: of the older kernels, one is run each day, in turn", flush=True)
+            criu = ", and CRIU in a machine" if has_criu(version, options) else ""
+            print(f"not run: Linux {version}{criu}: of the older kernels, one is run each day, in turn", flush=True)
     options.timeout = options.timeout or (1800 if options.debug else 600)
     if options.seed is None:
         options.seed = random.randrange(1, 2**31)
@@ -243,6 +244,9 @@ def main():
         boots += done
     if options.junit:
         report.write_junit(options.junit, boots)
+    for result in boots:
+        if result.again:
+            print(f"Linux {result.version} {result.kind}: {result.again} times a case was run again, as the machine stood still")
     failed = sum(result.failed for result in boots)
     print(f"{sum(result.passed for result in boots)} passed, {failed} failed")
     return 1 if failed or not boots else 0

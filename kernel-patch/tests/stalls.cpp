@@ -71,6 +71,9 @@ void Stalls::watch(int processor, std::atomic<std::int64_t>& awake) {
 }
 
 double Stalls::longest(std::int64_t begin, std::int64_t end) const {
+    for (const pid_t pid : watchers_) {
+        require(waitpid(pid, nullptr, WNOHANG) == 0, "one who watches for stalls has ended");
+    }
     double most = 0;
     // One that lasts still is in no list.
     for (std::size_t i = 0; i < watchers_.size(); ++i) {

@@ -25,7 +25,8 @@ class Stalls {
     Stalls& operator=(const Stalls&) = delete;
 
     /// The longest time in seconds that a processor ran nobody, of what lies between two moments of
-    /// now(), wholly or in part; 0 if that was less than kLeast.
+    /// now(), wholly or in part; 0 if that was less than kLeast. Throws a Failure if nobody watches
+    /// any more.
     double longest(std::int64_t begin, std::int64_t end) const;
 
  private:

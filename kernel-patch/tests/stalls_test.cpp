@@ -19,13 +19,13 @@ pid_t one_watcher() {
     std::ifstream children("/proc/" + me + "/task/" + me + "/children");
     pid_t pid = 0;
     children >> pid;
-    EXPECT_GT(pid, 0);
     return pid;
 }
 
 TEST(Stalls, TellOfAProcessorThatRanNobody) {
     const Stalls stalls;
     const pid_t watcher = one_watcher();
+    ASSERT_GT(watcher, 0);
     const std::int64_t begin = now();
     ASSERT_EQ(kill(watcher, SIGSTOP), 0);
     sleep_for(0.2);
@@ -39,11 +39,21 @@ TEST(Stalls, DoNotConcernWhatWasOverBefore) {
     const std::int64_t before = now();
     const Stalls stalls;
     const pid_t watcher = one_watcher();
+    ASSERT_GT(watcher, 0);
     ASSERT_EQ(kill(watcher, SIGSTOP), 0);
     sleep_for(0.2);
     ASSERT_EQ(kill(watcher, SIGCONT), 0);
     sleep_for(0.2);
     EXPECT_EQ(stalls.longest(before - 1'000'000'000, before), 0);
+}
+
+TEST(Stalls, AreNotTakenForGrantedWhereNobodyWatches) {
+    const Stalls stalls;
+    const pid_t watcher = one_watcher();
+    ASSERT_GT(watcher, 0);
+    ASSERT_EQ(kill(watcher, SIGKILL), 0);
+    sleep_for(0.2);
+    EXPECT_THROW(static_cast<void>(stalls.longest(0, now())), Failure);
 }
 
 }  // namespace

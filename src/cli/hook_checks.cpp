@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <iterator>
 #include <system_error>
 #include <utility>
@@ -72,13 +73,20 @@ CriuVersion ask_criu() {
 
 Check check_plugin(const Plugin& plugin, const std::string& folder, const CriuVersion& criu) {
     if (plugin.path.empty()) {
-        const bool refuses = criu.number && *criu.number >= kRequiresPlugins;
+        std::string more;
+        if (criu.number && *criu.number >= kRequiresPlugins) {
+            // Without the folder, CRIU looks for no plugin.
+            std::error_code error;
+            more = std::filesystem::is_directory(folder, error)
+                       ? ", and refuses to restore what was dumped with the plugin in a lease break"
+                       : fmt::format(
+                             ", and does not say at a restore that the plugin is missing, as "
+                             "there is no {}",
+                             folder);
+        }
         return {"plugin", State::note,
                 fmt::format("there is no {}: criu can start the hook only as an action script{}",
-                            plugin_path(folder),
-                            refuses ? ", and refuses to restore what was dumped with the plugin "
-                                      "in a lease break"
-                                    : ""),
+                            plugin_path(folder), more),
                 "install a package of ckpt-lease, or build it with the prefix /usr"};
     }
     if (plugin.hook.empty()) {

@@ -28,6 +28,11 @@
 #ifndef HOOK_PROGRAM
 #error "the path of ckpt-lease-criu-hook"
 #endif
+
+/* For engines, which hand no variable on to CRIU: if it is there, it is as CKPT_LEASE_REQUIRE=0. */
+#ifndef NOT_REQUIRED
+#define NOT_REQUIRED "/etc/criu/ckpt-lease-not-required"
+#endif
 /* Milliseconds: it ends before, whatever happens to ckpt-lease, but for a fault of its own. */
 #ifndef PLUGIN_PATIENCE
 #define PLUGIN_PATIENCE 150000
@@ -125,7 +130,8 @@ static void require_us_for(int pid)
 	char name[32];
 	int folder;
 
-	if (is_required || add_inventory_plugin == NULL || is_set_to("CKPT_LEASE_REQUIRE", "0"))
+	if (is_required || add_inventory_plugin == NULL || is_set_to("CKPT_LEASE_REQUIRE", "0") ||
+	    access(NOT_REQUIRED, F_OK) == 0)
 		return;
 	snprintf(name, sizeof name, "/proc/%d/fdinfo", pid);
 	folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -166,6 +172,11 @@ static void dumped(int folder)
 {
 	const struct leases_in_images found = look_at_images(folder);
 
+	/* CRIU asks one plugin after the other, until one has something to say (CUDA's always has). */
+	if (checkpoint_devices != NULL && getenv(FROZEN) == NULL && (found.held || found.parked) &&
+	    print_on_level != NULL)
+		print_on_level(LEVEL_ERROR, "ckpt-lease: post-dump: another plugin came first: times are less "
+					    "exact, and CRIU will not miss this one at the restore\n");
 	if (found.held || found.parked || (found.is_there && has_captured(folder)))
 		carry_out("post-dump", root_of_traced(0));
 }

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <mutex>
+#include <optional>
 
 #include "live/fd.hpp"
 #include "live/lease_calls.hpp"
@@ -34,12 +36,18 @@ Fd memory_file() {
     return Fd(memfd_create("ckpt-lease", MFD_CLOEXEC));
 }
 
-bool has_both_commands() {
-    const Fd file = memory_file();
+int error_of(int result) {
+    return result < 0 ? errno : 0;
+}
+
+bool has_both_commands(int file) {
     KernelLeaseState told{.remaining_ns = 1, .begin_ns = 1, .type = 3, .target = 3, .fd = 3};
     KernelLeaseState wrong{.flags = 1};
-    return file && is_no_lease(fcntl(file.get(), kGetLeaseState, &told), told) &&
-           fcntl(file.get(), kGetLeaseState, &wrong) < 0 && errno == EINVAL;
+    // It may not be allowed, but it is not wrong. If it is set, it goes with the file.
+    KernelLeaseState idle{.type = number_of(LockType::rdlck), .target = number_of(LockType::rdlck)};
+    return is_no_lease(fcntl(file, kGetLeaseState, &told), told) &&
+           error_of(fcntl(file, kGetLeaseState, &wrong)) == EINVAL &&
+           error_of(fcntl(file, kSetLeaseState, &idle)) != EINVAL;
 }
 
 }  // namespace
@@ -53,8 +61,16 @@ bool is_no_lease(int result, const KernelLeaseState& told) {
 }
 
 bool kernel_restores_leases() {
-    static const bool found = has_both_commands();
-    return found;
+    static std::optional<bool> found;
+    static std::mutex one_by_one;
+    const std::lock_guard lock(one_by_one);
+    if (!found) {
+        // If no file can be opened, nothing is known, and it is asked again.
+        if (const Fd file = memory_file()) {
+            found = has_both_commands(file.get());
+        }
+    }
+    return found.value_or(false);
 }
 
 int get_lease_state(int fd, LeaseState& state) {
@@ -72,13 +88,17 @@ int get_lease_state(int fd, LeaseState& state) {
 int set_lease_state(int fd, int number, const LeaseState& state,
                     std::chrono::steady_clock::time_point begin) {
     KernelLeaseState wanted = to_kernel(state, number, begin);
-    return with_patience([&] { return fcntl(fd, kSetLeaseState, &wanted) < 0 ? errno : 0; });
+    return with_patience([&] { return error_of(fcntl(fd, kSetLeaseState, &wanted)); });
 }
 
 int try_lease_state(const LeaseState& state) {
     const Fd file = memory_file();  // its lease goes with it
-    return file ? set_lease_state(file.get(), file.get(), state, std::chrono::steady_clock::now())
-                : errno;
+    if (!file) {
+        return errno;
+    }
+    // EAGAIN is an answer, too: a write lease cannot be set on such a file.
+    KernelLeaseState wanted = to_kernel(state, file.get(), std::chrono::steady_clock::now());
+    return error_of(fcntl(file.get(), kSetLeaseState, &wanted));
 }
 
 LeaseState from_kernel(const KernelLeaseState& told) {

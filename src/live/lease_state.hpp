@@ -31,8 +31,8 @@ struct KernelLeaseState {
 };
 static_assert(sizeof(KernelLeaseState) == 32);
 
-/// True if the kernel has both commands. It is asked once: where a lease has been taken away to be
-/// set anew, this must not depend on whether another file can be opened.
+/// True if the kernel has both commands. What it answers is kept: where a lease has been taken away
+/// to be set anew, this must not depend on whether another file can be opened.
 [[nodiscard]] bool kernel_restores_leases();
 
 /// The lease that is held through `fd`. ENODATA: there is none.
@@ -43,7 +43,8 @@ static_assert(sizeof(KernelLeaseState) == 32);
 [[nodiscard]] int set_lease_state(int fd, int number, const LeaseState& state,
                                   std::chrono::steady_clock::time_point begin);
 
-/// What set_lease_state() would say to this state here, whatever the file: tried on one of our own.
+/// What set_lease_state() would say to this state here, whatever the file: tried on one of our own,
+/// where EAGAIN means that nothing else is in the way.
 [[nodiscard]] int try_lease_state(const LeaseState& state);
 
 /// Whether that is what F_GETLEASE_STATE answers if there is no lease.

@@ -92,8 +92,12 @@ void write_origin(JsonWriter& json, const Origin& origin) {
         .optional_member("layout", origin.layout);
 }
 
+// Images have none.
 bool has_delegations(const Snapshot& snapshot) {
     bool found = false;
+    if (snapshot.origin.format != Format::live) {
+        return found;
+    }
     snapshot.locks.for_each(
         [&](const Lock& lock) { found = found || lock.kind == LockKind::delegation; });
     return found;

@@ -137,6 +137,13 @@ void write_armed(JsonWriter& json, const Row& row) {
     }
 }
 
+void write_state_of_delegation(JsonWriter& json, const Row& row) {
+    if (row.first().kind == LockKind::delegation) {
+        write_phase(json, row.state());
+        write_previous_type(json, row.state());
+    }
+}
+
 // Those without a time stand behind all others: no deadline, not known, held.
 std::int64_t time_left(const Row& row) {
     constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
@@ -183,11 +190,12 @@ constexpr std::array kColumns{
            "pid and command name of each task that shares the descriptors"},
     Column{"state", "STATE", Kind::left, Shown::always, Members::of_leases, state_cell,
            [](auto& json, auto& row) { write_phase(json, row.state()); },
-           "breaking, armed (restored so, and no breaker is back yet) or held; of other locks "
-           "their kind"},
+           "breaking, held or armed (no breaker is back yet); or the kind"},
     Column{"armed", "", Kind::left, Shown::never, Members::of_leases, nullptr, write_armed, ""},
     Column{"kind", "", Kind::left, Shown::never, Members::of_others, nullptr,
            [](auto& json, auto& row) { json.member("kind", to_string(row.first().kind)); }, ""},
+    Column{"state", "", Kind::left, Shown::never, Members::of_others, nullptr,
+           write_state_of_delegation, ""},
     Column{"type", "BECOMES", Kind::left, Shown::always, Members::of_all, becomes_cell,
            [](auto& json, auto& row) { write_type(json, row.state()); },
            "the type that a lease being broken is to have"},

@@ -44,13 +44,12 @@ class ShownLocks {
         : locks_(locks), shown_(locks.size()), several_(locks.ownership().file_count()) {
         std::vector<bool> seen(several_.size());
         locks.for_each([&](const Lock& lock) {
-            const bool is_lease = lock.kind == LockKind::lease;
             if ((!all && !is_shown_always(lock)) || !filter.matches(lock, locks.ownership())) {
                 return;
             }
             shown_[static_cast<std::size_t>(lock.index)] = true;
             any_ = true;
-            if (is_lease) {
+            if (is_shown_always(lock)) {
                 const auto file = static_cast<std::size_t>(lock.file);
                 several_[file] = seen[file];
                 seen[file] = true;
@@ -91,7 +90,7 @@ class ShownLocks {
     };
 
     [[nodiscard]] bool is_moved(const Lock& lock) const {
-        return lock.kind == LockKind::lease && several_[static_cast<std::size_t>(lock.file)];
+        return is_shown_always(lock) && several_[static_cast<std::size_t>(lock.file)];
     }
 
     void collect_moved() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "played_criu.hpp"
+#include "support/criu_images.hpp"
 
 extern "C" {
 #include "look.h"
@@ -23,6 +24,8 @@ namespace fs = std::filesystem;
 using played_criu::Loaded;
 using played_criu::required_plugins;
 using played_criu::Tasks;
+using test_support::criu::kLocksHead;
+using test_support::criu::lock_entry;
 using Names = std::vector<std::string>;
 
 class RequiredPlugin : public ::testing::Test {
@@ -105,6 +108,27 @@ TEST_F(RequiredPlugin, NotIfToldSo) {
     setenv("CKPT_LEASE_REQUIRE", "1", 1);
     played_criu::dump(tasks);
     EXPECT_EQ(required_plugins(), in_the_inventory_of_criu());
+}
+
+// Engines hand no variables on.
+TEST_F(RequiredPlugin, NotIfAFileSaysSo) {
+    const Tasks tasks(true);
+    begin_break();
+    const std::ofstream file("not-required");
+    played_criu::dump(tasks);
+    EXPECT_EQ(required_plugins(), Names());
+}
+
+// CRIU asks no further plugin where one has answered.
+TEST_F(RequiredPlugin, ThatIsNotAskedSaysWhatIsMissing) {
+    const Tasks tasks(true);
+    begin_break();
+    std::ofstream("img/filelocks.img") << kLocksHead << lock_entry(8, 1, tasks.root(), 7);
+    const Loaded plugin(Loaded::dump);
+    plugin.exit(0);
+    EXPECT_EQ(required_plugins(), Names());
+    const bool is_told = played_criu::log().find("another plugin came first") != std::string::npos;
+    EXPECT_EQ(is_told, CRIU_VERSION >= 4);
 }
 
 // A pre-dump has no leases, and its images are never restored.

@@ -90,11 +90,15 @@ TEST_F(HookSetup, CheckSaysWhatItMeansThatThereIsNoPlugin) {
         const Json plugin = check("plugin");
         EXPECT_EQ(plugin["state"], "note");
         EXPECT_EQ(plugin["message"], only_a_script +
-                                         ", and refuses to restore what was dumped with the plugin "
-                                         "in a lease break");
+                                         ", and does not say at a restore that the plugin is "
+                                         "missing, as there is no plugins");
         EXPECT_EQ(plugin["advice"],
                   "install a package of ckpt-lease, or build it with the prefix /usr");
     }
+    fs::create_directory("plugins");
+    EXPECT_EQ(check("plugin")["message"], only_a_script +
+                                              ", and refuses to restore what was dumped with the "
+                                              "plugin in a lease break");
     for (const char* const older : {"4.0", "3.19"}) {
         make_program("criu", std::string("echo 'Version: ") + older + "'\n");
         EXPECT_EQ(check("plugin")["message"], only_a_script) << older;

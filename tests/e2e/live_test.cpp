@@ -98,7 +98,6 @@ TEST_F(Live, ShowTellsSinceWhenALeaseIsBeingBrokenAndHowLongSomebodyWaits) {
     EXPECT_LE(lease["breakers"][0]["waiting_at_most_seconds"], since);
 }
 
-// A process with a lease and its child, which has none of its own and no descriptors.
 // A lease that has several descriptors has several records, and who waits is known by files.
 TEST_F(Live, ShowTellsWhoWaitsForALeaseBehindOneOfSeveralDescriptors) {
     signal(SIGIO, SIG_IGN);
@@ -135,6 +134,7 @@ TEST_F(Live, ShowTellsWhoWaitsForALeaseBehindOneOfSeveralDescriptors) {
     waitpid(breaker, nullptr, 0);
 }
 
+// A process with a lease and its child, which has none of its own and no descriptors.
 TEST_F(Live, ShowDrawsATreeOfProcesses) {
     const LeaseHolder holder("held");
     const std::string self = std::to_string(getpid());

@@ -126,7 +126,32 @@ TEST(ShowText, OfDelegations) {
     ASSERT_EQ(image.at("locks").size(), 2U);
     EXPECT_EQ(image.at("locks").at(0).at("kind"), "delegation");
     EXPECT_EQ(image.at("locks").at(0).at("type"), "F_RDLCK");
+    EXPECT_EQ(image.at("locks").at(0).at("state"), "held");
+    EXPECT_EQ(image.at("locks").at(1).at("state"), "breaking");
+    EXPECT_EQ(image.at("locks").at(1).at("previous_type"), "F_WRLCK");
     EXPECT_FALSE(json_of(of_live()).contains("locks"));
+}
+
+// As a process and its child have them: each looks at its descriptors in their order.
+TEST(ShowText, ADelegationOfSeveralProcessesHasOneLine) {
+    Snapshot snapshot = of_live();
+    add(snapshot, LockKind::delegation, held(LockType::rdlck));
+    add(snapshot, LockKind::delegation, held(LockType::wrlck));
+    Ownership& ownership = snapshot.locks.ownership();
+    const TableId table = ownership.add_table();
+    ownership.add_task(table, {8, "child"});
+    for (const std::uint64_t index : {1, 2}) {
+        Lock lock = snapshot.locks.at(index);
+        lock.index = snapshot.locks.size();
+        lock.table = table;
+        snapshot.locks.add(lock);
+    }
+    const ShowTable shape{.columns = parse_columns("IDX,STATE,PATH"), .lines = Table::Lines::raw};
+    EXPECT_EQ(shown(snapshot, false, shape),
+              "IDX STATE PATH\n"
+              "0 breaking /srv/0\n"
+              "1,3 delegation /srv/1\n"
+              "2,4 delegation /srv/2\n");
 }
 
 TEST(ShowText, OfNothingThatCouldBeRead) {
