@@ -204,8 +204,11 @@ class Fish(Shell):
              self.completions / "ckpt-lease.fish", typed],
             check=False, capture_output=True, text=True)
         assert not done.stderr, done.stderr
-        return [(self.word(word), shown)
-                for word, _, shown in (line.partition("\t") for line in done.stdout.splitlines())]
+        found = [(self.word(word), shown)
+                 for word, _, shown in (line.partition("\t") for line in done.stdout.splitlines())]
+        # Behind the options that begin with what is typed, fish 4 offers those that have its letters in the middle.
+        begun = typed.split(" ")[-1]
+        return [one for one in found if begun.startswith("-") and one[0].startswith(begun)] or found
 
 
 SHELLS = {"bash": Bash, "zsh": Zsh, "fish": Fish}
