@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // hanging_fs MOUNTPOINT OPERATION [private]: a FUSE file system with one file, "f". From SIGUSR1
 // on, OPERATION (getattr, open, flush) is never answered. With "private", nobody but its user may
-// look at it, root neither. Says "ready" once it is mounted.
+// look at it, root neither. Says "ready" once it is mounted, and "h" once it hangs.
 #define FUSE_USE_VERSION 35
 #include <fuse.h>
 #include <sys/stat.h>
@@ -21,6 +21,7 @@ std::string hanging;
 
 void begin_to_hang(int /*signal*/) {
     hangs = 1;
+    static_cast<void>(!write(STDOUT_FILENO, "h", 1));
 }
 
 void answer_or_not(const char* operation) {

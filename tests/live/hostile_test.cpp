@@ -50,9 +50,8 @@ class HangingFs {
             _exit(127);
         }
         close(ready[1]);
-        char said = 0;
-        is_there_ = read(ready[0], &said, 1) == 1;
-        close(ready[0]);
+        said_ = ready[0];
+        is_there_ = reads('r');
     }
     HangingFs(const HangingFs&) = delete;
     HangingFs& operator=(const HangingFs&) = delete;
@@ -61,17 +60,31 @@ class HangingFs {
         kill(pid_, SIGKILL);
         waitpid(pid_, nullptr, 0);
         umount2(folder_.c_str(), MNT_DETACH);
+        close(said_);
     }
 
     [[nodiscard]] bool is_there() const { return is_there_; }
     [[nodiscard]] std::string path() const { return folder_ + "/f"; }
-    void begin_to_hang() const { kill(pid_, SIGUSR1); }
+    void begin_to_hang() const {
+        kill(pid_, SIGUSR1);
+        EXPECT_TRUE(reads('h'));
+    }
 
     static constexpr uid_t kSomebody = 65534;
 
  private:
+    [[nodiscard]] bool reads(char wanted) const {
+        for (char said = 0; read(said_, &said, 1) == 1;) {
+            if (said == wanted) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     std::string folder_;
     pid_t pid_ = -1;
+    int said_ = -1;
     bool is_there_ = false;
 };
 
