@@ -14,6 +14,8 @@
 #include <csignal>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <vector>
@@ -144,6 +146,28 @@ void dump(const Tasks& tasks, int ret) {
         plugin.checkpoint_devices(tasks.child());
     }
     plugin.exit(ret);
+}
+
+OwnFolder::OwnFolder(std::initializer_list<const char*> variables)
+    : before_(std::filesystem::current_path()), variables_(variables) {
+    std::string name = (std::filesystem::temp_directory_path() / "criu-plugin-XXXXXX").string();
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    std::filesystem::current_path(folder_);
+    std::filesystem::create_directory("img");
+}
+
+OwnFolder::~OwnFolder() {
+    for (const char* const name : variables_) {
+        unsetenv(name);
+    }
+    std::filesystem::current_path(before_);
+    std::filesystem::remove_all(folder_);
+}
+
+void make_hook(const std::string& script) {
+    std::ofstream("hook") << "#!/bin/sh\n" << script;
+    std::filesystem::permissions("hook", std::filesystem::perms::owner_all);
 }
 
 std::string log() {

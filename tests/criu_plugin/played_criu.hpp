@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,24 @@ class Loaded {
     void* library_ = nullptr;
     bool is_refused_ = false;
 };
+
+/// A folder of its own that a test works in, with CRIU's image folder "img". At its end, the
+/// environment variables that are named are unset.
+class OwnFolder {
+ public:
+    explicit OwnFolder(std::initializer_list<const char*> variables);
+    OwnFolder(const OwnFolder&) = delete;
+    OwnFolder& operator=(const OwnFolder&) = delete;
+    ~OwnFolder();
+
+ private:
+    std::filesystem::path before_;
+    std::filesystem::path folder_;
+    std::vector<const char*> variables_;
+};
+
+/// Makes "hook", the program that the tested plugin starts.
+void make_hook(const std::string& script);
 
 /// A dump of these tasks, from the beginning to the end.
 void dump(const Tasks& tasks, int ret = 0);

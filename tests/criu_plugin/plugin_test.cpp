@@ -19,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using played_criu::Loaded;
+using played_criu::make_hook;
 using played_criu::Tasks;
 using test_support::criu::kLocksHead;
 using test_support::criu::lock_entry;
@@ -46,23 +47,7 @@ std::string flock_of(std::int32_t pid) {
 
 class Plugin : public ::testing::Test {
  protected:
-    Plugin() : before_(fs::current_path()), folder_(make_folder()) {
-        fs::current_path(folder_);
-        fs::create_directory("img");
-        make_hook(kSay);
-    }
-    ~Plugin() override {
-        for (const char* const name :
-             {"CKPT_LEASE_FROZEN", "CKPT_LEASE_DONE", "CKPT_LEASE_STRICT"}) {
-            unsetenv(name);
-        }
-        fs::current_path(before_);
-        fs::remove_all(folder_);
-    }
-    static void make_hook(const std::string& script) {
-        write_file("hook", "#!/bin/sh\n" + script);
-        fs::permissions("hook", fs::perms::owner_all);
-    }
+    Plugin() { make_hook(kSay); }
     static void make_locks(const std::string& entries) {
         write_file("img/filelocks.img", kLocksHead + entries);
     }
@@ -72,13 +57,7 @@ class Plugin : public ::testing::Test {
     }
 
  private:
-    static fs::path make_folder() {
-        std::string name = (fs::temp_directory_path() / "criu-plugin-XXXXXX").string();
-        EXPECT_NE(mkdtemp(name.data()), nullptr);
-        return name;
-    }
-    fs::path before_;
-    fs::path folder_;
+    played_criu::OwnFolder folder_{"CKPT_LEASE_FROZEN", "CKPT_LEASE_DONE", "CKPT_LEASE_STRICT"};
 };
 
 // An older CRIU refuses a plugin with more hooks than it knows, and fails.

@@ -29,24 +29,8 @@ using test_support::criu::lock_entry;
 using Names = std::vector<std::string>;
 
 class RequiredPlugin : public ::testing::Test {
- public:
-    RequiredPlugin(const RequiredPlugin&) = delete;
-    RequiredPlugin& operator=(const RequiredPlugin&) = delete;
-    ~RequiredPlugin() override {
-        for (const char* const name : {"CKPT_LEASE_FROZEN", "CKPT_LEASE_REQUIRE"}) {
-            unsetenv(name);
-        }
-        fs::current_path(before_);
-        fs::remove_all(folder_);
-    }
-
  protected:
-    RequiredPlugin() : before_(fs::current_path()), folder_(make_folder()) {
-        fs::current_path(folder_);
-        fs::create_directory("img");
-        std::ofstream("hook") << "#!/bin/sh\n";
-        fs::permissions("hook", fs::perms::owner_all);
-    }
+    RequiredPlugin() { played_criu::make_hook(""); }
     // The holder is stopped, and so keeps the lease until the kernel takes it away.
     static void begin_break() {
         EXPECT_EQ(open("leased", O_WRONLY | O_NONBLOCK | O_CLOEXEC), -1);
@@ -57,13 +41,7 @@ class RequiredPlugin : public ::testing::Test {
     }
 
  private:
-    static fs::path make_folder() {
-        std::string name = (fs::temp_directory_path() / "criu-plugin-XXXXXX").string();
-        EXPECT_NE(mkdtemp(name.data()), nullptr);
-        return name;
-    }
-    fs::path before_;
-    fs::path folder_;
+    played_criu::OwnFolder folder_{"CKPT_LEASE_FROZEN", "CKPT_LEASE_REQUIRE"};
 };
 
 TEST_F(RequiredPlugin, OfALeaseThatIsBeingBroken) {
