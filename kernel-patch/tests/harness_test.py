@@ -20,7 +20,8 @@ import run
 
 def options(**changed):
     said = {"version": ["7.3", "6.12", "6.1"], "fixes": False, "stock": False, "debug": False, "criu": True,
-            "criu_root": None, "histories": 200, "seed": 7, "here": False, "images": None, "junit": None}
+            "criu_root": None, "i386": None, "i386_kernel": False, "histories": 200, "seed": 7, "here": False,
+            "images": None, "junit": None}
     return types.SimpleNamespace(**{**said, **changed})
 
 
@@ -100,17 +101,44 @@ class Kernels(unittest.TestCase):
         self.assertNotIn("criu-hook", run.words("7.3", "patched", options(criu_root="/trixie", criu=False)))
 
 
-class Series(unittest.TestCase):
-    def test_that_for_7_3_begins_with_the_fixes(self):
-        def patches(folder):
-            with open(os.path.join(run.ROOT, "kernel-patch", folder, "series"), encoding="utf-8") as series:
-                for name in series.read().split():
-                    with open(os.path.join(run.ROOT, "kernel-patch", folder, name), encoding="utf-8") as patch:
-                        yield re.sub(r"^(Subject: \[PATCH \d+)/\d+", r"\1", patch.read(), flags=re.M)
+class Bits(unittest.TestCase):
+    def test_programs_of_32_bits_need_a_kernel_that_runs_them(self):
+        self.assertEqual(run.bits(options()), [])
+        self.assertEqual(run.bits(options(i386="/i386")), ["--ia32"])
+        self.assertEqual(run.bits(options(i386="/i386", i386_kernel=True)), ["--i386"])
 
-        fixes = list(patches("fixes/7.3"))
-        self.assertEqual(len(fixes), 3)
-        self.assertEqual(list(patches("7.3"))[:3], fixes)
+    def refusal(self, *words):
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), unittest.mock.patch("sys.argv", ["run.py", *words]), \
+                self.assertRaises(SystemExit):
+            run.arguments()
+        return said.getvalue().splitlines()[-1]
+
+    def test_where_they_are_has_to_be_said(self):
+        self.assertEqual(self.refusal("--i386-kernel"),
+                         "run.py: error: --i386-kernel needs --i386, which says where the programs for it are")
+
+    def test_they_are_those_that_test_on_built(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(self.refusal("--i386", folder),
+                             f"run.py: error: {folder}/checkout/build-i386-gcc-0/kernel-patch/tests/lease-proof is not "
+                             f"there (scripts/test-on --root {folder} i386 builds it)")
+
+
+class Series(unittest.TestCase):
+    def patches(self, folder):
+        """Of a series, without how many they are."""
+        with open(os.path.join(run.ROOT, "kernel-patch", folder, "series"), encoding="utf-8") as series:
+            names = series.read().split()
+        for name in names:
+            with open(os.path.join(run.ROOT, "kernel-patch", folder, name), encoding="utf-8") as patch:
+                yield re.sub(r"^(Subject: \[PATCH \d+)/\d+", r"\1", patch.read(), flags=re.M)
+
+    def test_each_begins_with_the_fixes(self):
+        for version in run.VERSIONS:
+            fixes = list(self.patches(f"fixes/{version}"))
+            self.assertEqual(len(fixes), 3, version)
+            self.assertEqual(list(self.patches(version))[:3], fixes, version)
 
 
 class Runs(unittest.TestCase):

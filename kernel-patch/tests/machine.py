@@ -83,17 +83,19 @@ def add_plugin(initramfs, plugin, hook, ckpt_lease):
     initramfs.program(os.path.join(os.path.dirname(place), "ckpt-lease"), ckpt_lease)
 
 
-def make_initramfs(path, program, ckpt_lease, show_faults=None, selftests=None, criu=False, criu_root=None):
-    """selftests: a folder of programs. criu_root: the folder of a system whose CRIU and ckpt-lease are taken."""
+def make_initramfs(path, program, ckpt_lease, show_faults=None, selftests=None, criu=False, criu_root=None, root=None):
+    """selftests: a folder of programs. criu_root: the folder of a system whose CRIU and ckpt-lease are taken.
+    root: the one in which program, ckpt_lease and show_faults are.
+    """
     initramfs = Initramfs()
     initramfs.console()
     for folder in ("/proc", "/sys", "/tmp"):
         initramfs.folder(folder)
-    initramfs.program("/init", program)
+    initramfs.program("/init", program, root)
     if ckpt_lease and not criu_root:
-        initramfs.program("/bin/ckpt-lease", ckpt_lease)
+        initramfs.program("/bin/ckpt-lease", ckpt_lease, root)
     if show_faults:
-        initramfs.program("/show-faults", show_faults)
+        initramfs.program("/show-faults", show_faults, root)
     for name in sorted(os.listdir(selftests)) if selftests else []:
         initramfs.program(f"/selftests/{name}", os.path.join(selftests, name))
     hook = "ckpt-lease-criu-hook"

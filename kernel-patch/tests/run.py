@@ -28,6 +28,8 @@ TRIES = 20
 # The exit status of build-kernel that says that there are no sources.
 NOT_OFFERED = 3
 HOOK = "ckpt-lease-criu-hook"
+# Where scripts/test-on i386 builds, in its root folder.
+I386_BUILD = "/checkout/build-i386-gcc-0"
 CACHE = os.environ.get("CKPT_LEASE_KERNELS") or os.path.join(ROOT, "build-kernels")
 
 
@@ -57,6 +59,12 @@ def arguments():
     parser.add_argument("--criu-root", metavar="FOLDER",
                         help="run CRIU on all versions, the one that is installed in this root folder beside the "
                         "packages of ckpt-lease: tests/containers/in-chroot --package --folder FOLDER makes it; as root")
+    parser.add_argument("--i386", metavar="FOLDER",
+                        help="a kernel that runs 32-bit programs as well, and lease-proof, show-faults, ckpt-lease and "
+                        "the selftests as such programs: scripts/test-on --root FOLDER i386 builds them; as root, "
+                        "without CRIU")
+    parser.add_argument("--i386-kernel", action="store_true",
+                        help="with --i386: the kernel itself has 32 bits")
     parser.add_argument("--here", action="store_true",
                         help="what CRIU dumps and restores, on the running kernel, which has no patches, and not in an "
                         "emulated machine: as root")
@@ -75,10 +83,19 @@ def arguments():
     options.timeout = options.timeout or (1800 if options.debug else 600)
     if options.seed is None:
         options.seed = random.randrange(1, 2**31)
+    if options.i386_kernel and not options.i386:
+        parser.error("--i386-kernel needs --i386, which says where the programs for it are")
+    root, builds = "", "ninja -C build-test"
+    if options.i386:
+        options.i386 = root = os.path.abspath(options.i386)
+        builds = f"scripts/test-on --root {root} i386"
+        options.program = I386_BUILD + "/kernel-patch/tests/lease-proof"
+        options.show_faults = I386_BUILD + "/kernel-patch/tests/show-faults"
+        options.ckpt_lease = I386_BUILD + "/src/ckpt-lease"
     for path in (options.program, options.ckpt_lease, options.show_faults):
-        if not os.access(path, os.X_OK):
-            parser.error(f"{path} is not there (ninja -C build-test builds it)")
-    if options.debug or options.fixes:
+        if not os.access(root + path, os.X_OK):
+            parser.error(f"{root + path} is not there ({builds} builds it)")
+    if options.debug or options.fixes or options.i386:
         options.criu = False
     if options.criu_root:
         options.criu_root = os.path.abspath(options.criu_root)
@@ -135,8 +152,13 @@ def has_criu(version, options):
     return options.criu and (version == CRIU_VERSION or options.criu_root is not None)
 
 
+def bits(options):
+    """What build-kernel is asked for where not all has 64 bits: none or one of its options."""
+    return ["--i386"] if options.i386_kernel else ["--ia32"] if options.i386 else []
+
+
 def build(version, kind, options):
-    extra = (["--debug"] if options.debug else []) + (["--criu"] if has_criu(version, options) else [])
+    extra = (["--debug"] if options.debug else []) + (["--criu"] if has_criu(version, options) else []) + bits(options)
     command = [os.path.join(HERE, "build-kernel"), *extra, version, kind]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
@@ -163,7 +185,7 @@ def run_machine(version, kind, start):
 
 
 def boot(version, kind, kernel, options):
-    name = f"{version}-{kind}{'-debug' if options.debug else ''}"
+    name = f"{version}-{kind}{'-debug' if options.debug else ''}{''.join(bits(options)).replace('--', '-')}"
     initramfs = os.path.join(CACHE, f"initramfs-{name}.cpio")
     console = os.path.join(CACHE, f"console-{name}.log")
     selftests = None if kind == "stock" else f"{kernel}.selftests"
@@ -171,9 +193,12 @@ def boot(version, kind, kernel, options):
         # Those that the fixes bring have to fail here.
         selftests = f"{build(version, 'fixes', options)}.selftests"
     machine.make_initramfs(initramfs, options.program, options.ckpt_lease, options.show_faults, selftests,
-                           has_criu(version, options), options.criu_root)
+                           has_criu(version, options), options.criu_root, options.i386)
     todo = words(version, kind, options)
-    print(f"Linux {version} {kind}{', checking itself' if options.debug else ''}: {' '.join(todo)}", flush=True)
+    how = ", checking itself" if options.debug else ""
+    if options.i386:
+        how += ", of 32 bits" if options.i386_kernel else ", 32-bit programs"
+    print(f"Linux {version} {kind}{how}: {' '.join(todo)}", flush=True)
     command = machine.command(kernel, initramfs, todo, 1536 if options.debug else 512)
     begin = time.monotonic()
     result = run_machine(version, kind, lambda: machine.lines(command, console, options.timeout))
