@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "ckpt-lease/base/text.hpp"
 #include "render/parts.hpp"
@@ -81,8 +82,12 @@ void WatchReport::write(const LeaseEvent& event, const Snapshot& snapshot, Momen
         write_path(json_, snapshot.locks.path(*event.lock));
         write_type(json_, event.lock->lease);
         write_previous_type(json_, event.lock->lease);
+        json_.member("armed", event.lock->lease.armed);
     } else {
-        json_.key("fd").null().key("path").null().key("type").null().key("previous_type").null();
+        for (const std::string_view of_the_lease :
+             {"fd", "path", "type", "previous_type", "armed"}) {
+            json_.key(of_the_lease).null();
+        }
     }
     json_.key("remaining_seconds");
     event.remaining ? json_.seconds(*event.remaining) : json_.null();

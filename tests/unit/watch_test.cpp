@@ -59,6 +59,9 @@ TEST(WatchReport, TellsAnArmedLeaseFromOneThatIsBeingBroken) {
     EXPECT_EQ(text_of(breaking(5s)),
               "1970-01-01 00:00:00 UTC: 7 holder: fd 3: new lease, F_WRLCK being broken, 5s left: "
               "/srv/0\n");
+    EXPECT_EQ(json::parse(line_of(EventKind::new_lease, armed, 5s)).at("armed"), true);
+    EXPECT_EQ(json::parse(line_of(EventKind::break_begins, breaking(5s), 5s)).at("armed"), false);
+    EXPECT_EQ(json::parse(line_of(EventKind::process_gone, {}, std::nullopt)).at("armed"), nullptr);
 }
 
 // What an event has by itself counts: a look told that the time is over, though not what was left.
