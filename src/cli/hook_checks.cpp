@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -39,6 +40,9 @@ using State = Check::State;
 constexpr unsigned kScriptsFromFiles = 31900;
 // From here on a restore fails where a plugin is missing that the dump has named.
 constexpr unsigned kRequiresPlugins = 40100;
+// Together, from here on, they read crun.conf or runc.conf where crun has started criu.
+constexpr unsigned kCrunReadsFiles = 12600;
+constexpr unsigned kCriuReadsFilesOfCrun = 40200;
 
 std::string error_text(int error) {
     return std::generic_category().message(error);
@@ -46,7 +50,14 @@ std::string error_text(int error) {
 
 Check check_program() {
     try {
-        return {"hook", State::ok, find_hook(), ""};
+        const std::string hook = find_hook();
+        struct stat status {};
+        if (stat(hook.c_str(), &status) != 0) {
+            return {"hook", State::failed, fmt::format("{}: {}", hook, error_text(errno)),
+                    "install ckpt-lease anew"};
+        }
+        return {"hook", State::ok, fmt::format("{}, mode {:04o}", hook, status.st_mode & 07777U),
+                ""};
     } catch (const Error& error) {
         return {"hook", State::failed, error.problem().message, error.problem().hint};
     }
@@ -66,9 +77,15 @@ CriuVersion ask_criu() {
                 version.text = line;
             }
         });
-        version.number = parse_criu_version(version.text);
+        version.number = parse_version(version.text, "Version: ");
     }
     return version;
+}
+
+bool crun_reads_files(const CriuVersion& criu) {
+    const auto text = output_of({"crun", "--version"});
+    const auto crun = parse_version(text.value_or(""), "crun version ");
+    return crun.value_or(0) >= kCrunReadsFiles && criu.number.value_or(0) >= kCriuReadsFilesOfCrun;
 }
 
 Check check_plugin(const Plugin& plugin, const std::string& folder, const CriuVersion& criu) {
@@ -179,8 +196,8 @@ Check check_trace(bool is_patched) {
     }
 }
 
-Check check_capabilities() {
-    const auto missing = missing_capabilities(live::read_if_there("/proc/self/status"));
+Check check_capabilities(bool is_patched) {
+    const auto missing = missing_capabilities(live::read_if_there("/proc/self/status"), is_patched);
     if (missing.empty()) {
         return {"capabilities", State::ok, "all that capturing and setting leases takes", ""};
     }
@@ -190,12 +207,11 @@ Check check_capabilities() {
 
 }  // namespace
 
-std::optional<unsigned> parse_criu_version(std::string_view text) {
-    constexpr std::string_view kBefore = "Version: ";
-    if (!text.starts_with(kBefore)) {
+std::optional<unsigned> parse_version(std::string_view text, std::string_view before) {
+    if (!text.starts_with(before)) {
         return std::nullopt;
     }
-    text.remove_prefix(kBefore.size());
+    text.remove_prefix(before.size());
     text = text.substr(0, text.find_first_not_of("0123456789."));
     unsigned version = 0;
     for (int part = 0; part < 3; ++part) {
@@ -210,13 +226,14 @@ std::optional<unsigned> parse_criu_version(std::string_view text) {
     return version;
 }
 
-std::vector<std::string> missing_capabilities(std::string_view status) {
+std::vector<std::string> missing_capabilities(std::string_view status, bool is_patched) {
     struct Capability {
         unsigned bit;  // capabilities(7), linux/capability.h
         const char* name;
     };
-    constexpr Capability kNeeded[] = {
-        {7, "CAP_SETUID"}, {19, "CAP_SYS_PTRACE"}, {21, "CAP_SYS_ADMIN"}, {28, "CAP_LEASE"}};
+    constexpr Capability kNeeded[] = {{7, "CAP_SETUID"}, {19, "CAP_SYS_PTRACE"}, {28, "CAP_LEASE"}};
+    constexpr Capability kAll = {21, "CAP_SYS_ADMIN"};
+    constexpr Capability kRestores = {40, "CAP_CHECKPOINT_RESTORE"};
     std::uint64_t effective = 0;
     live::for_each_line(status, [&](std::string_view line) {
         if (constexpr std::string_view kName = "CapEff:\t"; line.starts_with(kName)) {
@@ -224,11 +241,17 @@ std::vector<std::string> missing_capabilities(std::string_view status) {
                 live::parse_number<std::uint64_t>(line.substr(kName.size()), 16).value_or(0);
         }
     });
+    const auto has = [effective](const Capability& capability) {
+        return (effective >> capability.bit & 1U) != 0;
+    };
     std::vector<std::string> missing;
     for (const Capability& capability : kNeeded) {
-        if ((effective >> capability.bit & 1U) == 0) {
+        if (!has(capability)) {
             missing.emplace_back(capability.name);
         }
+    }
+    if (!has(kAll) && !(is_patched && has(kRestores))) {
+        missing.emplace_back(is_patched ? kRestores.name : kAll.name);
     }
     return missing;
 }
@@ -253,15 +276,16 @@ std::vector<Check> check_hook(const Context& context, const HookSetup& setup) {
     for (Check& check : check_scripts(files, plugin.works())) {
         checks.push_back(std::move(check));
     }
-    checks.push_back(check_validation(files, engines));
-    checks.push_back(check_file_locks(files, engines));
+    const Starters starters = starters_of(engines, crun_reads_files(criu));
+    checks.push_back(check_validation(files, starters));
+    checks.push_back(check_file_locks(files, starters));
     checks.push_back(check_criu(criu, has_script, !engines.empty()));
     checks.push_back(check_engines(engines));
     const bool is_patched = live::kernel_restores_leases();
     checks.push_back(check_kernel());
     checks.push_back(check_break_time(is_patched));
     checks.push_back(check_trace(is_patched));
-    checks.push_back(check_capabilities());
+    checks.push_back(check_capabilities(is_patched));
     return checks;
 }
 

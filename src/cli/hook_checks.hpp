@@ -16,11 +16,13 @@ namespace ckpt_lease::cli {
 /// Nothing is changed. `setup`: where to look.
 [[nodiscard]] std::vector<render::Check> check_hook(const Context& context, const HookSetup& setup);
 
-/// The number that CRIU compares versions by, 40101 of "Version: 4.1.1"; nothing if it is none.
-[[nodiscard]] std::optional<unsigned> parse_criu_version(std::string_view text);
+/// The number that CRIU compares versions by, 40101 of "Version: 4.1.1" if `before` is "Version: ";
+/// nothing if it is none.
+[[nodiscard]] std::optional<unsigned> parse_version(std::string_view text, std::string_view before);
 
 /// Names of the capabilities that setting leases takes and that `status`, the text of
-/// /proc/PID/status, does not have.
-[[nodiscard]] std::vector<std::string> missing_capabilities(std::string_view status);
+/// /proc/PID/status, does not have. `is_patched`: on a kernel with the ckpt-lease patch.
+[[nodiscard]] std::vector<std::string> missing_capabilities(std::string_view status,
+                                                            bool is_patched);
 
 }  // namespace ckpt_lease::cli

@@ -52,13 +52,21 @@ struct FoundLine {
     const hook::ConfigLine* line = nullptr;
 };
 
-FoundLine find_line(const std::vector<ConfigFile>& files, const std::string& option,
-                    const std::string& engine) {
-    // Started by crun, criu reads runc.conf where there is no crun.conf.
+// Whose file a criu reads that `starter` has started; empty: nobody's but its own.
+std::string reads_of(const std::vector<ConfigFile>& files, const Starters& starters,
+                     const std::string& starter) {
+    if (starter != "crun") {
+        return starter;
+    }
+    // Where there is no crun.conf, it reads runc.conf.
     const bool has_crun = std::any_of(files.begin(), files.end(), [](const ConfigFile& file) {
         return file.engine == "crun" && file.is_there;
     });
-    const std::string& reads = engine == "crun" && !has_crun ? "runc" : engine;
+    return !starters.crun_reads_files ? "" : has_crun ? "crun" : "runc";
+}
+
+FoundLine find_line(const std::vector<ConfigFile>& files, const std::string& option,
+                    const std::string& reads) {
     FoundLine found;
     for (const ConfigFile& file : files) {
         if (!file.engine.empty() && file.engine != reads) {
@@ -75,19 +83,13 @@ FoundLine find_line(const std::vector<ConfigFile>& files, const std::string& opt
     return found;
 }
 
-// "criu", and what of its kind is in PATH and starts criu with a file of its own.
-std::vector<std::string> starters(const std::vector<std::string>& engines) {
-    std::vector<std::string> names{"criu"};
-    std::copy_if(engines.begin(), engines.end(), std::back_inserter(names),
-                 [](const std::string& name) { return name == "runc" || name == "crun"; });
-    return names;
-}
-
-std::string place_of(const FoundLine& found) {
-    return found.line == nullptr
-               ? "no line"
-               : fmt::format("{}, line {}{}", found.file->path, found.line->number,
-                             found.line->value.empty() ? "" : ": " + found.line->value);
+std::string place_of(const FoundLine& found, const std::string& reads) {
+    if (found.line != nullptr) {
+        return fmt::format("{}, line {}{}", found.file->path, found.line->number,
+                           found.line->value.empty() ? "" : ": " + found.line->value);
+    }
+    return reads.empty() ? "no line (crun.conf and runc.conf count from crun 1.26 with CRIU 4.2 on)"
+                         : "no line";
 }
 
 }  // namespace
@@ -119,38 +121,45 @@ std::vector<Check> check_scripts(const std::vector<ConfigFile>& files, bool has_
     return checks;
 }
 
-Check check_validation(const std::vector<ConfigFile>& files,
-                       const std::vector<std::string>& engines) {
+Starters starters_of(const std::vector<std::string>& engines, bool crun_reads_files) {
+    Starters starters{.names = {"criu"}, .crun_reads_files = crun_reads_files};
+    std::copy_if(engines.begin(), engines.end(), std::back_inserter(starters.names),
+                 [](const std::string& name) { return name == "runc" || name == "crun"; });
+    return starters;
+}
+
+Check check_validation(const std::vector<ConfigFile>& files, const Starters& starters) {
     std::vector<std::string> found;
     bool all = true;
-    for (const std::string& who : starters(engines)) {
-        const FoundLine line = find_line(files, "file-validation", who);
+    for (const std::string& who : starters.names) {
+        const std::string reads = reads_of(files, starters, who);
+        const FoundLine line = find_line(files, "file-validation", reads);
         all = all && line.line != nullptr && line.line->value == "filesize";
-        found.push_back(fmt::format("{}: {}", who, place_of(line)));
+        found.push_back(fmt::format("{}: {}", who, place_of(line, reads)));
     }
     if (all) {
         return {"file-validation", State::ok, joined(found, "; "), ""};
     }
-    return {"file-validation", State::note,
+    return {"file-validation", State::failed,
             joined(found, "; ") +
-                "; without 'filesize', a dump opens leased files, and so waits for leases and "
-                "breaks them",
-            "ckpt-lease criu-hook --install, or criu dump --file-validation filesize"};
+                "; without 'filesize', a dump opens leased files: it waits until a break is over, "
+                "and breaks write leases",
+            "ckpt-lease criu-hook --install, or each time criu dump --file-validation filesize"};
 }
 
 // What a request of runc or crun says of file locks wins over default.conf, and their own files win
 // over the request.
-Check check_file_locks(const std::vector<ConfigFile>& files,
-                       const std::vector<std::string>& engines) {
+Check check_file_locks(const std::vector<ConfigFile>& files, const Starters& starters) {
     std::vector<std::string> found;
     bool all = true;
-    for (const std::string& who : starters(engines)) {
-        FoundLine line = find_line(files, "file-locks", who);
+    for (const std::string& who : starters.names) {
+        const std::string reads = reads_of(files, starters, who);
+        FoundLine line = find_line(files, "file-locks", reads);
         if (who != "criu" && line.file != nullptr && line.file->engine.empty()) {
             line = {};
         }
         all = all && line.line != nullptr;
-        found.push_back(fmt::format("{}: {}", who, place_of(line)));
+        found.push_back(fmt::format("{}: {}", who, place_of(line, reads)));
     }
     if (all) {
         return {"file-locks", State::ok, joined(found, "; "), ""};

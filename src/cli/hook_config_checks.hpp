@@ -28,11 +28,18 @@ struct ConfigFile {
 [[nodiscard]] std::vector<render::Check> check_scripts(const std::vector<ConfigFile>& files,
                                                        bool has_plugin);
 
-/// What they say of `file-validation` and of `file-locks`, to criu and to those of `engines` that
-/// have files of their own.
+/// Who starts criu on this machine.
+struct Starters {
+    std::vector<std::string> names;  ///< "criu", if as a program; engines with files of their own
+    bool crun_reads_files = false;   ///< else criu, started by crun, reads no file of an engine
+};
+/// `engines`: those that are installed.
+[[nodiscard]] Starters starters_of(const std::vector<std::string>& engines, bool crun_reads_files);
+
+/// What the files say of `file-validation` and of `file-locks`, to each of `starters`.
 [[nodiscard]] render::Check check_validation(const std::vector<ConfigFile>& files,
-                                             const std::vector<std::string>& engines);
+                                             const Starters& starters);
 [[nodiscard]] render::Check check_file_locks(const std::vector<ConfigFile>& files,
-                                             const std::vector<std::string>& engines);
+                                             const Starters& starters);
 
 }  // namespace ckpt_lease::cli

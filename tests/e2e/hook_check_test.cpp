@@ -9,6 +9,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// As it is after a build, whatever the umask of this user is.
+std::string mode_of_the_hook() {
+    struct stat status {};
+    EXPECT_EQ(stat(CKPT_LEASE_CRIU_HOOK, &status), 0);
+    char mode[8];
+    snprintf(mode, sizeof mode, "%04o", status.st_mode & 07777U);
+    return mode;
+}
+
 TEST_F(HookSetup, CheckSaysThatNothingStartsTheHook) {
     const Result result = criu_hook({"--check"});
     EXPECT_EQ(result.status, 1);
@@ -19,7 +28,7 @@ TEST_F(HookSetup, CheckSaysThatNothingStartsTheHook) {
     EXPECT_EQ(script["state"], "failed");
     EXPECT_EQ(script["advice"], "ckpt-lease criu-hook --install");
     EXPECT_EQ(check("configuration")["message"], "criu has no configuration file in etc");
-    EXPECT_EQ(check("file-validation")["state"], "note");
+    EXPECT_EQ(check("file-validation")["state"], "failed");
     EXPECT_EQ(check("file-locks")["state"], "note");
 }
 
@@ -65,7 +74,7 @@ TEST_F(HookSetup, WithThePluginNoScriptIsNeeded) {
     EXPECT_EQ(check("plugin")["message"], "plugins/ckpt_lease_plugin.so");
     EXPECT_EQ(check("action-script")["state"], "ok");
     EXPECT_EQ(check("action-script")["message"], "not needed: criu loads the plugin");
-    EXPECT_EQ(check("file-validation")["state"], "note");
+    EXPECT_EQ(check("file-validation")["state"], "failed");
     write_file("etc/default.conf", kHookLine);
     EXPECT_EQ(criu_hook({"--install"}).out,
               "etc/default.conf: removed: " + kHookLine +
@@ -159,13 +168,31 @@ TEST_F(HookSetup, CheckFindsWhatCriuRefuses) {
               "etc/default.conf, line 2: criu refuses the file: it ends in a carriage return");
 }
 
+// Else a dump breaks leases, and says nothing: this is more than a note.
+TEST_F(HookSetup, CheckFailsWhereCriuWouldOpenLeasedFiles) {
+    write_file("etc/default.conf", kHookLine);
+    const Json validation = check("file-validation");
+    EXPECT_EQ(validation["state"], "failed");
+    EXPECT_EQ(validation["message"],
+              "criu: no line; without 'filesize', a dump opens leased files: it waits until a "
+              "break is over, and breaks write leases");
+    EXPECT_EQ(validation["advice"],
+              "ckpt-lease criu-hook --install, or each time criu dump --file-validation filesize");
+    EXPECT_EQ(criu_hook({"--check"}).status, 1);
+}
+
+TEST_F(HookSetup, CheckSaysWhoMayDoWhatWithTheHook) {
+    EXPECT_EQ(check("hook")["message"], CKPT_LEASE_CRIU_HOOK ", mode " + mode_of_the_hook());
+}
+
 // crun has its own file, and where it is not there, that of runc.
 TEST_F(HookSetup, CheckLooksAtEachEngine) {
+    make_program("criu", "echo 'Version: 4.2'\n");
     make_program("runc", "");
-    make_program("crun", "");
+    make_program("crun", "echo 'crun version 1.26'\necho 'commit: 0'\n");
     write_file("etc/default.conf", "file-validation filesize\nfile-locks\n");
     write_file("etc/runc.conf", "file-locks\nfile-validation buildid\n");
-    EXPECT_EQ(check("file-validation")["state"], "note");
+    EXPECT_EQ(check("file-validation")["state"], "failed");
     EXPECT_EQ(check("file-locks")["message"],
               "criu: etc/default.conf, line 2; runc: etc/runc.conf, line 1; crun: "
               "etc/runc.conf, line 1");
@@ -175,6 +202,34 @@ TEST_F(HookSetup, CheckLooksAtEachEngine) {
     write_file("etc/runc.conf", "file-locks\n");
     EXPECT_EQ(check("file-locks")["state"], "ok");
     EXPECT_EQ(check("file-validation")["state"], "ok");
+}
+
+// Debian 13 has crun 1.21 and CRIU 4.1.1: what stands in a file of an engine does not count.
+TEST_F(HookSetup, CheckKnowsACrunThatReadsNoFile) {
+    make_program("crun", "echo 'crun version 1.26'\n");
+    write_file("etc/default.conf", "file-validation filesize\nfile-locks\n");
+    for (const char* const engine : {"runc", "crun"}) {
+        write_file(std::string("etc/") + engine + ".conf", "file-validation buildid\nfile-locks\n");
+    }
+    const std::string not_read =
+        "criu: etc/default.conf, line 2; crun: no line (crun.conf and runc.conf count from crun "
+        "1.26 with CRIU 4.2 on)";
+    const auto expect_not_read = [&](const char* which) {
+        const Json locks = check("file-locks");
+        EXPECT_EQ(locks["state"], "note") << which;
+        EXPECT_TRUE(std::string(locks["message"]).starts_with(not_read)) << locks;
+        EXPECT_EQ(check("file-validation")["message"],
+                  "criu: etc/default.conf, line 1: filesize; crun: etc/default.conf, line 1: "
+                  "filesize")
+            << which;
+    };
+    expect_not_read("CRIU 4.1.1");
+    make_program("criu", "echo 'Version: 4.2'\n");
+    for (const char* const crun : {"echo 'crun version 1.25'\n", "echo 'crun version unknown'\n",
+                                   "exit 1\n", "exec /bin/sleep 1000\n"}) {
+        make_program("crun", crun);
+        expect_not_read(crun);
+    }
 }
 
 }  // namespace
