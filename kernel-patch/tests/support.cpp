@@ -21,7 +21,11 @@ namespace {
 const char* const kBreakTimePath = "/proc/sys/fs/lease-break-time";
 
 timespec to_timespec(std::int64_t ns) {
-    return {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+    // Their types are smaller where a program has 32 bits.
+    timespec time{};
+    time.tv_sec = static_cast<decltype(time.tv_sec)>(ns / 1'000'000'000);
+    time.tv_nsec = static_cast<decltype(time.tv_nsec)>(ns % 1'000'000'000);
+    return time;
 }
 
 }  // namespace
