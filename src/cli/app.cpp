@@ -47,7 +47,7 @@ constexpr CommandEntry kCommands[] = {
     {"criu-hook", "Keep leases across a checkpoint with CRIU, as its action script",
      make_criu_hook},
     {"layouts", "List and print layouts of the lock records", make_layouts},
-    {"schema", "Print what JSON looks like that ckpt-lease writes or reads", make_schema},
+    {"schema", "Print the JSON schemas of what ckpt-lease writes and reads", make_schema},
 };
 
 constexpr const char* kFooter = R"(Examples:

@@ -72,7 +72,7 @@ def put_into(path, figures):
 
 def machine():
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    return f"{cpu()}, {os.cpu_count()} CPUs, {memory:.0f} GiB, Linux {platform.release()}"
+    return f"{cpu()}, {os.cpu_count()} CPUs, {memory:.0f} GiB, Linux {platform.release().split('-')[0]}"
 
 
 def cpu():

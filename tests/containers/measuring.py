@@ -20,6 +20,8 @@ SOONER = 0.05  # seconds, that nobody may get in before its deadline: clocks of 
 LATER = 0.15  # seconds beside what a sleeper's timer may be late, an eighth of its time, and what this process was late
 SIGNALS = {"write": 1, "downgrade": 1, "readers": 2, "fork": 1}
 TRIES = 4
+# From 5 bytes on, CRIU else opens the leased file for its build-id, with or without ckpt-lease.
+VALIDATION = "file-validation filesize\n"
 PORTABLE = "CKPT_LEASE_REQUIRE"  # see ckpt-lease-criu-hook(1)
 
 
@@ -32,8 +34,8 @@ class Row:
     policy: tuple = ()
     case: str = ""
     mode: str = "write"
-    size: int = 0
-    config: str = ""  # more of CRIU's configuration
+    size: int = 5000  # of the file, in bytes
+    config: str = VALIDATION  # CRIU's, but for the script
     restored: str = ""  # another way, for the restore
     times: int = 1  # how often it is restored
     checkpoints: int = 1  # in one break, each restored after a while
@@ -80,13 +82,13 @@ class Machine:
         here = os.path.dirname(os.path.abspath(__file__))
         run(["cc", "-static", "-O1", "-Wall", "-o", self.program, os.path.join(here, "lease.c")])
 
-    def configure(self, way, more="", runc_more=""):
+    def configure(self, way, more=VALIDATION, runc_more=""):
         show_plugin_folder(way != NO_FOLDER, self.folder)
         plugged = os.path.join(PLUGINS, "ckpt_lease_plugin.so")
         forgive(["rm", "-f", plugged])
         if way in (PLUGIN, BOTH):
             shutil.copy(self.plugin, plugged)
-        script = f"action-script {self.hook}\nfile-validation filesize\n" if way in (SCRIPT, BOTH) else ""
+        script = f"action-script {self.hook}\n" if way in (SCRIPT, BOTH) else ""
         write_file("/etc/criu/default.conf", script + more)
         # Where there are cgroups of version 1, CRIU would restore them, and fails.
         write_file("/etc/criu/runc.conf", ("manage-cgroups ignore\n" if has_old_cgroups() else "") + runc_more)
@@ -137,7 +139,7 @@ def remaining(machine, images):
 
 def judge(row, lines):
     doubled = row.way == ALONE or row.loses
-    signals = SIGNALS[row.mode] * (2 if doubled else 1)
+    signals = SIGNALS[row.mode] * (1 + row.checkpoints if doubled else 1)
     # When in a restore the tasks go on cannot be seen from outside.
     if "failed" in lines:
         return "the holder or the breaker failed"

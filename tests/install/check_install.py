@@ -7,6 +7,7 @@ somebody else's, the example, is built against the library with what pkg-config 
 """
 
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,13 @@ def run(*command, **options):
     return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
 
 
+def dead_links(documentation):
+    for page in documentation.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)\s#]+)", page.read_text(encoding="utf-8")):
+            if not re.match(r"\w+:", target) and not (page.parent / target).exists():
+                yield f"{page.relative_to(documentation)}: {target}"
+
+
 def main():
     build = pathlib.Path(sys.argv[1])
     image = SOURCES / "tests/images/holder_breaker.img"
@@ -65,6 +73,8 @@ def main():
         prefix = pathlib.Path(folder) / "usr/local"
         missing = [name for name in EXPECTED if not (prefix / name).exists()]
         assert not missing, f"not installed: {missing}"
+        dead = list(dead_links(prefix / "share/doc/ckpt-lease"))
+        assert not dead, f"links of installed pages that lead nowhere: {dead}"
 
         shown = run(prefix / "bin/ckpt-lease", "show", image, cwd=folder)
         assert "/srv/data/ledger.db" in shown, shown

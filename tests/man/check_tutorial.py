@@ -5,8 +5,8 @@
 Usage: check_tutorial.py [--write] PROGRAM PAGE EXAMPLE...
 
 PAGE is a man page in scdoc's language, or a file in Markdown. In its literal blocks (in Markdown, those of "console") a
-line that begins with "$ " is a command; lines that follow it and begin with four spaces belong to it; all other lines
-up to the next command are what it prints. The commands of a page are run one after the other, by one bash in one empty
+line that begins with "$ " is a command; lines that follow it and begin with four spaces belong to it if it is not
+complete; all other lines up to the next command are what it prints. The commands of a page are run one after the other, by one bash in one empty
 folder, on a terminal of 69 columns for a man page, which is what it has room for on one of 80, and of 100 columns for
 Markdown. EXAMPLEs are the files that are installed as examples. With --write, what was printed is written into PAGE.
 Exits with 77 if there is no jq or no bash, and with 1 if CI=true then.
@@ -53,12 +53,19 @@ class Language:
         return [match.span(1) for match in found]
 
 
+def goes_on(command):
+    """Whether the next line belongs to the command, and is not what it prints."""
+    return command.rstrip().endswith(("|", "\\", "&&", "{", "do", "then")) or command.count("'") % 2 != 0
+
+
 def examples_of(block):
     """Pairs of a command, without its prompt, and what the page says that it prints."""
     examples = []
     for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         lines = example.splitlines(keepends=True)
-        count = 1 + next((i for i, line in enumerate(lines[1:]) if not line.startswith("    ")), len(lines) - 1)
+        count = 1
+        while count < len(lines) and lines[count].startswith("    ") and goes_on("".join(lines[:count])):
+            count += 1
         examples.append(("".join(lines[:count]), "".join(lines[count:])))
     return examples
 
@@ -137,4 +144,5 @@ def main():
     sys.exit(1 if faults else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
