@@ -73,7 +73,8 @@ static double seconds(long long ns) {
 }
 
 static void sleep_until(long long time) {
-    const struct timespec until = {time / kSecond, time % kSecond};
+    /* Of 32 bits where a program has no more. */
+    const struct timespec until = {(time_t)(time / kSecond), (long)(time % kSecond)};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0) {
     }
 }

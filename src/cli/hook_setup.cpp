@@ -235,7 +235,8 @@ Plugin find_plugin(io::System& system, const HookSetup& setup) {
     }
     try {
         const io::File file = place.open(O_RDONLY);
-        std::string bytes(std::min(file.size(), std::uint64_t{kMost}), '\0');
+        std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), kMost)),
+                          '\0');
         bytes.resize(file.read_at(std::as_writable_bytes(std::span(bytes)), 0));
         if (const std::size_t mark = bytes.find(kMark); mark != std::string::npos) {
             plugin.hook = bytes.substr(mark + kMark.size()).c_str();

@@ -140,7 +140,7 @@ TEST(ShowText, ADelegationOfSeveralProcessesHasOneLine) {
     Ownership& ownership = snapshot.locks.ownership();
     const TableId table = ownership.add_table();
     ownership.add_task(table, {8, "child"});
-    for (const std::uint64_t index : {1U, 2U}) {
+    for (const std::size_t index : {1U, 2U}) {
         Lock lock = snapshot.locks.at(index);
         lock.index = snapshot.locks.size();
         lock.table = table;
