@@ -38,6 +38,9 @@ using State = Check::State;
 // Older ones stop with an error where a configuration file names an action script, and a container
 // engine has started them: "Action scripts are not supported by RPC".
 constexpr unsigned kScriptsFromFiles = 31900;
+// Where --file-validation came, and the hooks of plugins that ours is called by.
+constexpr unsigned kValidates = 31500;
+constexpr unsigned kHasPlugins = 31700;
 // From here on a restore fails where a plugin is missing that the dump has named.
 constexpr unsigned kRequiresPlugins = 40100;
 // Together, from here on, they read crun.conf or runc.conf where crun has started criu.
@@ -46,6 +49,18 @@ constexpr unsigned kCriuReadsFilesOfCrun = 40200;
 
 std::string error_text(int error) {
     return std::generic_category().message(error);
+}
+
+// That says anything.
+std::string first_line(std::string_view text) {
+    constexpr std::size_t kMost = 200;
+    std::string first;
+    live::for_each_line(text, [&](std::string_view line) {
+        if (first.empty()) {
+            first = line.substr(0, kMost);
+        }
+    });
+    return first.empty() ? "it does not say why" : first;
 }
 
 Check check_program() {
@@ -63,23 +78,58 @@ Check check_program() {
     }
 }
 
-// What `criu --version` says; `number` as parse_criu_version() has it.
+// What `criu --version` says; `number` as parse_version() has it.
 struct CriuVersion {
     std::string text;  // empty: it does not say its version
     std::optional<unsigned> number;
+    std::string fault;  // why it does not
 };
 
+// With a configuration that is empty: criu says nothing if its own is wrong.
 CriuVersion ask_criu() {
+    const Answer answer = run_program({"criu", "--config", "/dev/null", "--version"});
     CriuVersion version;
-    if (const auto text = output_of({"criu", "--version"})) {
-        live::for_each_line(*text, [&](std::string_view line) {
-            if (version.text.empty() || line.starts_with("Version: ")) {
-                version.text = line;
-            }
-        });
-        version.number = parse_version(version.text, "Version: ");
+    switch (answer.state) {
+        case Answer::State::not_there:
+            version.fault = "criu is not in PATH";
+            return version;
+        case Answer::State::no_end:
+            version.fault = "criu --version did not end within 5 s";
+            return version;
+        case Answer::State::failed:
+            version.fault = "criu --version fails: " + first_line(answer.errors);
+            return version;
+        case Answer::State::done:
+            break;
+    }
+    live::for_each_line(answer.out, [&](std::string_view line) {
+        if (version.text.empty() || line.starts_with("Version: ")) {
+            version.text = line;
+        }
+    });
+    version.number = parse_version(version.text, "Version: ");
+    if (version.text.empty()) {
+        version.fault = "criu --version says nothing";
     }
     return version;
+}
+
+// criu itself knows best which options it has.
+void ask_of_files(const std::vector<ConfigFile>& files, std::vector<Check>& checks) {
+    for (const ConfigFile& file : files) {
+        const bool is_known = std::any_of(file.lines.begin(), file.lines.end(),
+                                          [](const auto& line) { return !line.fault.empty(); });
+        if (!file.is_there || is_known) {
+            continue;
+        }
+        const Answer answer = run_program({"criu", "--config", file.path, "--version"});
+        if (answer.state == Answer::State::failed) {
+            checks.push_back(
+                {"configuration", State::failed,
+                 fmt::format("{}: criu refuses the file: {}", file.path, first_line(answer.errors)),
+                 "mend it"});
+        }
+    }
 }
 
 bool crun_reads_files(const CriuVersion& criu) {
@@ -119,28 +169,22 @@ Check check_plugin(const Plugin& plugin, const std::string& folder, const CriuVe
     return {"plugin", State::ok, plugin.path, ""};
 }
 
-// It is not asked: whether it answers is another matter.
-bool is_installed(const std::string& engine) {
-    const char* const path = std::getenv("PATH");
-    std::string_view rest = path == nullptr ? "" : path;
-    while (!rest.empty()) {
-        const std::size_t end = std::min(rest.find(':'), rest.size());
-        if (access((std::string(rest.substr(0, end)) + "/" + engine).c_str(), X_OK) == 0) {
-            return true;
-        }
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    return false;
-}
-
-Check check_criu(const CriuVersion& version, bool script_in_file, bool has_engines) {
+Check check_criu(const CriuVersion& version, bool script_in_file, bool has_plugin,
+                 bool has_engines) {
     const std::string& first = version.text;
     if (first.empty()) {
-        return {"criu", State::failed, "criu is not in PATH, or does not say its version",
-                "install criu"};
+        return {"criu", State::failed, version.fault, "install criu"};
     }
     if (!version.number) {
         return {"criu", State::note, fmt::format("an unknown version: '{}'", first), ""};
+    }
+    if (*version.number < kValidates || (has_plugin && *version.number < kHasPlugins)) {
+        return {"criu", State::failed,
+                fmt::format("{}: {}", first,
+                            *version.number < kValidates
+                                ? "it does not know --file-validation"
+                                : "it does not ask the plugin for what this needs"),
+                "install CRIU 3.17 or newer"};
     }
     if (*version.number < kScriptsFromFiles && script_in_file && has_engines) {
         return {"criu", State::failed,
@@ -261,25 +305,30 @@ std::vector<Check> check_hook(const Context& context, const HookSetup& setup) {
     std::vector<std::string> engines;
     for (const char* const engine :
          {"podman", "docker", "dockerd", "containerd", "crio", "runc", "crun"}) {
-        if (is_installed(engine)) {
+        if (is_in_path(engine)) {
             engines.emplace_back(engine);
         }
     }
     const std::vector<ConfigFile> files = read_config_files(context, setup.criu_folder, checks);
+    const CriuVersion criu = ask_criu();
+    if (criu.fault.empty()) {
+        ask_of_files(files, checks);
+    }
     const bool has_script = std::any_of(files.begin(), files.end(), [](const ConfigFile& file) {
         return std::any_of(file.lines.begin(), file.lines.end(),
                            [](const auto& line) { return line.option == "action-script"; });
     });
-    const Plugin plugin = find_plugin(*context.environment.system, setup);
-    const CriuVersion criu = ask_criu();
-    checks.push_back(check_plugin(plugin, setup.plugin_folder, criu));
-    for (Check& check : check_scripts(files, plugin.works())) {
+    HookSetup there = setup;
+    there.plugin_folder = plugin_folder_of(files, setup.plugin_folder);
+    const Plugin plugin = find_plugin(*context.environment.system, there);
+    checks.push_back(check_plugin(plugin, there.plugin_folder, criu));
+    const Starters starters = starters_of(files, engines, setup.engine, crun_reads_files(criu));
+    for (Check& check : check_scripts(files, starters, plugin.works())) {
         checks.push_back(std::move(check));
     }
-    const Starters starters = starters_of(engines, crun_reads_files(criu));
     checks.push_back(check_validation(files, starters));
     checks.push_back(check_file_locks(files, starters));
-    checks.push_back(check_criu(criu, has_script, !engines.empty()));
+    checks.push_back(check_criu(criu, has_script, plugin.works(), !engines.empty()));
     checks.push_back(check_engines(engines));
     const bool is_patched = live::kernel_restores_leases();
     checks.push_back(check_kernel());

@@ -147,6 +147,26 @@ void warn_of_kept(const Context& context, const std::string& path,
     }
 }
 
+std::string path_of(const HookSetup& setup, const char* engine) {
+    return fmt::format("{}/{}.conf", setup.criu_folder, engine);
+}
+
+// A crun.conf that is made keeps crun from having criu read runc.conf in its place.
+void warn_of_runc(const Context& context, const HookSetup& setup) {
+    io::System& system = *context.environment.system;
+    const std::string runc = path_of(setup, "runc");
+    const auto text = read_config_text(system, runc);
+    if (!text || hook::parse_config(*text).empty() ||
+        read_config_text(system, path_of(setup, "crun"))) {
+        return;
+    }
+    context.warn(runc, {.severity = Problem::Severity::warning,
+                        .file = runc,
+                        .message = "started by crun, criu reads crun.conf from now on, and not "
+                                   "the lines of this file",
+                        .hint = "copy those that crun is to have"});
+}
+
 // What somebody else than root, or the user who runs this, could exchange on the way to `path`;
 // empty: nothing. In a sticky folder only owners rename.
 std::string exchangeable_part(const fs::path& path) {
@@ -163,10 +183,6 @@ std::string exchangeable_part(const fs::path& path) {
         }
     }
     return {};
-}
-
-std::string path_of(const HookSetup& setup, const char* engine) {
-    return fmt::format("{}/{}.conf", setup.criu_folder, engine);
 }
 
 bool has_hook(std::string_view text) {
@@ -226,14 +242,14 @@ Plugin find_plugin(io::System& system, const HookSetup& setup) {
     Plugin plugin;
     const std::string path = plugin_path(setup.plugin_folder);
     io::Place place;
-    if (io::find_place(system, path, place) != 0 || !place.status) {
-        return plugin;
-    }
-    plugin.path = path;
-    if (!S_ISREG(place.status->st_mode)) {
-        return plugin;
-    }
     try {
+        if (io::find_place(system, path, place) != 0 || !place.status) {
+            return plugin;
+        }
+        plugin.path = path;
+        if (!S_ISREG(place.status->st_mode)) {
+            return plugin;
+        }
         const io::File file = place.open(O_RDONLY);
         std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), kMost)),
                           '\0');
@@ -287,6 +303,9 @@ int install_hook(const Context& context, const HookSetup& setup) {
             continue;
         }
         const bool is_script = is_chosen && !is_started_by_all && (!has_plugin || setup.script);
+        if (is_chosen && std::string_view(engine) == "crun") {
+            warn_of_runc(context, setup);
+        }
         const hook::HookLines wanted{.script = is_script ? hook : "",
                                      .by_size = is_chosen && !is_started_by_all,
                                      .file_locks = setup.file_locks && is_wanted};

@@ -11,8 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <string_view>
-#include <thread>
+#include <utility>
 
 #include "live/fd.hpp"
 
@@ -24,12 +23,12 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostOutput = std::size_t{64} * 1024;
 
-std::optional<pid_t> start(const std::vector<std::string>& words, int out) {
+std::optional<pid_t> start(const std::vector<std::string>& words, int out, int errors) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
     // A group of its own, so that what it has started is killed with it.
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
@@ -48,69 +47,110 @@ std::optional<pid_t> start(const std::vector<std::string>& words, int out) {
     return error == 0 ? std::optional(pid) : std::nullopt;
 }
 
-// Reads what is there, and waits a moment where nothing is. False where no more comes.
-bool read_some(int fd, std::string& text) {
+// What a program writes into a pipe, and what was read of it.
+class Output {
+ public:
+    Output() {
+        std::array<int, 2> ends{};
+        if (pipe2(ends.data(), O_CLOEXEC) == 0) {
+            ours_ = live::Fd(ends[0]);
+            theirs_ = live::Fd(ends[1]);
+        }
+    }
+    [[nodiscard]] bool is_there() const { return ours_.get() >= 0; }
+    [[nodiscard]] int its_end() const { return theirs_.get(); }
+    void leave_to_program() { theirs_.reset(); }
+    [[nodiscard]] pollfd waited() const {
+        return {.fd = is_open_ ? ours_.get() : -1, .events = POLLIN, .revents = 0};
+    }
+    // What is there; poll(2) has said that something is. True: more can come.
+    void read_some() {
+        std::array<char, 4096> piece{};
+        const ssize_t got = read(ours_.get(), piece.data(), piece.size());
+        if (got > 0) {
+            text_.append(piece.data(),
+                         std::min(static_cast<std::size_t>(got), kMostOutput - text_.size()));
+        }
+        is_open_ = got > 0 || (got < 0 && errno == EINTR);
+    }
+    [[nodiscard]] std::string take() { return std::move(text_); }
+
+ private:
+    live::Fd ours_;
+    live::Fd theirs_;
+    bool is_open_ = true;
+    std::string text_;
+};
+
+// Reads what is there of both, and waits a moment where nothing is. False: nothing was.
+bool read_some(Output& out, Output& errors) {
     constexpr int kMoment = 2;
-    std::array<char, 4096> piece{};
-    pollfd waited{.fd = fd, .events = POLLIN, .revents = 0};
-    if (poll(&waited, 1, kMoment) <= 0) {
-        return true;
+    std::array<pollfd, 2> waited{out.waited(), errors.waited()};
+    if (poll(waited.data(), waited.size(), kMoment) <= 0) {
+        return false;
     }
-    const ssize_t got = read(fd, piece.data(), piece.size());
-    if (got > 0) {
-        text.append(piece.data(),
-                    std::min(static_cast<std::size_t>(got), kMostOutput - text.size()));
+    if (waited[0].revents != 0) {
+        out.read_some();
     }
-    return got > 0 || (got < 0 && errno == EINTR);
+    if (waited[1].revents != 0) {
+        errors.read_some();
+    }
+    return true;
 }
 
 // Its exit status as waitpid(2) tells it; nothing if the time is over before it ends. What it has
 // started may go on, and hold its output open: that is not waited for.
-std::optional<int> read_until_it_ends(pid_t pid, int fd, Clock::time_point end, std::string& text) {
-    constexpr milliseconds kPause{2};
-    bool is_open = true;
+std::optional<int> read_until_it_ends(pid_t pid, Output& out, Output& errors,
+                                      Clock::time_point end) {
     int status = 0;
     while (waitpid(pid, &status, WNOHANG) == 0) {
         if (Clock::now() >= end) {
             return std::nullopt;
         }
-        is_open = is_open && read_some(fd, text);
-        if (!is_open) {
-            std::this_thread::sleep_for(kPause);
-        }
+        read_some(out, errors);
     }
-    // What it wrote last.
-    for (std::size_t before = text.size() + 1; is_open && text.size() != before;) {
-        before = text.size();
-        is_open = read_some(fd, text);
+    // What it wrote last: more than a pipe holds cannot be there.
+    constexpr int kMostPieces = 64;
+    for (int i = 0; i < kMostPieces && read_some(out, errors); ++i) {
     }
     return status;
 }
 
 }  // namespace
 
-std::optional<std::string> output_of(const std::vector<std::string>& words, milliseconds deadline) {
+Answer run_program(const std::vector<std::string>& words, milliseconds deadline) {
+    constexpr milliseconds kToBeKilled{1000};
     const auto end = Clock::now() + deadline;
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return std::nullopt;
+    Output out;
+    Output errors;
+    Answer answer;
+    if (!out.is_there() || !errors.is_there()) {
+        return answer;
     }
-    const live::Fd ours(ends[0]);
-    live::Fd theirs(ends[1]);
-    const auto pid = start(words, theirs.get());
-    theirs.reset();
+    const auto pid = start(words, out.its_end(), errors.its_end());
+    out.leave_to_program();
+    errors.leave_to_program();
     if (!pid) {
-        return std::nullopt;
+        return answer;
     }
-    std::string text;
-    if (const auto status = read_until_it_ends(*pid, ours.get(), end, text)) {
-        return WIFEXITED(*status) && WEXITSTATUS(*status) == 0 ? std::optional(text) : std::nullopt;
+    if (const auto status = read_until_it_ends(*pid, out, errors, end)) {
+        const bool is_done = WIFEXITED(*status) && WEXITSTATUS(*status) == 0;
+        answer.state = is_done ? Answer::State::done : Answer::State::failed;
+    } else {
+        answer.state = Answer::State::no_end;
+        kill(-*pid, SIGKILL);
+        // What is in the middle of a system call that cannot be broken off is left to init(8).
+        static_cast<void>(read_until_it_ends(*pid, out, errors, Clock::now() + kToBeKilled));
     }
-    kill(-*pid, SIGKILL);
-    // What is in the middle of a system call that cannot be broken off is left to init(8).
-    static_cast<void>(
-        read_until_it_ends(*pid, ours.get(), Clock::now() + milliseconds(1000), text));
-    return std::nullopt;
+    answer.out = out.take();
+    answer.errors = errors.take();
+    return answer;
+}
+
+std::optional<std::string> output_of(const std::vector<std::string>& words, milliseconds deadline) {
+    Answer answer = run_program(words, deadline);
+    return answer.state == Answer::State::done ? std::optional(std::move(answer.out))
+                                               : std::nullopt;
 }
 
 }  // namespace ckpt_lease::cli

@@ -173,11 +173,13 @@ class Watch {
         }
     }
 
-    // Each thing once, however often it is met with.
+    // Each thing once, however often it is met with, and however many there are of it by now.
     void tell_of(const std::vector<Problem>& problems) {
         for (const Problem& problem : problems) {
-            std::string text = context_.text_of(problem);
-            if (!told_.insert(text).second) {
+            const std::string text = context_.text_of(problem);
+            Problem uncounted = problem;
+            uncounted.message.erase(0, uncounted.message.find_first_not_of("0123456789"));
+            if (!told_.insert(context_.text_of(uncounted)).second) {
                 continue;
             }
             if (request_.json) {

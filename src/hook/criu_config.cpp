@@ -164,11 +164,6 @@ std::string text_of(const ConfigLine& line) {
                               : fmt::format("{} {}\n", line.option, line.value);
 }
 
-bool has(const std::vector<ConfigLine>& lines, std::string_view option) {
-    return std::any_of(lines.begin(), lines.end(),
-                       [&](const ConfigLine& line) { return line.option == option; });
-}
-
 // criu(8) does not say how to write other characters, and its versions differ.
 void check_value(const std::string& path) {
     const auto is_plain = [](char c) {
@@ -198,6 +193,18 @@ std::vector<ConfigLine> parse_config(std::string_view text) {
         }
     });
     return lines;
+}
+
+const ConfigLine* line_that_counts(const std::vector<ConfigLine>& lines, std::string_view option) {
+    const ConfigLine* found = nullptr;
+    for (const ConfigLine& line : lines) {
+        if (line.option == option) {
+            found = &line;
+        } else if (line.option.starts_with("no-") && line.option.substr(3) == option) {
+            found = nullptr;
+        }
+    }
+    return found;
 }
 
 bool starts_hook(const ConfigLine& line) {
@@ -238,12 +245,14 @@ ConfigChange add_hook(std::string_view text, const HookLines& wanted) {
         change.added.push_back(line_of(++number, "action-script", wanted.script));
     }
     if (wanted.by_size) {
-        std::copy_if(others.begin(), others.end(), std::back_inserter(change.kept), opens_files);
-        if (!has(others, "file-validation")) {
+        const ConfigLine* const counts = line_that_counts(others, "file-validation");
+        if (counts == nullptr) {
             change.added.push_back(line_of(++number, "file-validation", "filesize"));
+        } else if (opens_files(*counts)) {
+            change.kept.push_back(*counts);
         }
     }
-    if ((wanted.file_locks || had_file_locks) && !has(others, "file-locks")) {
+    if ((wanted.file_locks || had_file_locks) && !line_that_counts(others, "file-locks")) {
         change.added.push_back(line_of(++number, "file-locks", ""));
     }
     if (!change.added.empty()) {

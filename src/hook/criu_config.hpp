@@ -28,6 +28,11 @@ struct ConfigLine {
 /// True if the line has CRIU start the hook, wherever that is.
 [[nodiscard]] bool starts_hook(const ConfigLine& line);
 
+/// The line that counts for an option that has one value: the last one, unless a later line "no-"
+/// and the option takes it back. Null if there is none.
+[[nodiscard]] const ConfigLine* line_that_counts(const std::vector<ConfigLine>& lines,
+                                                 std::string_view option);
+
 struct ConfigChange {
     std::string text;  ///< of the whole file
     std::vector<ConfigLine> added;
@@ -46,8 +51,9 @@ struct HookLines {
 
 /// Writes the lines between two comments, by which they are found again; all else stays, but for
 /// other lines that start the hook. That file locks are to be dumped stays, too, where it was
-/// written before. Throws Error(refused) where a path cannot be written, and Error(damaged) where
-/// one of the comments is not there; what file it is about is for the caller to say.
+/// written before. An option of which another line counts already is not written. Throws
+/// Error(refused) where a path cannot be written, and Error(damaged) where one of the comments is
+/// not there; what file it is about is for the caller to say.
 [[nodiscard]] ConfigChange add_hook(std::string_view text, const HookLines& wanted);
 
 /// Takes out what add_hook() has written, and all lines that start the hook. Lines of others

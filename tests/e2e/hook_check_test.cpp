@@ -37,7 +37,8 @@ TEST_F(HookSetup, CheckFindsWhatWasInstalled) {
     EXPECT_EQ(check("action-script")["state"], "ok");
     EXPECT_EQ(check("action-script")["message"], "etc/default.conf, line 2: " CKPT_LEASE_CRIU_HOOK);
     EXPECT_EQ(check("configuration")["message"], "etc/default.conf, etc/runc.conf");
-    EXPECT_EQ(check("file-validation")["message"], "criu: etc/default.conf, line 3: filesize");
+    EXPECT_EQ(check("file-validation")["message"],
+              "criu: etc/default.conf, line 3: filesize; runc: etc/default.conf, line 3: filesize");
     const std::string locks = check("file-locks")["message"];
     EXPECT_TRUE(locks.starts_with("criu: etc/default.conf, line 4")) << locks;
 }
@@ -56,21 +57,41 @@ TEST_F(HookSetup, CheckReadsTheUsersFileAndThoseOfEngines) {
     write_file(".criu/default.conf", kHookLine);
     EXPECT_EQ(check("action-script")["state"], "ok");
     fs::remove(".criu/default.conf");
-    write_file("etc/runc.conf", kHookLine);
+    write_file("etc/runc.conf", "file-validation filesize\n" + kHookLine);
     const Json script = check("action-script");
     EXPECT_EQ(script["state"], "note");
-    EXPECT_EQ(script["message"], "etc/runc.conf, line 1: " CKPT_LEASE_CRIU_HOOK
+    EXPECT_EQ(script["message"], "etc/runc.conf, line 2: " CKPT_LEASE_CRIU_HOOK
                                  ", which criu reads only if runc starts it");
+    // As a program, criu starts nothing then; started by runc, it does.
+    EXPECT_EQ(last_check("action-script")["message"],
+              "criu: criu reads no file that names the hook");
+    EXPECT_EQ(last_check("action-script")["state"], "failed");
+    for (const char* const state : {"action-script", "file-validation"}) {
+        EXPECT_NE(last_check(state, {"--engine", "runc"})["state"], "failed") << state;
+        EXPECT_EQ(last_check(state, {"--engine", "default"})["state"], "failed") << state;
+    }
+}
+
+// Each of them is started, and if one cannot be, criu fails.
+TEST_F(HookSetup, CheckLooksAtTheScriptsOfOthers) {
+    make_plugin();
+    write_file("etc/default.conf", "file-validation filesize\naction-script /nonexistent\n");
+    EXPECT_EQ(check("action-script")["message"],
+              "etc/default.conf, line 2: /nonexistent: every dump and restore fails: No such file "
+              "or directory");
+    EXPECT_EQ(check("action-script")["advice"], "take the line out");
+    write_file("etc/default.conf", "action-script ckpt-lease-criu-hook\n");
+    EXPECT_EQ(check("action-script")["message"],
+              "etc/default.conf, line 1: ckpt-lease-criu-hook: every dump and restore fails: it is "
+              "not in PATH");
+    make_program("ckpt-lease-criu-hook", "");
+    EXPECT_EQ(check("action-script")["state"], "ok");
 }
 
 // CRIU loads it, whoever starts CRIU: no script is needed. How files are validated it cannot
 // change.
 TEST_F(HookSetup, WithThePluginNoScriptIsNeeded) {
-    fs::create_directory("plugins");
-    write_file("plugins/ckpt_lease_plugin.so",
-               "\x7f"
-               "ELF...ckpt-lease-hook-of-this-plugin=" CKPT_LEASE_CRIU_HOOK +
-                   std::string(1, '\0'));
+    make_plugin();
     EXPECT_EQ(check("plugin")["message"], "plugins/ckpt_lease_plugin.so");
     EXPECT_EQ(check("action-script")["state"], "ok");
     EXPECT_EQ(check("action-script")["message"], "not needed: criu loads the plugin");
@@ -128,6 +149,24 @@ TEST_F(HookSetup, WhatIsNoPluginOfOursTakesNoScriptAway) {
     fs::remove("plugins/ckpt_lease_plugin.so");
     ASSERT_EQ(mkfifo("plugins/ckpt_lease_plugin.so", 0600), 0);
     EXPECT_EQ(check("plugin")["state"], "failed");
+    fs::remove("plugins/ckpt_lease_plugin.so");
+    fs::create_symlink("nowhere", "plugins/ckpt_lease_plugin.so");
+    EXPECT_EQ(check("plugin")["state"], "note");
+}
+
+TEST_F(HookSetup, CheckLooksForThePluginWhereCriuDoes) {
+    make_plugin();
+    write_file("etc/default.conf", "libdir elsewhere\n");
+    EXPECT_EQ(check("plugin")["state"], "note");
+    EXPECT_TRUE(std::string(check("plugin")["message"])
+                    .starts_with("there is no elsewhere/ckpt_lease_plugin.so"));
+    write_file("etc/default.conf", "libdir elsewhere\nlibdir plugins\n");
+    EXPECT_EQ(check("plugin")["state"], "ok");
+    fs::remove("etc/default.conf");
+    setenv("CRIU_LIBS_DIR", "plugins", 1);
+    const Result result = run({"criu-hook", "--check", "--json", "--criu-folder", "etc"});
+    unsetenv("CRIU_LIBS_DIR");
+    EXPECT_NE(result.out.find("plugins/ckpt_lease_plugin.so"), std::string::npos) << result.out;
 }
 
 TEST_F(HookSetup, CheckAsksCriuForItsVersion) {
@@ -141,12 +180,44 @@ TEST_F(HookSetup, CheckAsksCriuForItsVersion) {
     EXPECT_EQ(check("engines")["message"], "podman");
     make_program("criu", "echo 'Version: soon'\n");
     EXPECT_EQ(check("criu")["state"], "note");
-    make_program("criu", "echo 'Version: 4.1.1'\nexit 3\n");
-    EXPECT_EQ(check("criu")["message"], "criu is not in PATH, or does not say its version");
+    make_program("criu", "echo 'Version: 4.1.1'\necho 'no such thing' >&2\nexit 3\n");
+    EXPECT_EQ(check("criu")["state"], "failed");
+    EXPECT_EQ(check("criu")["message"], "criu --version fails: no such thing");
     make_program("criu", "exec /bin/sleep 1000\n");
-    EXPECT_EQ(check("criu")["state"], "failed");
+    EXPECT_EQ(check("criu")["message"], "criu --version did not end within 5 s");
+    make_program("criu", "");
+    EXPECT_EQ(check("criu")["message"], "criu --version says nothing");
     fs::remove("bin/criu");
-    EXPECT_EQ(check("criu")["state"], "failed");
+    EXPECT_EQ(check("criu")["message"], "criu is not in PATH");
+}
+
+TEST_F(HookSetup, CheckKnowsACriuThatIsTooOld) {
+    make_program("criu", "echo 'Version: 3.14'\n");
+    EXPECT_EQ(check("criu")["message"], "Version: 3.14: it does not know --file-validation");
+    make_program("criu", "echo 'Version: 3.16.1'\n");
+    EXPECT_EQ(check("criu")["state"], "ok");
+    make_plugin();
+    EXPECT_EQ(check("criu")["message"],
+              "Version: 3.16.1: it does not ask the plugin for what this needs");
+}
+
+// Nobody else knows all options of all versions.
+TEST_F(HookSetup, CheckAsksCriuWhetherItTakesEachFile) {
+    make_program(
+        "criu",
+        "[ \"$1\" = --config ] || exit 9\n"
+        "while read -r word; do\n"
+        "    [ \"$word\" != bogus ] || { echo \"unrecognized option '--bogus'\" >&2; exit 1; }\n"
+        "done <\"$2\"\n"
+        "echo 'Version: 4.1.1'\n");
+    write_file("etc/default.conf", kHookLine + "file-validation filesize\n");
+    write_file("etc/runc.conf", "file-validation filesize\nbogus\n");
+    const Json configuration = check("configuration");
+    EXPECT_EQ(configuration["state"], "ok");
+    EXPECT_EQ(last_check("configuration")["state"], "failed");
+    EXPECT_EQ(last_check("configuration")["message"],
+              "etc/runc.conf: criu refuses the file: unrecognized option '--bogus'");
+    EXPECT_EQ(check("criu")["state"], "ok");
 }
 
 TEST_F(HookSetup, InstallWarnsOfACriuThatFailsWithAScript) {
@@ -197,20 +268,31 @@ TEST_F(HookSetup, CheckLooksAtEachEngine) {
               "criu: etc/default.conf, line 2; runc: etc/runc.conf, line 1; crun: "
               "etc/runc.conf, line 1");
     write_file("etc/crun.conf", "no-file-locks\n");
-    EXPECT_EQ(check("file-locks")["state"], "note");
+    EXPECT_EQ(check("file-locks")["state"], "failed");
+    EXPECT_EQ(check("file-locks")["message"],
+              "crun: etc/crun.conf, line 1: no-file-locks: this wins over --file-locks: criu "
+              "refuses to dump a task with a lease");
+    EXPECT_EQ(check("file-locks")["advice"], "take out line 1 of etc/crun.conf");
     write_file("etc/crun.conf", "file-locks\n");
     write_file("etc/runc.conf", "file-locks\n");
     EXPECT_EQ(check("file-locks")["state"], "ok");
     EXPECT_EQ(check("file-validation")["state"], "ok");
 }
 
+// It may be installed where PATH does not lead.
+TEST_F(HookSetup, CheckLooksAtTheFileOfAnEngineThatIsNotInPath) {
+    write_file("etc/default.conf", "file-validation filesize\n");
+    write_file("etc/runc.conf", "file-validation buildid\n");
+    EXPECT_EQ(check("file-validation")["state"], "failed");
+    EXPECT_EQ(check("file-validation")["advice"],
+              "take out line 1 of etc/runc.conf, then ckpt-lease criu-hook --install");
+}
+
 // Debian 13 has crun 1.21 and CRIU 4.1.1: what stands in a file of an engine does not count.
 TEST_F(HookSetup, CheckKnowsACrunThatReadsNoFile) {
     make_program("crun", "echo 'crun version 1.26'\n");
     write_file("etc/default.conf", "file-validation filesize\nfile-locks\n");
-    for (const char* const engine : {"runc", "crun"}) {
-        write_file(std::string("etc/") + engine + ".conf", "file-validation buildid\nfile-locks\n");
-    }
+    write_file("etc/crun.conf", "file-validation buildid\nfile-locks\n");
     const std::string not_read =
         "criu: etc/default.conf, line 2; crun: no line (crun.conf and runc.conf count from crun "
         "1.26 with CRIU 4.2 on)";

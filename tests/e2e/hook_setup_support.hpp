@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdlib>
+#include <string>
+#include <vector>
 
 #include "support.hpp"
 
@@ -40,16 +42,33 @@ class HookSetup : public Test {
         write_file("bin/" + name, "#!/bin/sh\n" + script);
         std::filesystem::permissions("bin/" + name, std::filesystem::perms::owner_all);
     }
-    // The check of this name.
-    static Json check(const std::string& name) {
-        const Result result = criu_hook({"--check", "--json"});
-        const Json document = parse_valid("criu-hook", result.out);
+    // As one of a package.
+    static void make_plugin() {
+        std::filesystem::create_directory("plugins");
+        write_file("plugins/ckpt_lease_plugin.so",
+                   "\x7f"
+                   "ELF...ckpt-lease-hook-of-this-plugin=" CKPT_LEASE_CRIU_HOOK +
+                       std::string(1, '\0'));
+    }
+    // The checks of this name.
+    static std::vector<Json> checks(const std::string& name, std::vector<std::string> more = {}) {
+        more.insert(more.begin(), {"--check", "--json"});
+        const Json document = parse_valid("criu-hook", criu_hook(more).out);
+        std::vector<Json> found;
         for (const Json& one : document.at("checks")) {
             if (one["name"] == name) {
-                return one;
+                found.push_back(one);
             }
         }
-        return {};
+        return found;
+    }
+    static Json check(const std::string& name) {
+        const std::vector<Json> found = checks(name);
+        return found.empty() ? Json() : found.front();
+    }
+    static Json last_check(const std::string& name, const std::vector<std::string>& more = {}) {
+        const std::vector<Json> found = checks(name, more);
+        return found.empty() ? Json() : found.back();
     }
 
  private:

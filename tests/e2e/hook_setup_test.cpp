@@ -101,7 +101,7 @@ TEST_F(HookSetup, CheckFindsTwoFilesThatStartTheHook) {
     EXPECT_EQ(found, (std::vector<std::string>{
                          "ok: etc/default.conf, line 1: " CKPT_LEASE_CRIU_HOOK,
                          "note: etc/runc.conf, line 1: " CKPT_LEASE_CRIU_HOOK
-                         ", which criu reads only if runc starts it: criu starts it twice"}));
+                         ": criu starts it twice"}));
 }
 
 TEST_F(HookSetup, TheSecondTimeNothingIsChanged) {
@@ -140,6 +140,26 @@ TEST_F(HookSetup, AnotherFileValidationIsToldOf) {
         "ckpt-lease: etc/default.conf: line 1: 'file-validation buildid' stays as it is: criu "
         "dump opens files to validate them so, which waits for leases and breaks them "
         "(file-validation filesize)\n");
+}
+
+// Of two, the last one counts: what a later line takes back is not there.
+TEST_F(HookSetup, WhatALaterLineTakesBackIsWrittenAgain) {
+    write_file("etc/default.conf",
+               "file-locks\nno-file-locks\nfile-validation buildid\nfile-validation filesize\n");
+    const Result result = criu_hook({"--install", "--file-locks", "--engine", "default"});
+    EXPECT_EQ(result.err, "");
+    EXPECT_EQ(result.out,
+              "etc/default.conf: added: " + kHookLine + "etc/default.conf: added: file-locks\n");
+}
+
+TEST_F(HookSetup, ACrunConfThatHidesLinesOfRuncConfIsToldOf) {
+    write_file("etc/runc.conf", "tcp-established\n");
+    const Result first = criu_hook({"--install", "--engine", "crun"});
+    EXPECT_EQ(first.status, 0);
+    EXPECT_EQ(first.err,
+              "ckpt-lease: etc/runc.conf: started by crun, criu reads crun.conf from now on, and "
+              "not the lines of this file (copy those that crun is to have)\n");
+    EXPECT_EQ(criu_hook({"--install", "--engine", "crun", "--file-locks"}).err, "");
 }
 
 TEST_F(HookSetup, AHookThatOthersCanExchangeIsNotInstalled) {
@@ -197,7 +217,6 @@ TEST_F(HookSetup, OptionsThatMakeNoSenseAreRefused) {
     EXPECT_EQ(criu_hook({"--install", "--uninstall"}).status, 2);
     EXPECT_EQ(criu_hook({"--install", "--json"}).status, 2);
     EXPECT_EQ(criu_hook({"--uninstall", "--file-locks"}).status, 2);
-    EXPECT_EQ(criu_hook({"--check", "--engine", "runc"}).status, 2);
     EXPECT_EQ(criu_hook({"--install", "--engine", "docker"}).status, 2);
     EXPECT_TRUE(fs::is_empty("etc"));
 }
