@@ -61,9 +61,11 @@ Config read_config(const Context& context, const std::string& path) {
     return config;
 }
 
-// A file that has nothing left in it goes.
-void write_config(const Config& config, const std::string& text) {
-    if (text.empty()) {
+// A file that was made for the hook, and has nothing left in it, goes. One that was there before
+// stays, also if it is empty: that there is a crun.conf has criu not read runc.conf.
+void write_config(const Config& config, const hook::ConfigChange& change) {
+    const std::string& text = change.text;
+    if (text.empty() && change.made_file) {
         const auto now = config.place.folder->status_of(config.place.name);
         if (!now || !io::is_same_file(*now, *config.place.status)) {
             throw Error(Error::Kind::io, {.file = config.place.shown,
@@ -194,10 +196,13 @@ bool has_hook(std::string_view text) {
 void install(const Context& context, const std::string& path, const hook::HookLines& wanted,
              bool tells) {
     const Config config = read_config(context, path);
-    const hook::ConfigChange change =
-        change_of(path, [&] { return hook::add_hook(config.text, wanted); });
+    const hook::ConfigChange change = change_of(path, [&] {
+        hook::HookLines lines = wanted;
+        lines.is_new = !config.file;
+        return hook::add_hook(config.text, lines);
+    });
     if (change.text != config.text) {
-        write_config(config, change.text);
+        write_config(config, change);
         context.note_change(fmt::format("{} was changed", path));
         tell(context, path, change);
     } else if (tells) {
@@ -333,7 +338,7 @@ int uninstall_hook(const Context& context, const HookSetup& setup) {
             continue;
         }
         any = true;
-        write_config(config, change.text);
+        write_config(config, change);
         context.note_change(fmt::format("{} was changed", path));
         tell(context, path, change);
     }

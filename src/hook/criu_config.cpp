@@ -13,6 +13,7 @@ namespace ckpt_lease::hook {
 namespace {
 
 constexpr std::string_view kBegin = "# begin ckpt-lease";
+constexpr std::string_view kMade = ", which made this file";
 constexpr std::string_view kEnd = "# end ckpt-lease";
 constexpr std::string_view kBlanks = " \t\r\v\f";
 
@@ -225,6 +226,8 @@ ConfigChange remove_hook(std::string_view text) {
             change.removed.push_back(std::move(*parsed));
         } else if (!is_comment_of_ours(line)) {
             change.text += line;
+        } else if (trimmed(line).starts_with(std::string(kBegin).append(kMade))) {
+            change.made_file = true;
         }
     });
     block.end();
@@ -256,8 +259,8 @@ ConfigChange add_hook(std::string_view text, const HookLines& wanted) {
         change.added.push_back(line_of(++number, "file-locks", ""));
     }
     if (!change.added.empty()) {
-        change.text +=
-            fmt::format("{}{}: keeps the time that file leases have left\n", separator, kBegin);
+        change.text += fmt::format("{}{}{}: keeps the time that file leases have left\n", separator,
+                                   kBegin, wanted.is_new || change.made_file ? kMade : "");
         for (const ConfigLine& line : change.added) {
             change.text += text_of(line);
         }

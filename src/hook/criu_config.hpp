@@ -40,6 +40,7 @@ struct ConfigChange {
     /// What stays as it is although the hook would have it otherwise: a file-validation that opens
     /// leased files.
     std::vector<ConfigLine> kept;
+    bool made_file = false;  ///< the comment says that add_hook() was there before the file was
 };
 
 /// What add_hook() is to write.
@@ -47,6 +48,7 @@ struct HookLines {
     std::string script;       ///< the path of the hook; empty: CRIU is not told to start it here
     bool by_size = true;      ///< have CRIU validate files by their size, which opens none of them
     bool file_locks = false;  ///< have CRIU dump and restore file locks, whatever it is told
+    bool is_new = false;      ///< there is no file yet: its comment says so, for its removal
 };
 
 /// Writes the lines between two comments, by which they are found again; all else stays, but for

@@ -144,7 +144,9 @@ TEST_F(HookSetup, WhatIsNoPluginOfOursTakesNoScriptAway) {
         write_file("plugins/ckpt_lease_plugin.so", bytes);
         EXPECT_EQ(check("plugin")["state"], "failed");
         EXPECT_EQ(criu_hook({"--install"}).status, 0);
-        EXPECT_EQ(read_file("etc/default.conf"), kOurs);
+        EXPECT_EQ(read_file("etc/default.conf"),
+                  "# begin ckpt-lease: keeps the time that file leases have left\n" + kHookLine +
+                      "file-validation filesize\n# end ckpt-lease\n");
     }
     fs::remove("plugins/ckpt_lease_plugin.so");
     ASSERT_EQ(mkfifo("plugins/ckpt_lease_plugin.so", 0600), 0);

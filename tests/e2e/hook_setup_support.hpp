@@ -11,8 +11,9 @@
 namespace e2e {
 
 inline const std::string kHookLine = "action-script " CKPT_LEASE_CRIU_HOOK "\n";
-inline const std::string kOurs = "# begin ckpt-lease: keeps the time that file leases have left\n" +
-                                 kHookLine + "file-validation filesize\n# end ckpt-lease\n";
+inline const std::string kOurs =
+    "# begin ckpt-lease, which made this file: keeps the time that file leases have left\n" +
+    kHookLine + "file-validation filesize\n# end ckpt-lease\n";
 
 // The program is in the build tree, which must be the tester's own all the way.
 class HookSetup : public Test {

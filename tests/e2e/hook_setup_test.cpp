@@ -52,7 +52,8 @@ TEST_F(HookSetup, WhatIsThereStaysWithItsMode) {
 // runc and crun tell CRIU of file locks, and only their own files win over that.
 TEST_F(HookSetup, FileLocksAreWrittenForEachEngine) {
     const std::string locks =
-        "# begin ckpt-lease: keeps the time that file leases have left\nfile-locks\n"
+        "# begin ckpt-lease, which made this file: keeps the time that file leases have left\n"
+        "file-locks\n"
         "# end ckpt-lease\n";
     EXPECT_EQ(criu_hook({"--install", "--file-locks"}).status, 0);
     EXPECT_EQ(read_file("etc/runc.conf"), locks);
@@ -61,7 +62,9 @@ TEST_F(HookSetup, FileLocksAreWrittenForEachEngine) {
     EXPECT_EQ(read_file("etc/runc.conf"), locks);
     write_file("etc/crun.conf", "tcp-established\n");
     EXPECT_EQ(criu_hook({"--install", "--file-locks"}).status, 0);
-    EXPECT_EQ(read_file("etc/crun.conf"), "tcp-established\n" + locks);
+    EXPECT_EQ(read_file("etc/crun.conf"),
+              "tcp-established\n# begin ckpt-lease: keeps the time that file leases have left\n"
+              "file-locks\n# end ckpt-lease\n");
     fs::remove("etc/crun.conf");
     EXPECT_EQ(criu_hook({"--uninstall"}).status, 0);
     EXPECT_TRUE(fs::is_empty("etc"));
@@ -98,10 +101,10 @@ TEST_F(HookSetup, CheckFindsTwoFilesThatStartTheHook) {
                             one["message"].get<std::string>());
         }
     }
-    EXPECT_EQ(found, (std::vector<std::string>{
-                         "ok: etc/default.conf, line 1: " CKPT_LEASE_CRIU_HOOK,
-                         "note: etc/runc.conf, line 1: " CKPT_LEASE_CRIU_HOOK
-                         ": criu starts it twice"}));
+    EXPECT_EQ(found,
+              (std::vector<std::string>{"ok: etc/default.conf, line 1: " CKPT_LEASE_CRIU_HOOK,
+                                        "note: etc/runc.conf, line 1: " CKPT_LEASE_CRIU_HOOK
+                                        ": criu starts it twice"}));
 }
 
 TEST_F(HookSetup, TheSecondTimeNothingIsChanged) {
@@ -140,6 +143,19 @@ TEST_F(HookSetup, AnotherFileValidationIsToldOf) {
         "ckpt-lease: etc/default.conf: line 1: 'file-validation buildid' stays as it is: criu "
         "dump opens files to validate them so, which waits for leases and breaks them "
         "(file-validation filesize)\n");
+}
+
+// That there is a crun.conf means something, also if it is empty.
+TEST_F(HookSetup, AnEmptyFileThatWasThereStays) {
+    write_file("etc/crun.conf", "");
+    for (int i = 0; i < 2; ++i) {
+        criu_hook({"--install", "--file-locks"});
+        EXPECT_NE(read_file("etc/crun.conf"), "");
+    }
+    EXPECT_EQ(criu_hook({"--uninstall"}).status, 0);
+    EXPECT_EQ(read_file("etc/crun.conf"), "");
+    EXPECT_FALSE(fs::exists("etc/default.conf"));
+    EXPECT_FALSE(fs::exists("etc/runc.conf"));
 }
 
 // Of two, the last one counts: what a later line takes back is not there.

@@ -25,6 +25,18 @@ std::string error_of(const std::function<void()>& call) {
     return "no error";
 }
 
+TEST(CriuConfig, TheCommentSaysWhoMadeTheFile) {
+    const std::string made = add_hook("", {.script = "", .is_new = true}).text;
+    EXPECT_EQ(
+        made,
+        "# begin ckpt-lease, which made this file: keeps the time that file leases have left\n"
+        "file-validation filesize\n"
+        "# end ckpt-lease\n");
+    EXPECT_EQ(add_hook(made, {.script = ""}).text, made) << "the second time, too";
+    EXPECT_TRUE(remove_hook(made).made_file);
+    EXPECT_FALSE(remove_hook(add_hook("", {.script = ""}).text).made_file);
+}
+
 TEST(CriuConfig, ALineHasAnOptionAndAValue) {
     const auto lines = parse_config(
         "# a comment\n"
