@@ -118,6 +118,11 @@ class Bits(unittest.TestCase):
         self.assertEqual(self.refusal("--i386-kernel"),
                          "run.py: error: --i386-kernel needs --i386, which says where the programs for it are")
 
+    def test_they_go_with_no_others(self):
+        for other in ["--here"], ["--criu-root", "/sid"]:
+            self.assertEqual(self.refusal("--i386", "/i386", *other), "run.py: error: --i386 has programs of its own: it "
+                             "goes with neither --criu-root nor --here")
+
     def test_they_are_those_that_test_on_built(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(self.refusal("--i386", folder),

@@ -85,6 +85,8 @@ def arguments():
         options.seed = random.randrange(1, 2**31)
     if options.i386_kernel and not options.i386:
         parser.error("--i386-kernel needs --i386, which says where the programs for it are")
+    if options.i386 and (options.criu_root or options.here):
+        parser.error("--i386 has programs of its own: it goes with neither --criu-root nor --here")
     root, builds = "", "ninja -C build-test"
     if options.i386:
         options.i386 = root = os.path.abspath(options.i386)

@@ -133,11 +133,10 @@ class CriuHook final : public Command {
                        "where CRIU's configuration files are, in the place of /etc/criu")
             ->type_name("FOLDER")
             ->check(offer("*"));
-        plugin_folder_ =
-            app.add_option("--plugin-folder", setup_.plugin_folder,
-                           "where CRIU looks for plugins, in the place of /usr/lib/criu")
-                ->type_name("FOLDER")
-                ->check(offer("*"));
+        app.add_option("--plugin-folder", setup_.plugin_folder,
+                       "where CRIU looks for plugins, in the place of /usr/lib/criu")
+            ->type_name("FOLDER")
+            ->check(offer("*"));
         declare_json(app, json_);
         app.get_option("--json")->needs(check);
         app.footer(R"(CRIU's plugin starts this, or criu's option --action-script. The plugin, which
@@ -162,11 +161,6 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
     }
 
     int run(const Context& context) override {
-        // As criu does.
-        if (const std::string folder = criu_variable("CRIU_LIBS_DIR");
-            !folder.empty() && plugin_folder_->empty()) {
-            setup_.plugin_folder = folder;
-        }
         if (check_) {
             return check(context);
         }
@@ -278,7 +272,6 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
     bool uninstall_ = false;
     bool json_ = false;
     HookSetup setup_;
-    CLI::Option* plugin_folder_ = nullptr;
 };
 
 }  // namespace

@@ -51,7 +51,7 @@ std::string error_text(int error) {
     return std::generic_category().message(error);
 }
 
-// That says anything.
+// The first line that is not empty.
 std::string first_line(std::string_view text) {
     constexpr std::size_t kMost = 200;
     std::string first;
@@ -85,7 +85,7 @@ struct CriuVersion {
     std::string fault;  // why it does not
 };
 
-// With a configuration that is empty: criu says nothing if its own is wrong.
+// With a configuration that is empty: where its own is wrong, criu does not tell its version.
 CriuVersion ask_criu() {
     const Answer answer = run_program({"criu", "--config", "/dev/null", "--version"});
     CriuVersion version;
@@ -94,7 +94,8 @@ CriuVersion ask_criu() {
             version.fault = "criu is not in PATH";
             return version;
         case Answer::State::no_end:
-            version.fault = "criu --version did not end within 5 s";
+            version.fault =
+                fmt::format("criu --version did not end within {} s", kPatience.count());
             return version;
         case Answer::State::failed:
             version.fault = "criu --version fails: " + first_line(answer.errors);
@@ -115,27 +116,30 @@ CriuVersion ask_criu() {
 }
 
 // criu itself knows best which options it has.
-void ask_of_files(const std::vector<ConfigFile>& files, std::vector<Check>& checks) {
-    for (const ConfigFile& file : files) {
-        const bool is_known = std::any_of(file.lines.begin(), file.lines.end(),
-                                          [](const auto& line) { return !line.fault.empty(); });
-        if (!file.is_there || is_known) {
+void ask_of_files(const std::vector<const ConfigFile*>& files, std::vector<Check>& checks) {
+    for (const ConfigFile* const file : files) {
+        const bool has_told_fault =
+            std::any_of(file->lines.begin(), file->lines.end(),
+                        [](const auto& line) { return !line.fault.empty(); });
+        if (!file->is_there || has_told_fault) {
             continue;
         }
-        const Answer answer = run_program({"criu", "--config", file.path, "--version"});
-        if (answer.state == Answer::State::failed) {
-            checks.push_back(
-                {"configuration", State::failed,
-                 fmt::format("{}: criu refuses the file: {}", file.path, first_line(answer.errors)),
-                 "mend it"});
+        const Answer answer = run_program({"criu", "--config", file->path, "--version"});
+        if (answer.state != Answer::State::done) {
+            checks.push_back({"configuration", State::failed,
+                              fmt::format("{}: criu refuses the file: {}", file->path,
+                                          first_line(answer.errors)),
+                              "mend it"});
         }
     }
 }
 
+// Where a version is not known, it is most likely a new one.
 bool crun_reads_files(const CriuVersion& criu) {
     const auto text = output_of({"crun", "--version"});
     const auto crun = parse_version(text.value_or(""), "crun version ");
-    return crun.value_or(0) >= kCrunReadsFiles && criu.number.value_or(0) >= kCriuReadsFilesOfCrun;
+    return crun.value_or(kCrunReadsFiles) >= kCrunReadsFiles &&
+           criu.number.value_or(kCriuReadsFilesOfCrun) >= kCriuReadsFilesOfCrun;
 }
 
 Check check_plugin(const Plugin& plugin, const std::string& folder, const CriuVersion& criu) {
@@ -309,25 +313,32 @@ std::vector<Check> check_hook(const Context& context, const HookSetup& setup) {
             engines.emplace_back(engine);
         }
     }
-    const std::vector<ConfigFile> files = read_config_files(context, setup.criu_folder, checks);
+    const std::vector<ConfigFile> all_files = read_config_files(context, setup.criu_folder);
+    // Here it would be read before the file that criu is asked of.
+    unsetenv("CRIU_CONFIG_FILE");
     const CriuVersion criu = ask_criu();
+    const std::vector<View> views =
+        views_of(all_files, engines, setup.engine, crun_reads_files(criu));
+    const std::vector<const ConfigFile*> files = files_of(all_files, views);
+    for (Check& check : check_configuration(files, setup.criu_folder)) {
+        checks.push_back(std::move(check));
+    }
     if (criu.fault.empty()) {
         ask_of_files(files, checks);
     }
-    const bool has_script = std::any_of(files.begin(), files.end(), [](const ConfigFile& file) {
-        return std::any_of(file.lines.begin(), file.lines.end(),
+    const bool has_script = std::any_of(files.begin(), files.end(), [](const ConfigFile* file) {
+        return std::any_of(file->lines.begin(), file->lines.end(),
                            [](const auto& line) { return line.option == "action-script"; });
     });
     HookSetup there = setup;
-    there.plugin_folder = plugin_folder_of(files, setup.plugin_folder);
+    there.plugin_folder = plugin_folder_of(all_files, setup.plugin_folder);
     const Plugin plugin = find_plugin(*context.environment.system, there);
     checks.push_back(check_plugin(plugin, there.plugin_folder, criu));
-    const Starters starters = starters_of(files, engines, setup.engine, crun_reads_files(criu));
-    for (Check& check : check_scripts(files, starters, plugin.works())) {
+    for (Check& check : check_scripts(files, views, plugin.works())) {
         checks.push_back(std::move(check));
     }
-    checks.push_back(check_validation(files, starters));
-    checks.push_back(check_file_locks(files, starters));
+    checks.push_back(check_validation(views));
+    checks.push_back(check_file_locks(views));
     checks.push_back(check_criu(criu, has_script, plugin.works(), !engines.empty()));
     checks.push_back(check_engines(engines));
     const bool is_patched = live::kernel_restores_leases();

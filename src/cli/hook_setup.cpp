@@ -21,6 +21,7 @@
 #include "ckpt-lease/base/bytes.hpp"
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
+#include "cli/criu_files.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/options.hpp"
 #include "hook/criu_config.hpp"
@@ -153,20 +154,19 @@ std::string path_of(const HookSetup& setup, const char* engine) {
     return fmt::format("{}/{}.conf", setup.criu_folder, engine);
 }
 
-// A crun.conf that is made keeps crun from having criu read runc.conf in its place.
+// A crun.conf that was made keeps crun from having criu read runc.conf in its place.
 void warn_of_runc(const Context& context, const HookSetup& setup) {
-    io::System& system = *context.environment.system;
     const std::string runc = path_of(setup, "runc");
-    const auto text = read_config_text(system, runc);
-    if (!text || hook::parse_config(*text).empty() ||
-        read_config_text(system, path_of(setup, "crun"))) {
-        return;
+    const auto text = read_config_text(*context.environment.system, runc);
+    const auto lines = hook::parse_config(text.value_or(""));
+    if (std::any_of(lines.begin(), lines.end(),
+                    [](const hook::ConfigLine& line) { return !line.is_ours; })) {
+        context.warn(runc, {.severity = Problem::Severity::warning,
+                            .file = runc,
+                            .message = "started by crun, criu now reads crun.conf, and no line of "
+                                       "this file any more",
+                            .hint = "copy those that crun is to have"});
     }
-    context.warn(runc, {.severity = Problem::Severity::warning,
-                        .file = runc,
-                        .message = "started by crun, criu reads crun.conf from now on, and not "
-                                   "the lines of this file",
-                        .hint = "copy those that crun is to have"});
 }
 
 // What somebody else than root, or the user who runs this, could exchange on the way to `path`;
@@ -192,8 +192,8 @@ bool has_hook(std::string_view text) {
     return std::any_of(lines.begin(), lines.end(), hook::starts_hook);
 }
 
-// `tells`: also that nothing is to be changed.
-void install(const Context& context, const std::string& path, const hook::HookLines& wanted,
+// `tells`: also that nothing is to be changed. True if the file was made.
+bool install(const Context& context, const std::string& path, const hook::HookLines& wanted,
              bool tells) {
     const Config config = read_config(context, path);
     const hook::ConfigChange change = change_of(path, [&] {
@@ -209,6 +209,7 @@ void install(const Context& context, const std::string& path, const hook::HookLi
         context.out.print("{}: nothing to change\n", printable(path));
     }
     warn_of_kept(context, path, change);
+    return !config.file && !change.text.empty();
 }
 
 }  // namespace
@@ -288,7 +289,10 @@ std::optional<std::string> read_config_text(io::System& system, const std::strin
 int install_hook(const Context& context, const HookSetup& setup) {
     const std::string hook = find_hook();
     // Where there is a plugin, no script is needed; and CRIU before 3.19 fails with a script.
-    const bool has_plugin = find_plugin(*context.environment.system, setup).works();
+    HookSetup there = setup;
+    there.plugin_folder =
+        plugin_folder_of(read_config_files(context, setup.criu_folder), setup.plugin_folder);
+    const bool has_plugin = find_plugin(*context.environment.system, there).works();
     make_folder(context, setup.criu_folder);
     const bool for_all = setup.engine.empty() || setup.engine == kEngines.front();
     const bool is_started_by_all =
@@ -308,13 +312,12 @@ int install_hook(const Context& context, const HookSetup& setup) {
             continue;
         }
         const bool is_script = is_chosen && !is_started_by_all && (!has_plugin || setup.script);
-        if (is_chosen && std::string_view(engine) == "crun") {
-            warn_of_runc(context, setup);
-        }
         const hook::HookLines wanted{.script = is_script ? hook : "",
                                      .by_size = is_chosen && !is_started_by_all,
                                      .file_locks = setup.file_locks && is_wanted};
-        install(context, path, wanted, is_chosen);
+        if (install(context, path, wanted, is_chosen) && std::string_view(engine) == "crun") {
+            warn_of_runc(context, setup);
+        }
     }
     return kDone;
 }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "live/fd.hpp"
@@ -23,7 +24,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostOutput = std::size_t{64} * 1024;
 
-std::optional<pid_t> start(const std::vector<std::string>& words, int out, int errors) {
+// 0 or an errno.
+int start(const std::vector<std::string>& words, int out, int errors, pid_t& pid) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -39,12 +41,11 @@ std::optional<pid_t> start(const std::vector<std::string>& words, int out, int e
     std::transform(copies.begin(), copies.end(), std::back_inserter(arguments),
                    [](std::string& word) { return word.data(); });
     arguments.push_back(nullptr);
-    pid_t pid = 0;
     const int error =
         posix_spawnp(&pid, arguments[0], &actions, &attributes, arguments.data(), environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
-    return error == 0 ? std::optional(pid) : std::nullopt;
+    return error;
 }
 
 // What a program writes into a pipe, and what was read of it.
@@ -63,7 +64,7 @@ class Output {
     [[nodiscard]] pollfd waited() const {
         return {.fd = is_open_ ? ours_.get() : -1, .events = POLLIN, .revents = 0};
     }
-    // What is there; poll(2) has said that something is. True: more can come.
+    // What is there: poll(2) has said that something is.
     void read_some() {
         std::array<char, 4096> piece{};
         const ssize_t got = read(ours_.get(), piece.data(), piece.size());
@@ -86,8 +87,9 @@ class Output {
 bool read_some(Output& out, Output& errors) {
     constexpr int kMoment = 2;
     std::array<pollfd, 2> waited{out.waited(), errors.waited()};
-    if (poll(waited.data(), waited.size(), kMoment) <= 0) {
-        return false;
+    const int ready = poll(waited.data(), waited.size(), kMoment);
+    if (ready <= 0) {
+        return ready < 0 && errno == EINTR;
     }
     if (waited[0].revents != 0) {
         out.read_some();
@@ -99,15 +101,21 @@ bool read_some(Output& out, Output& errors) {
 }
 
 // Its exit status as waitpid(2) tells it; nothing if the time is over before it ends. What it has
-// started may go on, and hold its output open: that is not waited for.
+// started may go on, and hold its output open: that is not waited for. Where SIGCHLD is ignored,
+// the kernel keeps no status: then nobody knows that it was 0.
 std::optional<int> read_until_it_ends(pid_t pid, Output& out, Output& errors,
                                       Clock::time_point end) {
+    constexpr int kNotKnown = 0xff00;
     int status = 0;
-    while (waitpid(pid, &status, WNOHANG) == 0) {
+    pid_t ended = 0;
+    while ((ended = waitpid(pid, &status, WNOHANG)) == 0) {
         if (Clock::now() >= end) {
             return std::nullopt;
         }
         read_some(out, errors);
+    }
+    if (ended < 0) {
+        status = kNotKnown;
     }
     // What it wrote last: more than a pipe holds cannot be there.
     constexpr int kMostPieces = 64;
@@ -124,23 +132,25 @@ Answer run_program(const std::vector<std::string>& words, milliseconds deadline)
     Output out;
     Output errors;
     Answer answer;
-    if (!out.is_there() || !errors.is_there()) {
-        return answer;
-    }
-    const auto pid = start(words, out.its_end(), errors.its_end());
+    pid_t pid = 0;
+    const int error = out.is_there() && errors.is_there()
+                          ? start(words, out.its_end(), errors.its_end(), pid)
+                          : errno;
     out.leave_to_program();
     errors.leave_to_program();
-    if (!pid) {
+    if (error != 0) {
+        answer.state = error == ENOENT ? Answer::State::not_there : Answer::State::failed;
+        answer.errors = std::generic_category().message(error);
         return answer;
     }
-    if (const auto status = read_until_it_ends(*pid, out, errors, end)) {
+    if (const auto status = read_until_it_ends(pid, out, errors, end)) {
         const bool is_done = WIFEXITED(*status) && WEXITSTATUS(*status) == 0;
         answer.state = is_done ? Answer::State::done : Answer::State::failed;
     } else {
         answer.state = Answer::State::no_end;
-        kill(-*pid, SIGKILL);
+        kill(-pid, SIGKILL);
         // What is in the middle of a system call that cannot be broken off is left to init(8).
-        static_cast<void>(read_until_it_ends(*pid, out, errors, Clock::now() + kToBeKilled));
+        static_cast<void>(read_until_it_ends(pid, out, errors, Clock::now() + kToBeKilled));
     }
     answer.out = out.take();
     answer.errors = errors.take();

@@ -173,12 +173,12 @@ class Watch {
         }
     }
 
-    // Each thing once, however often it is met with, and however many there are of it by now.
+    // Each thing once, however often it is met with, and whatever numbers stand in it by now.
     void tell_of(const std::vector<Problem>& problems) {
         for (const Problem& problem : problems) {
             const std::string text = context_.text_of(problem);
             Problem uncounted = problem;
-            uncounted.message.erase(0, uncounted.message.find_first_not_of("0123456789"));
+            std::erase_if(uncounted.message, [](char c) { return c >= '0' && c <= '9'; });
             if (!told_.insert(context_.text_of(uncounted)).second) {
                 continue;
             }

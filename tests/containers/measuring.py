@@ -20,7 +20,7 @@ SOONER = 0.05  # seconds, that nobody may get in before its deadline: clocks of 
 LATER = 0.15  # seconds beside what a sleeper's timer may be late, an eighth of its time, and what this process was late
 SIGNALS = {"write": 1, "downgrade": 1, "readers": 2, "fork": 1}
 TRIES = 4
-# From 5 bytes on, CRIU else opens the leased file for its build-id, with or without ckpt-lease.
+# Otherwise CRIU opens files of 5 bytes or more, for their build-id, with or without ckpt-lease.
 VALIDATION = "file-validation filesize\n"
 PORTABLE = "CKPT_LEASE_REQUIRE"  # see ckpt-lease-criu-hook(1)
 

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Has CRIU and what starts it checkpoint the middle of a lease break, restores it, and measures the break.
 
-Each engine is tried with CRIU alone, with the action script, and with the plugin and no configuration. Needs
-root, a C compiler with a static C library, CRIU 3.19 or newer, and the engines; of those that are not there it
-says so. Debian 12 has none of a use here: tests/containers/in-chroot runs this in a newer one. lease-break-time
-is changed while it runs.
+Each engine is tried with CRIU alone, with the action script, and with the plugin. CRIU's configuration has the line
+`file-validation filesize` in all of them: without it, a dump opens leased files, with or without ckpt-lease. Needs
+root, a C compiler with a static C library, CRIU 3.19 or newer, and the engines; of those that are not there it says so.
+Debian 12 has none of a use here: tests/containers/in-chroot runs this in a newer one. lease-break-time is changed while
+it runs.
 """
 
 import argparse

@@ -66,9 +66,9 @@ TEST_F(HookSetup, CheckReadsTheUsersFileAndThoseOfEngines) {
     EXPECT_EQ(last_check("action-script")["message"],
               "criu: criu reads no file that names the hook");
     EXPECT_EQ(last_check("action-script")["state"], "failed");
-    for (const char* const state : {"action-script", "file-validation"}) {
-        EXPECT_NE(last_check(state, {"--engine", "runc"})["state"], "failed") << state;
-        EXPECT_EQ(last_check(state, {"--engine", "default"})["state"], "failed") << state;
+    for (const char* const name : {"action-script", "file-validation"}) {
+        EXPECT_NE(last_check(name, {"--engine", "runc"})["state"], "failed") << name;
+        EXPECT_EQ(last_check(name, {"--engine", "default"})["state"], "failed") << name;
     }
 }
 
@@ -80,12 +80,53 @@ TEST_F(HookSetup, CheckLooksAtTheScriptsOfOthers) {
               "etc/default.conf, line 2: /nonexistent: every dump and restore fails: No such file "
               "or directory");
     EXPECT_EQ(check("action-script")["advice"], "take the line out");
-    write_file("etc/default.conf", "action-script ckpt-lease-criu-hook\n");
+    write_file("etc/default.conf", "action-script bin/mine\n");
     EXPECT_EQ(check("action-script")["message"],
-              "etc/default.conf, line 1: ckpt-lease-criu-hook: every dump and restore fails: it is "
-              "not in PATH");
+              "etc/default.conf, line 1: bin/mine: every dump and restore fails: criu starts it "
+              "from another folder: its whole path is needed");
+}
+
+// An engine starts criu with a PATH of its own.
+TEST_F(HookSetup, AScriptThatIsNotInThisPathMayBeInAnother) {
+    write_file("etc/default.conf", "action-script ckpt-lease-criu-hook\n");
+    EXPECT_EQ(check("action-script")["state"], "note");
+    EXPECT_EQ(check("action-script")["message"],
+              "etc/default.conf, line 1: ckpt-lease-criu-hook: not in this PATH: where criu is "
+              "started with another, it may be");
     make_program("ckpt-lease-criu-hook", "");
     EXPECT_EQ(check("action-script")["state"], "ok");
+}
+
+TEST_F(HookSetup, OfAnEngineOnlyWhatItReadsCounts) {
+    make_plugin();
+    write_file("etc/default.conf", "file-validation filesize\n");
+    write_file("etc/crun.conf", "action-script /nonexistent\nfile-locks\r\n");
+    for (const char* const engine : {"runc", "default"}) {
+        EXPECT_EQ(last_check("action-script", {"--engine", engine})["state"], "ok");
+        EXPECT_EQ(last_check("configuration", {"--engine", engine})["message"], "etc/default.conf");
+    }
+    // An older crun has criu read neither.
+    make_program("crun", "echo 'crun version 1.21'\n");
+    EXPECT_EQ(last_check("configuration")["message"], "etc/default.conf");
+    make_program("crun", "echo 'crun version 1.26'\n");
+    make_program("criu", "echo 'Version: 4.2'\n");
+    EXPECT_EQ(check("configuration")["message"],
+              "etc/crun.conf, line 2: criu refuses the file: it ends in a carriage return");
+    EXPECT_EQ(check("action-script")["message"],
+              "etc/crun.conf, line 1: /nonexistent (started by crun): every dump and restore "
+              "fails: No such file or directory");
+}
+
+TEST_F(HookSetup, TheFileThatTheEnvironmentNamesIsReadToo) {
+    make_plugin();
+    write_file("etc/default.conf", "file-validation filesize\n");
+    write_file("mine.conf", "file-validation buildid\n");
+    setenv("CRIU_CONFIG_FILE", "mine.conf", 1);
+    const Json validation = check("file-validation");
+    unsetenv("CRIU_CONFIG_FILE");
+    EXPECT_EQ(validation["state"], "failed");
+    EXPECT_EQ(validation["advice"],
+              "take out line 1 of mine.conf, then ckpt-lease criu-hook --install");
 }
 
 // CRIU loads it, whoever starts CRIU: no script is needed. How files are validated it cannot
@@ -164,11 +205,11 @@ TEST_F(HookSetup, CheckLooksForThePluginWhereCriuDoes) {
                     .starts_with("there is no elsewhere/ckpt_lease_plugin.so"));
     write_file("etc/default.conf", "libdir elsewhere\nlibdir plugins\n");
     EXPECT_EQ(check("plugin")["state"], "ok");
-    fs::remove("etc/default.conf");
-    setenv("CRIU_LIBS_DIR", "plugins", 1);
-    const Result result = run({"criu-hook", "--check", "--json", "--criu-folder", "etc"});
-    unsetenv("CRIU_LIBS_DIR");
-    EXPECT_NE(result.out.find("plugins/ckpt_lease_plugin.so"), std::string::npos) << result.out;
+    // Where criu does not find it, the script is needed.
+    write_file("etc/default.conf", "libdir elsewhere\n");
+    EXPECT_EQ(criu_hook({"--install"}).out,
+              "etc/default.conf: added: " + kHookLine +
+                  "etc/default.conf: added: file-validation filesize\n");
 }
 
 TEST_F(HookSetup, CheckAsksCriuForItsVersion) {
@@ -309,10 +350,12 @@ TEST_F(HookSetup, CheckKnowsACrunThatReadsNoFile) {
     };
     expect_not_read("CRIU 4.1.1");
     make_program("criu", "echo 'Version: 4.2'\n");
-    for (const char* const crun :
-         {"echo 'crun version 1.25'\n", "echo 'crun version unknown'\n", "exit 1\n"}) {
+    make_program("crun", "echo 'crun version 1.25'\n");
+    expect_not_read("crun 1.25");
+    // Of one that does not tell its version, nobody knows: most likely it is newer.
+    for (const char* const crun : {"echo 'crun version unknown'\n", "exit 1\n"}) {
         make_program("crun", crun);
-        expect_not_read(crun);
+        EXPECT_EQ(check("file-validation")["state"], "failed") << crun;
     }
 }
 

@@ -172,10 +172,17 @@ TEST_F(HookSetup, ACrunConfThatHidesLinesOfRuncConfIsToldOf) {
     write_file("etc/runc.conf", "tcp-established\n");
     const Result first = criu_hook({"--install", "--engine", "crun"});
     EXPECT_EQ(first.status, 0);
-    EXPECT_EQ(first.err,
-              "ckpt-lease: etc/runc.conf: started by crun, criu reads crun.conf from now on, and "
-              "not the lines of this file (copy those that crun is to have)\n");
+    EXPECT_EQ(
+        first.err,
+        "ckpt-lease: etc/runc.conf: started by crun, criu now reads crun.conf, and no line of "
+        "this file any more (copy those that crun is to have)\n");
     EXPECT_EQ(criu_hook({"--install", "--engine", "crun", "--file-locks"}).err, "");
+    // No crun.conf is made, as default.conf does it.
+    fs::remove("etc/crun.conf");
+    criu_hook({"--install"});
+    const Result nothing = criu_hook({"--install", "--engine", "crun"});
+    EXPECT_EQ(nothing.err, "");
+    EXPECT_FALSE(fs::exists("etc/crun.conf"));
 }
 
 TEST_F(HookSetup, AHookThatOthersCanExchangeIsNotInstalled) {

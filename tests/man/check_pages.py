@@ -59,6 +59,7 @@ def main():
         blocks = list(known_blocks(language, text))
         commands = [command for _, _, examples in blocks for command, _ in examples]
         printed = run_page(commands, program, images)
+        assert len(printed) == len(commands), f"{page.name}: {len(printed)} of {len(commands)} commands were run"
         count += len(blocks)
         for begin, end, examples in reversed(blocks):
             really = [printed.pop() for _ in examples][::-1]

@@ -6,9 +6,10 @@ Usage: check_tutorial.py [--write] PROGRAM PAGE EXAMPLE...
 
 PAGE is a man page in scdoc's language, or a file in Markdown. In its literal blocks (in Markdown, those of "console") a
 line that begins with "$ " is a command; lines that follow it and begin with four spaces belong to it if it is not
-complete; all other lines up to the next command are what it prints. The commands of a page are run one after the other, by one bash in one empty
-folder, on a terminal of 69 columns for a man page, which is what it has room for on one of 80, and of 100 columns for
-Markdown. EXAMPLEs are the files that are installed as examples. With --write, what was printed is written into PAGE.
+complete; all other lines up to the next command are what it prints. The commands of a page are run one after the
+other, by one bash in one empty folder, on a terminal of 69 columns for a man page, which is what it has room for on one
+of 80, and of 100 columns for Markdown. EXAMPLEs are the files that are installed as examples. With --write, what was
+printed is written into PAGE.
 Exits with 77 if there is no jq or no bash, and with 1 if CI=true then.
 """
 
