@@ -76,6 +76,7 @@ class Kernels(unittest.TestCase):
         self.assertEqual(run.kinds("7.3", options()), ["patched", "stock"])
         self.assertEqual(run.words("7.3", "stock", options()), ["faults"])
         self.assertEqual(run.kinds("7.3", options(debug=True)), ["patched"])
+        self.assertEqual(run.kinds("7.3", options(i386="/i386")), ["patched"])
 
     def test_in_turn_the_newest_and_one_of_the_others_are_run(self):
         self.assertEqual(run.in_turn(["7.3", "6.12", "6.1"], 10), (["7.3", "6.12"], ["6.1"]))

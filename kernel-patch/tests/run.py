@@ -60,7 +60,7 @@ def arguments():
                         help="run CRIU on all versions, the one that is installed in this root folder beside the "
                         "packages of ckpt-lease: tests/containers/in-chroot --package --folder FOLDER makes it; as root")
     parser.add_argument("--i386", metavar="FOLDER",
-                        help="a kernel that runs 32-bit programs as well, and lease-proof, show-faults, ckpt-lease and "
+                        help="a patched kernel that runs 32-bit programs as well, and lease-proof, show-faults, ckpt-lease and "
                         "the selftests as such programs: scripts/test-on --root FOLDER i386 builds them; as root, "
                         "without CRIU")
     parser.add_argument("--i386-kernel", action="store_true",
@@ -132,7 +132,7 @@ def kinds(version, options):
     if os.path.exists(os.path.join(ROOT, "kernel-patch", version, "series")):
         # The faults are seen on the newest one, too.
         has_stock = is_baseline(version, options) or version == VERSIONS[0]
-        return ["patched"] + (["stock"] if has_stock and not options.debug else [])
+        return ["patched"] + (["stock"] if has_stock and not options.debug and not options.i386 else [])
     return ["fixes"] + ([] if options.debug else ["stock"])
 
 
