@@ -60,9 +60,9 @@ def arguments():
                         help="run CRIU on all versions, the one that is installed in this root folder beside the "
                         "packages of ckpt-lease: tests/containers/in-chroot --package --folder FOLDER makes it; as root")
     parser.add_argument("--i386", metavar="FOLDER",
-                        help="a patched kernel that runs 32-bit programs as well, and lease-proof, show-faults, ckpt-lease and "
-                        "the selftests as such programs: scripts/test-on --root FOLDER i386 builds them; as root, "
-                        "without CRIU")
+                        help="a patched kernel that runs 32-bit programs as well, and lease-proof, show-faults, "
+                        "ckpt-lease and the selftests as such programs: scripts/test-on --root FOLDER i386 builds them; "
+                        "as root, without CRIU")
     parser.add_argument("--i386-kernel", action="store_true",
                         help="with --i386: the kernel itself has 32 bits")
     parser.add_argument("--here", action="store_true",
