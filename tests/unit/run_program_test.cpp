@@ -45,8 +45,8 @@ TEST(RunProgram, ItIsNotWaitedForLongerThanItsTime) {
 
 // More than a pipe holds, and more than is kept.
 TEST(RunProgram, AFloodIsReadToItsEnd) {
-    const Answer answer = run_script(
-        "head -c 1000000 /dev/zero >&2; head -c 1000000 /dev/zero; echo end");
+    const Answer answer =
+        run_script("head -c 1000000 /dev/zero >&2; head -c 1000000 /dev/zero; echo end");
     EXPECT_EQ(answer.state, State::done);
     EXPECT_EQ(answer.out.size(), 65536U);
     EXPECT_EQ(answer.errors.size(), 65536U);
