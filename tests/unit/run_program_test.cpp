@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace ckpt_lease::cli {
 namespace {
@@ -28,7 +31,22 @@ TEST(RunProgram, AnotherStatusIsAFailure) {
     EXPECT_EQ(run_script("kill -9 $$").state, State::failed);
 }
 
+// Under qemu-user the parent does not learn of it: the process ends with 127 instead.
+bool is_told_of_a_failed_start() {
+    std::string name = "no-such-program-of-anybody";
+    char* const arguments[] = {name.data(), nullptr};
+    pid_t pid = 0;
+    if (posix_spawnp(&pid, name.c_str(), nullptr, nullptr, arguments, environ) != 0) {
+        return true;
+    }
+    waitpid(pid, nullptr, 0);
+    return false;
+}
+
 TEST(RunProgram, OneThatIsNotThereIsNone) {
+    if (!is_told_of_a_failed_start()) {
+        GTEST_SKIP() << "NOT TESTED: this machine does not tell that a program cannot be started";
+    }
     EXPECT_EQ(run_program({"no-such-program-of-anybody"}).state, State::not_there);
     const Answer folder = run_program({"/"});
     EXPECT_EQ(folder.state, State::failed);
