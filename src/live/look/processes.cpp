@@ -322,7 +322,8 @@ std::vector<Process> read_tree(pid_t root, const std::string& proc, Reading read
         unless_it_ends(pid, proc, [&] {
             add_threads(pid, manner, found);
             const std::vector<pid_t> children = children_of(pid, proc);
-            next.insert(next.end(), children.begin(), children.end());
+            // insert() of a range makes GCC 14 see an overflow that is not there, with -O2 and LTO.
+            std::copy(children.begin(), children.end(), std::back_inserter(next));
         });
     }
     return found;
