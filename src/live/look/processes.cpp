@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <iterator>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "ckpt-lease/base/text.hpp"
