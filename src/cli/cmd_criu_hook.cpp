@@ -3,13 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
 #include <set>
 
 #include "ckpt-lease/base/problem.hpp"
 #include "cli/advice.hpp"
 #include "cli/command.hpp"
+#include "cli/environment.hpp"
 #include "cli/exit_status.hpp"
 #include "cli/hook_checks.hpp"
 #include "cli/hook_log.hpp"
@@ -22,11 +22,6 @@
 
 namespace ckpt_lease::cli {
 namespace {
-
-std::string criu_variable(const char* name) {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? std::string() : value;
-}
 
 // CRIU goes on restoring whatever pre-resume comes to: to fail is only possible before.
 std::optional<hook::Stage> find_stage(const std::string& action, bool strict) {
@@ -41,12 +36,13 @@ std::optional<hook::Stage> find_stage(const std::string& action, bool strict) {
 }
 
 pid_t parse_pid(const char* variable) {
-    return static_cast<pid_t>(parse_number_option(variable, criu_variable(variable), INT32_MAX));
+    return static_cast<pid_t>(
+        parse_number_option(variable, environment_variable(variable), INT32_MAX));
 }
 
 // CRIU's plugin was there when the tasks were stopped.
 std::optional<live::SteadyTime> frozen_at() {
-    const std::string text = criu_variable("CKPT_LEASE_FROZEN");
+    const std::string text = environment_variable("CKPT_LEASE_FROZEN");
     return text.empty() ? std::nullopt
                         : std::optional(live::SteadyTime(Nanoseconds(static_cast<std::int64_t>(
                               parse_number_option("CKPT_LEASE_FROZEN", text, INT64_MAX)))));
@@ -202,8 +198,8 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
 
     static int run_stage(const Context& context) {
         hook::Call call;
-        const std::string action = criu_variable("CRTOOLS_SCRIPT_ACTION");
-        const std::string folder = criu_variable("CRTOOLS_IMAGE_DIR");
+        const std::string action = environment_variable("CRTOOLS_SCRIPT_ACTION");
+        const std::string folder = environment_variable("CRTOOLS_IMAGE_DIR");
         if (action.empty()) {
             refuse("CRTOOLS_SCRIPT_ACTION is not set: criu starts this command",
                    "criu dump ... --action-script ckpt-lease-criu-hook; by hand there are --check, "
@@ -213,7 +209,7 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
             refuse("CRTOOLS_IMAGE_DIR is not set: criu starts this command",
                    "criu dump ... --action-script ckpt-lease-criu-hook");
         }
-        const bool strict = criu_variable("CKPT_LEASE_STRICT") == "1";
+        const bool strict = environment_variable("CKPT_LEASE_STRICT") == "1";
         const auto stage = find_stage(action, strict);
         if (!stage) {
             return kDone;
@@ -240,10 +236,10 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
             }
         };
         call.strict = strict;
-        call.any_path = criu_variable("CKPT_LEASE_ANY_PATH") == "1";
+        call.any_path = environment_variable("CKPT_LEASE_ANY_PATH") == "1";
         try {
             // Between CRIU and this there may be another program.
-            call.criu = criu_variable("CKPT_LEASE_CRIU_PID").empty()
+            call.criu = environment_variable("CKPT_LEASE_CRIU_PID").empty()
                             ? getppid()
                             : parse_pid("CKPT_LEASE_CRIU_PID");
             call.root = parse_pid("CRTOOLS_INIT_PID");
@@ -252,7 +248,8 @@ CKPT_LEASE_ANY_PATH=1 files may have other paths after the restore. Without
             hook::give_up(*stage, call, error.problem());
             return strict ? kInputOutput : kDone;
         }
-        if (const std::string signal = criu_variable("CKPT_LEASE_CRASHED"); !signal.empty()) {
+        if (const std::string signal = environment_variable("CKPT_LEASE_CRASHED");
+            !signal.empty()) {
             hook::give_up(*stage, call, {.message = how_it_crashed(signal)});
             return kInputOutput;
         }

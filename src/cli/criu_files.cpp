@@ -6,21 +6,16 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdlib>
 #include <iterator>
 #include <optional>
 #include <string_view>
 
 #include "ckpt-lease/base/problem.hpp"
+#include "cli/environment.hpp"
 #include "cli/hook_setup.hpp"
 
 namespace ckpt_lease::cli {
 namespace {
-
-std::string variable_text(const char* name) {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? std::string() : value;
-}
 
 // It may be installed where PATH does not lead.
 bool has_file(const std::vector<ConfigFile>& files, std::string_view engine) {
@@ -47,10 +42,10 @@ View view_of(const std::vector<ConfigFile>& files, const std::string& starter,
 
 std::vector<ConfigFile> read_config_files(const Context& context, const std::string& folder) {
     std::vector<ConfigFile> files{{.path = folder + "/default.conf"}};
-    if (const std::string home = variable_text("HOME"); !home.empty()) {
+    if (const std::string home = environment_variable("HOME"); !home.empty()) {
         files.push_back({.path = home + "/.criu/default.conf"});
     }
-    if (const std::string named = variable_text("CRIU_CONFIG_FILE"); !named.empty()) {
+    if (const std::string named = environment_variable("CRIU_CONFIG_FILE"); !named.empty()) {
         files.push_back({.path = named, .engine = "criu"});
     }
     for (const char* const engine : {"runc", "crun"}) {
@@ -122,7 +117,7 @@ std::string plugin_folder_of(const std::vector<ConfigFile>& files, const std::st
 }
 
 bool is_in_path(const std::string& program) {
-    const std::string path = variable_text("PATH");
+    const std::string path = environment_variable("PATH");
     std::string_view rest = path;
     while (!rest.empty()) {
         const std::size_t end = std::min(rest.find(':'), rest.size());

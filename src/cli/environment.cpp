@@ -38,11 +38,6 @@ void interrupt_again(int /*signal*/) {
     alarm(1);
 }
 
-std::string_view variable(const char* name) {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? std::string_view() : value;
-}
-
 // What nl_langinfo(3) says of the locale that was asked for. The program itself has none: names are
 // bytes.
 bool is_utf8() {
@@ -65,7 +60,7 @@ render::Page page_of(int fd) {
         page.width = std::numeric_limits<std::size_t>::max();
         return page;
     }
-    const std::string_view columns = variable("COLUMNS");
+    const std::string columns = environment_variable("COLUMNS");
     std::size_t given = 0;
     struct winsize size {};
     if (std::from_chars(columns.data(), columns.data() + columns.size(), given).ec == std::errc() &&
@@ -76,7 +71,8 @@ render::Page page_of(int fd) {
     }
     page.width = std::max(page.width, kNarrowest);
     // https://no-color.org: any value that is not empty.
-    page.colour = variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+    page.colour =
+        environment_variable("NO_COLOR").empty() && environment_variable("TERM") != "dumb";
     return page;
 }
 
@@ -113,13 +109,19 @@ Environment process_environment() {
     environment.err_page = page_of(STDERR_FILENO);
     environment.err_is_terminal = isatty(STDERR_FILENO) == 1;
     environment.out_is_terminal = isatty(STDOUT_FILENO) == 1;
-    environment.out_is_screen = environment.out_is_terminal && variable("TERM") != "dumb";
+    environment.out_is_screen =
+        environment.out_is_terminal && environment_variable("TERM") != "dumb";
     environment.now = [] {
         return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
     };
     environment.out_width = [] { return page_of(STDOUT_FILENO).width; };
     environment.stop_signal = [] { return static_cast<int>(g_stop_signal); };
     return environment;
+}
+
+std::string environment_variable(const char* name) {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::string() : value;
 }
 
 }  // namespace ckpt_lease::cli

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstddef>
 #include <functional>
+#include <string>
 
 #include "ckpt-lease/base/time.hpp"
 #include "io/system.hpp"
@@ -46,5 +47,8 @@ class StopSignals {
 
 /// The environment of this process.
 [[nodiscard]] Environment process_environment();
+
+/// The value of a variable of this process's environment; empty if it is not set.
+[[nodiscard]] std::string environment_variable(const char* name);
 
 }  // namespace ckpt_lease::cli
